@@ -1,0 +1,35 @@
+/** An environment's file, resolved: what the engine and the wiring need to know. Paths are absolute. */
+import type { PrometheusSettings, SshSettings } from './connection.ts';
+import type { Host } from './host.ts';
+import type { FreezeWindow, RolloutPolicy } from './policy.ts';
+
+/** An expression of the targeting language, such as `role == "web" and zone in ["us-east1-b"]`, checked when it was read. */
+export type ExpressionText = string;
+
+export interface Targeting {
+  /** A host that this does not match is not of this fleet. */
+  readonly include: ExpressionText;
+  /** Need not have the agent, by an operator's word. */
+  readonly exempt: readonly { readonly when: ExpressionText; readonly reason: string; readonly until?: number }[];
+  /** Must have it although a built-in rule is unsure. */
+  readonly eligible: readonly { readonly when: ExpressionText; readonly reason: string }[];
+}
+
+export interface Environment {
+  readonly name: string;
+  readonly description: string;
+  /** File it was read from, absolute. */
+  readonly file: string;
+  /** The environment whose receipt a promotion needs; null: deployed to directly. */
+  readonly promotesFrom: string | null;
+  readonly inventory: { readonly kind: 'static'; readonly hosts: readonly Host[] };
+  readonly artifacts: { readonly kind: 'local'; readonly path: string };
+  readonly journal: { readonly kind: 'local'; readonly path: string };
+  readonly ssh: SshSettings;
+  readonly prometheus: PrometheusSettings;
+  readonly targeting: Targeting;
+  readonly policy: RolloutPolicy;
+  readonly freeze: readonly FreezeWindow[];
+  /** `type-name`: a change asks for the environment's name to be typed; `yes-no`: for a yes. */
+  readonly confirm: 'type-name' | 'yes-no';
+}

@@ -1,0 +1,39 @@
+/** What the engine tells while it works. Only the renderers turn it into words; `--json` writes it as it is. */
+import type { HostStep } from './host-order.ts';
+import type { HostAction, Entry } from './journal.ts';
+import type { HostOutcome } from './host-outcome.ts';
+import type { HostId } from './host.ts';
+
+/** Why a rollout stands where it stands: a stable code for machines, a sentence for people. */
+export interface Reason {
+  readonly code: string;
+  readonly message: string;
+}
+
+export type EngineEvent =
+  /** An entry became durable. Every change of state is one of these. */
+  | { readonly kind: 'recorded'; readonly environment: string; readonly at: number; readonly entry: Entry }
+  /** A host is being worked on (not durable: progress only). */
+  | {
+      readonly kind: 'host-step';
+      readonly environment: string;
+      readonly at: number;
+      readonly action: HostAction | 'look';
+      readonly host: { readonly id: HostId; readonly name: string };
+      readonly step: HostStep;
+    }
+  | {
+      readonly kind: 'host-answered';
+      readonly environment: string;
+      readonly at: number;
+      readonly action: HostAction;
+      readonly host: { readonly id: HostId; readonly name: string };
+      readonly outcome: HostOutcome;
+      readonly tookMs: number;
+    }
+  /** Nothing to do until `until` (null: until somebody acts). */
+  | { readonly kind: 'waiting'; readonly environment: string; readonly at: number; readonly reason: Reason; readonly until: number | null }
+  /** Something a person should know that changes nothing, such as a lease that was taken over. */
+  | { readonly kind: 'notice'; readonly environment: string; readonly at: number; readonly reason: Reason };
+
+export type Tell = (event: EngineEvent) => void;

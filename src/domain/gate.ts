@@ -1,0 +1,74 @@
+/**
+ * Gates: from measured series to a verdict. Pure.
+ *
+ * G1  No data is never a pass. G2  NaN, infinity, or two series for one host are never a pass.
+ * G3  An error of the metrics backend is `error`, never `fail`. G4  Observed time is counted in whole steps in which
+ *     every gate had a healthy number for every host.
+ */
+import type { HostId } from './host.ts';
+import type { GatePolicy } from './policy.ts';
+
+/** One number of one host at one time. */
+export interface Sample {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly value: number;
+}
+
+/** What the backend answered for one gate: samples by host, and what could not be matched. */
+export interface GateMeasurement {
+  readonly gate: GatePolicy;
+  /** The query as it was sent. */
+  readonly query: string;
+  readonly outcome:
+    | {
+        readonly kind: 'measured';
+        readonly byHost: ReadonlyMap<HostId, readonly Sample[]>;
+        /** Hosts for which the backend gave more than one series. */
+        readonly ambiguous: readonly HostId[];
+        /** The backend said that its answer is not whole. */
+        readonly warnings: readonly string[];
+      }
+    | { readonly kind: 'backend-error'; readonly message: string };
+}
+
+export type VerdictKind = 'pass' | 'fail' | 'inconclusive' | 'error';
+
+export interface GateOffender {
+  readonly hostId: HostId;
+  readonly hostName: string;
+  /** The worst value seen. */
+  readonly value: number;
+  readonly at: number;
+}
+
+/** One gate's verdict with all that a person needs to check it. */
+export interface GateVerdict {
+  readonly gate: string;
+  readonly kind: VerdictKind;
+  readonly unit: string;
+  readonly direction: 'above' | 'below';
+  readonly limit: number;
+  /** Worst value over all hosts and steps; absent when nothing was measured. */
+  readonly worst?: number;
+  readonly samples: number;
+  readonly query: string;
+  /** Hosts over the limit, worst first, at most 20. */
+  readonly offenders: readonly GateOffender[];
+  /** Names of hosts without a usable number at the newest step, at most 20. */
+  readonly silent: readonly string[];
+  /** One sentence: why this verdict. */
+  readonly why: string;
+}
+
+/** All gates over one span of time. */
+export interface Judgement {
+  /** Span judged, ms since the epoch: (from, to]. */
+  readonly from: number;
+  readonly to: number;
+  /** fail beats error beats inconclusive beats pass. */
+  readonly kind: VerdictKind;
+  /** Time in the span that was observed healthy, ms. */
+  readonly observedMs: number;
+  readonly gates: readonly GateVerdict[];
+}

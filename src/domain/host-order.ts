@@ -1,0 +1,124 @@
+/**
+ * What is asked of a host and what it answers. The programs are `src/host/*.sh`; this file is their protocol.
+ *
+ * A program answers one JSON object a line, each with `step` and `ok`. The first line is `begin`: without it the program
+ * never ran, and nothing was touched. It ends with one of the exit codes below. An answer without an exit status means
+ * unknown: look again, never guess.
+ */
+import type { Architecture, Sha256 } from './artifact.ts';
+
+/** A package that a program needs on the host, and what proves that it runs. */
+export interface PackageRef {
+  readonly sha256: Sha256;
+  /** Bytes. */
+  readonly size: number;
+  /** Full Debian version. */
+  readonly packageVersion: string;
+  readonly executablePath: string;
+  readonly executableSha256: Sha256;
+}
+
+export interface AgentRef {
+  /** Debian package, such as `osquery`. */
+  readonly package: string;
+  /** systemd unit without suffix, such as `osqueryd`. */
+  readonly service: string;
+  /** Absolute path of the daemon, such as `/opt/osquery/bin/osqueryd`. */
+  readonly executable: string;
+}
+
+interface OrderBase {
+  readonly agent: AgentRef;
+}
+
+export type HostOrder =
+  /** Read only: what is installed, what runs. */
+  | (OrderBase & { readonly program: 'look' })
+  /** Install `target` over `previous`, restart if it was running, prove. Safe to repeat under the same `orderId`. */
+  | (OrderBase & ChangeOrder & { readonly program: 'upgrade' })
+  /** Put `previous` back over `target`, restore the service's state from before the upgrade, prove. Safe to repeat. */
+  | (OrderBase & ChangeOrder & { readonly program: 'revert' })
+  /** Read only: is `target` what runs, without a restart for `proveMs`? */
+  | (OrderBase & {
+      readonly program: 'prove';
+      readonly orderId: string;
+      readonly target: PackageRef;
+      readonly proveMs: number;
+    });
+
+interface ChangeOrder {
+  /** The rollout's id: under it the host remembers what the service's state was before the first touch. */
+  readonly orderId: string;
+  /** Journal sequence number of the intent; the host refuses one lower than it has seen from the same environment. */
+  readonly fence: number;
+  readonly environment: string;
+  readonly target: PackageRef;
+  readonly previous: PackageRef;
+  readonly proveMs: number;
+  /** How long to wait for dpkg's lock, seconds. */
+  readonly lockTimeoutS: number;
+}
+
+/** One line of a program's answer. Fields beyond these two depend on the step. */
+export interface HostStep {
+  readonly step: string;
+  readonly ok: boolean;
+  readonly [field: string]: unknown;
+}
+
+/** The programs' reserved exit codes. Anything else is `crashed`. */
+export const HOST_EXIT = {
+  done: 0,
+  /** Arguments are wrong: a bug of ours. */
+  usage: 64,
+  /** No dpkg or no systemd here. */
+  unsupported: 69,
+  /** Another host program holds the host-wide lock. Nothing changed. */
+  busy: 70,
+  /** Our fence is older than one the host has seen. Nothing changed. */
+  fenced: 71,
+  /** The package file is not on the host, or its kept copy was spoilt and is removed. Nothing changed. */
+  missingPackage: 72,
+  /** The delivered file has another sha256. Nothing changed. */
+  digestMismatch: 73,
+  /** Too little disk space. Nothing changed. */
+  noSpace: 74,
+  /** dpkg's lock was held until the timeout. Nothing changed. */
+  dpkgLocked: 75,
+  /** Another version than `previous` or `target` is installed. Nothing changed. */
+  drifted: 76,
+  /** dpkg or apt failed to install. */
+  installFailed: 77,
+  /** The service did not start, or did not stay up. */
+  startFailed: 78,
+  /** Something else runs than what should. */
+  proofFailed: 79,
+} as const;
+
+export type HostExitName = keyof typeof HOST_EXIT;
+
+/** The `look` step's fields. Also the shape of the `look` step that upgrade, revert and prove begin with. */
+export interface HostLook {
+  readonly architecture: Architecture;
+  readonly packageState: 'installed' | 'absent' | 'broken';
+  /** Full Debian version; empty when absent. */
+  readonly packageVersion: string;
+  /** systemd's words: active, activating, inactive, failed, ... */
+  readonly activeState: string;
+  readonly subState: string;
+  /** enabled, disabled, masked, static, ... or empty when there is no unit. */
+  readonly unitFileState: string;
+  /** 0 when nothing runs. */
+  readonly mainPid: number;
+  /** sha256 of the running process's executable, through /proc/PID/exe; empty when nothing runs. */
+  readonly runningSha256: Sha256;
+  /** sha256 of the executable on disk; empty when there is none. */
+  readonly installedSha256: Sha256;
+  /** systemd's NRestarts. */
+  readonly restarts: number;
+  /** sha256 of the packages kept under /var/lib/rollout/packages. */
+  readonly kept: readonly Sha256[];
+  /** KiB free where packages are kept. */
+  readonly freeKib: number;
+  readonly bootId: string;
+}

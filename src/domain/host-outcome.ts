@@ -1,0 +1,50 @@
+/** What came of one order at one host, in the words that decisions are made in. */
+import type { Sha256 } from './artifact.ts';
+
+/** How an SSH attempt ended short of an answer. `unknown` and `timed-out` may have acted; the others certainly did not. */
+export type NoAnswerKind =
+  | 'unreachable'
+  | 'denied'
+  | 'host-key-mismatch'
+  | 'host-key-unknown'
+  | 'sudo-refused'
+  | 'delivery-failed'
+  | 'timed-out'
+  | 'unknown';
+
+/** Why a host could not be changed though it answered. Nothing on it was changed. */
+export type BlockedKind =
+  | 'busy'
+  | 'dpkg-locked'
+  | 'no-space'
+  | 'digest-mismatch'
+  | 'missing-package'
+  | 'drifted'
+  | 'fenced'
+  | 'unsupported';
+
+/** How the change itself went wrong on the host: counted against the version. */
+export type FailureKind = 'install-failed' | 'start-failed' | 'proof-failed' | 'crashed';
+
+export type HostOutcome =
+  /** What should run was proven to run (or to be installed, where an operator had stopped the service). */
+  | {
+      readonly kind: 'verified';
+      readonly sha256: Sha256;
+      readonly packageVersion: string;
+      readonly service: 'running' | 'left-stopped';
+    }
+  /** The previous version was proven again. */
+  | {
+      readonly kind: 'reverted';
+      readonly sha256: Sha256;
+      readonly packageVersion: string;
+      readonly service: 'running' | 'left-stopped';
+    }
+  | { readonly kind: 'failed'; readonly failure: FailureKind; readonly step: string; readonly message: string }
+  | { readonly kind: 'blocked'; readonly why: BlockedKind; readonly message: string }
+  | { readonly kind: 'no-answer'; readonly why: NoAnswerKind; readonly message: string }
+  /** The VM is no longer there, says the inventory. */
+  | { readonly kind: 'gone' }
+  /** Asked again after an unknown outcome: still on the previous version, untouched. */
+  | { readonly kind: 'still-previous' };

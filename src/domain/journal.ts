@@ -1,0 +1,177 @@
+/**
+ * The journal's entries: the only source of truth. Every state is a fold over them (state.ts).
+ *
+ * J1  Entry N+1 is created only if it does not exist; who loses that race has lost the lease or must read again.
+ * J2  Each entry carries the hash of the one before, so that a change in the past shows.
+ * J3  An entry of an unknown schema is refused, never skipped.
+ */
+import type { Architecture, Artifact, Sha256 } from './artifact.ts';
+import type { Judgement } from './gate.ts';
+import type { HostId } from './host.ts';
+import type { HostOutcome } from './host-outcome.ts';
+import type { Plan } from './plan.ts';
+import type { RolloutPolicy } from './policy.ts';
+
+export const JOURNAL_SCHEMA = 1;
+
+/** `prev` of the first entry. */
+export const GENESIS_HASH = '0'.repeat(64);
+
+export interface Actor {
+  readonly user: string;
+  readonly hostname: string;
+  /** The command as typed, secrets excluded, such as `rollout promote gprd`. */
+  readonly command: string;
+  /** URL of the CI job, where there is one. */
+  readonly ciJob?: string;
+}
+
+export type RolloutKind = 'deploy' | 'promote' | 'canary' | 'rollback';
+
+export type HostAction = 'upgrade' | 'inspect' | 'prove' | 'revert';
+
+/** What an environment is meant to run. */
+export interface Pin {
+  readonly version: string;
+  readonly digests: Readonly<Record<Architecture, Sha256>>;
+}
+
+/** Proof that a version went through an environment's bake. */
+export interface Receipt {
+  readonly environment: string;
+  readonly rolloutId: string;
+  readonly version: string;
+  readonly digests: Readonly<Record<Architecture, Sha256>>;
+  /** Observed healthy bake, ms. */
+  readonly observedMs: number;
+  readonly hosts: number;
+}
+
+export type RollbackCause =
+  | { readonly kind: 'verdict'; readonly judgement: Judgement }
+  | { readonly kind: 'failed-hosts'; readonly hosts: readonly HostId[]; readonly message: string }
+  | { readonly kind: 'operator' }
+  /** A canary without --keep passed and is put back: no quarantine. */
+  | { readonly kind: 'canary-finished' };
+
+export interface AnsweredHost {
+  readonly id: HostId;
+  readonly outcome: HostOutcome;
+  /** How long the attempt took, ms. */
+  readonly tookMs: number;
+}
+
+export type EntryBody =
+  /** Written first by every new holder of the lease: fences off the holder before. */
+  | { readonly kind: 'lease-taken'; readonly epoch: number; readonly from?: string }
+  | {
+      readonly kind: 'rollout-planned';
+      readonly rolloutId: string;
+      readonly rolloutKind: RolloutKind;
+      readonly version: string;
+      readonly artifacts: Readonly<Record<Architecture, Artifact>>;
+      readonly plan: Plan;
+      readonly policy: RolloutPolicy;
+      /** The predecessor's receipt that a promotion rests on. */
+      readonly receipt?: Receipt;
+      /** A person's reason for going without a receipt. */
+      readonly override?: string;
+      /** Canary only: leave the canaries on the new version. */
+      readonly keep?: boolean;
+    }
+  | { readonly kind: 'wave-started'; readonly wave: number }
+  | { readonly kind: 'hosts-intended'; readonly action: HostAction; readonly hosts: readonly HostId[] }
+  | { readonly kind: 'hosts-answered'; readonly action: HostAction; readonly hosts: readonly AnsweredHost[] }
+  | { readonly kind: 'wave-acted'; readonly wave: number }
+  | { readonly kind: 'judged'; readonly judgement: Judgement }
+  | { readonly kind: 'wave-passed'; readonly wave: number }
+  /** All waves have passed: the environment is now meant to run this version. */
+  | { readonly kind: 'bake-started'; readonly pin: Pin }
+  | { readonly kind: 'rollout-done'; readonly receipt?: Receipt; readonly notCovered: readonly HostId[] }
+  | { readonly kind: 'rollback-started'; readonly cause: RollbackCause }
+  | { readonly kind: 'rolled-back'; readonly quarantined: readonly Sha256[]; readonly pin: Pin | null }
+  | { readonly kind: 'rollback-incomplete'; readonly hosts: readonly HostId[] }
+  | { readonly kind: 'halted'; readonly code: string; readonly message: string }
+  /* What persons ask for; written by whoever asks, lease or not. */
+  | { readonly kind: 'pause-requested' }
+  | { readonly kind: 'resume-requested' }
+  | { readonly kind: 'approval-given' }
+  | { readonly kind: 'abort-requested' }
+  | { readonly kind: 'rollback-requested' }
+  | { readonly kind: 'quarantine-lifted'; readonly sha256: Sha256 };
+
+export type EntryKind = EntryBody['kind'];
+
+/** An entry before it has its place in the chain. */
+export interface EntryDraft {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly actor: Actor;
+  /** The person's own words, `--reason`. */
+  readonly reason?: string;
+  /** Epoch of the writer's lease; absent on requests, which need none. */
+  readonly epoch?: number;
+  readonly body: EntryBody;
+}
+
+export interface Entry extends EntryDraft {
+  readonly schema: typeof JOURNAL_SCHEMA;
+  /** From 1, without gaps. */
+  readonly seq: number;
+  /** Hash of the entry before, lower-case hex sha256. */
+  readonly prev: string;
+  /** sha256 over the canonical JSON of everything else. */
+  readonly hash: string;
+}
+
+/** sha256 of a text, lower-case hex: given by the caller, since the domain knows no library. */
+export type Digest = (text: string) => string;
+
+/** JSON with sorted keys and without undefined: the same value always gives the same text. */
+export function canonicalJson(value: unknown): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  const parts: string[] = [];
+  for (const key of Object.keys(value).sort()) {
+    const field = (value as Record<string, unknown>)[key];
+    if (field !== undefined) parts.push(`${JSON.stringify(key)}:${canonicalJson(field)}`);
+  }
+  return `{${parts.join(',')}}`;
+}
+
+/** Puts a draft behind `head` (null: it is the first). */
+export function sealEntry(head: { seq: number; hash: string } | null, draft: EntryDraft, digest: Digest): Entry {
+  const unsealed = {
+    schema: JOURNAL_SCHEMA,
+    seq: (head?.seq ?? 0) + 1,
+    prev: head?.hash ?? GENESIS_HASH,
+    ...draft,
+  } as const;
+  return { ...unsealed, hash: digest(canonicalJson(unsealed)) };
+}
+
+export type ChainBreak =
+  | { readonly kind: 'gap'; readonly expected: number; readonly found: number }
+  | { readonly kind: 'altered'; readonly seq: number }
+  | { readonly kind: 'unlinked'; readonly seq: number }
+  | { readonly kind: 'unknown-schema'; readonly seq: number; readonly schema: unknown };
+
+/** Checks entries as one chain behind `head`; null when it is whole. */
+export function verifyChain(
+  entries: readonly Entry[],
+  digest: Digest,
+  head: { seq: number; hash: string } | null = null,
+): ChainBreak | null {
+  let seq = head?.seq ?? 0;
+  let prev = head?.hash ?? GENESIS_HASH;
+  for (const entry of entries) {
+    if (entry.schema !== JOURNAL_SCHEMA) return { kind: 'unknown-schema', seq: entry.seq, schema: entry.schema };
+    if (entry.seq !== seq + 1) return { kind: 'gap', expected: seq + 1, found: entry.seq };
+    if (entry.prev !== prev) return { kind: 'unlinked', seq: entry.seq };
+    const { hash, ...unsealed } = entry;
+    if (digest(canonicalJson(unsealed)) !== hash) return { kind: 'altered', seq: entry.seq };
+    seq = entry.seq;
+    prev = hash;
+  }
+  return null;
+}

@@ -1,0 +1,53 @@
+/** A rollout's plan: which host in which wave, and why the others are in none. */
+import type { Architecture, Artifact } from './artifact.ts';
+import type { Eligibility, HostId } from './host.ts';
+
+/** What a host ran when it was surveyed; the way back leads there. */
+export interface InstalledAgent {
+  /** Full Debian version as dpkg has it. */
+  readonly packageVersion: string;
+  readonly architecture: Architecture;
+  /** The staged artifact with that version, if the store has it: without it there is no way back. */
+  readonly artifact?: Artifact;
+}
+
+export interface PlannedHost {
+  readonly id: HostId;
+  readonly name: string;
+  readonly address: string;
+  readonly port?: number;
+  readonly zone: string;
+  readonly role: string;
+  readonly stratum: string;
+  readonly architecture: Architecture;
+  readonly from: InstalledAgent;
+}
+
+export interface PlannedWave {
+  /** 0 is the canary wave. */
+  readonly index: number;
+  readonly hosts: readonly PlannedHost[];
+}
+
+/** Why a host of the inventory is in no wave. */
+export type NotPlanned =
+  | Exclude<Eligibility, { kind: 'eligible' }>
+  /** Eligible, but has no agent to upgrade. */
+  | { readonly kind: 'agent-absent' }
+  | { readonly kind: 'already-there'; readonly packageVersion: string }
+  | { readonly kind: 'unreachable'; readonly why: string }
+  | { readonly kind: 'no-artifact'; readonly architecture: Architecture }
+  | { readonly kind: 'no-way-back'; readonly packageVersion: string; readonly architecture: Architecture };
+
+export interface LeftOutHost {
+  readonly id: HostId;
+  readonly name: string;
+  readonly zone: string;
+  readonly role: string;
+  readonly why: NotPlanned;
+}
+
+export interface Plan {
+  readonly waves: readonly PlannedWave[];
+  readonly leftOut: readonly LeftOutHost[];
+}

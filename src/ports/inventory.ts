@@ -1,0 +1,22 @@
+import type { Host } from '../domain/host.ts';
+import type { Result } from '../domain/result.ts';
+
+/** The VMs of an environment at one time. */
+export interface InventoryView {
+  readonly hosts: readonly Host[];
+  /** Zones that could not be listed: what is there is unknown, which is not the same as nothing. */
+  readonly unknownZones: readonly { readonly zone: string; readonly why: string }[];
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+export interface InventoryError {
+  readonly kind: 'unavailable' | 'invalid';
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+export interface Inventory {
+  /** Lists every VM. May be repeated. */
+  list(): Promise<Result<InventoryView, InventoryError>>;
+}
