@@ -13,7 +13,8 @@ const stamp = join(dist, '.built');
 function newest(path) {
   const stat = statSync(path);
   let latest = stat.mtimeMs;
-  if (stat.isDirectory()) for (const name of readdirSync(path)) latest = Math.max(latest, newest(join(path, name)));
+  if (stat.isDirectory())
+    for (const name of readdirSync(path)) latest = Math.max(latest, newest(join(path, name)));
   return latest;
 }
 

@@ -26,5 +26,8 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
 }
 
 const node = join(root, 'node_modules', '.bin', 'node');
-const build = spawnSync(node, [join(root, 'scripts', 'build.mjs'), '--if-stale'], { cwd: root, stdio: 'inherit' });
+const build = spawnSync(node, [join(root, 'scripts', 'build.mjs'), '--if-stale'], {
+  cwd: root,
+  stdio: 'inherit',
+});
 process.exit(build.status ?? 1);

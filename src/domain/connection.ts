@@ -1,7 +1,9 @@
 /** How the outside is reached, resolved from an environment's file. Secrets are named here, never held. */
 
 /** Where a secret is to be read at the moment of use. */
-export type SecretRef = { readonly kind: 'env'; readonly name: string } | { readonly kind: 'file'; readonly path: string };
+export type SecretRef =
+  | { readonly kind: 'env'; readonly name: string }
+  | { readonly kind: 'file'; readonly path: string };
 
 export interface SshSettings {
   readonly user: string;

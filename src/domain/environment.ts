@@ -10,7 +10,11 @@ export interface Targeting {
   /** A host that this does not match is not of this fleet. */
   readonly include: ExpressionText;
   /** Need not have the agent, by an operator's word. */
-  readonly exempt: readonly { readonly when: ExpressionText; readonly reason: string; readonly until?: number }[];
+  readonly exempt: readonly {
+    readonly when: ExpressionText;
+    readonly reason: string;
+    readonly until?: number;
+  }[];
   /** Must have it although a built-in rule is unsure. */
   readonly eligible: readonly { readonly when: ExpressionText; readonly reason: string }[];
 }

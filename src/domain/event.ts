@@ -1,8 +1,9 @@
 /** What the engine tells while it works. Only the renderers turn it into words; `--json` writes it as it is. */
-import type { HostStep } from './host-order.ts';
-import type { HostAction, Entry } from './journal.ts';
-import type { HostOutcome } from './host-outcome.ts';
+
 import type { HostId } from './host.ts';
+import type { HostStep } from './host-order.ts';
+import type { HostOutcome } from './host-outcome.ts';
+import type { Entry, HostAction } from './journal.ts';
 
 /** Why a rollout stands where it stands: a stable code for machines, a sentence for people. */
 export interface Reason {
@@ -32,7 +33,13 @@ export type EngineEvent =
       readonly tookMs: number;
     }
   /** Nothing to do until `until` (null: until somebody acts). */
-  | { readonly kind: 'waiting'; readonly environment: string; readonly at: number; readonly reason: Reason; readonly until: number | null }
+  | {
+      readonly kind: 'waiting';
+      readonly environment: string;
+      readonly at: number;
+      readonly reason: Reason;
+      readonly until: number | null;
+    }
   /** Something a person should know that changes nothing, such as a lease that was taken over. */
   | { readonly kind: 'notice'; readonly environment: string; readonly at: number; readonly reason: Reason };
 

@@ -41,7 +41,12 @@ export type HostOutcome =
       readonly packageVersion: string;
       readonly service: 'running' | 'left-stopped';
     }
-  | { readonly kind: 'failed'; readonly failure: FailureKind; readonly step: string; readonly message: string }
+  | {
+      readonly kind: 'failed';
+      readonly failure: FailureKind;
+      readonly step: string;
+      readonly message: string;
+    }
   | { readonly kind: 'blocked'; readonly why: BlockedKind; readonly message: string }
   | { readonly kind: 'no-answer'; readonly why: NoAnswerKind; readonly message: string }
   /** The VM is no longer there, says the inventory. */

@@ -82,6 +82,8 @@ export type EntryBody =
   | { readonly kind: 'wave-started'; readonly wave: number }
   | { readonly kind: 'hosts-intended'; readonly action: HostAction; readonly hosts: readonly HostId[] }
   | { readonly kind: 'hosts-answered'; readonly action: HostAction; readonly hosts: readonly AnsweredHost[] }
+  /** Out of reach past their deadline and within the allowed number: left out, listed, still restored by a rollback. */
+  | { readonly kind: 'hosts-excused'; readonly hosts: readonly HostId[] }
   | { readonly kind: 'wave-acted'; readonly wave: number }
   | { readonly kind: 'judged'; readonly judgement: Judgement }
   | { readonly kind: 'wave-passed'; readonly wave: number }
@@ -140,7 +142,11 @@ export function canonicalJson(value: unknown): string {
 }
 
 /** Puts a draft behind `head` (null: it is the first). */
-export function sealEntry(head: { seq: number; hash: string } | null, draft: EntryDraft, digest: Digest): Entry {
+export function sealEntry(
+  head: { seq: number; hash: string } | null,
+  draft: EntryDraft,
+  digest: Digest,
+): Entry {
   const unsealed = {
     schema: JOURNAL_SCHEMA,
     seq: (head?.seq ?? 0) + 1,
@@ -165,7 +171,8 @@ export function verifyChain(
   let seq = head?.seq ?? 0;
   let prev = head?.hash ?? GENESIS_HASH;
   for (const entry of entries) {
-    if (entry.schema !== JOURNAL_SCHEMA) return { kind: 'unknown-schema', seq: entry.seq, schema: entry.schema };
+    if (entry.schema !== JOURNAL_SCHEMA)
+      return { kind: 'unknown-schema', seq: entry.seq, schema: entry.schema };
     if (entry.seq !== seq + 1) return { kind: 'gap', expected: seq + 1, found: entry.seq };
     if (entry.prev !== prev) return { kind: 'unlinked', seq: entry.seq };
     const { hash, ...unsealed } = entry;

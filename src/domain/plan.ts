@@ -47,7 +47,15 @@ export interface LeftOutHost {
   readonly why: NotPlanned;
 }
 
+/** How many eligible hosts there are: what percentages of unavailability are of. */
+export interface Population {
+  readonly environment: number;
+  readonly byZone: Readonly<Record<string, number>>;
+  readonly byRole: Readonly<Record<string, number>>;
+}
+
 export interface Plan {
+  readonly population: Population;
   readonly waves: readonly PlannedWave[];
   readonly leftOut: readonly LeftOutHost[];
 }

@@ -2,7 +2,9 @@
 import type { AgentRef } from './host-order.ts';
 
 /** A number of hosts, absolute or relative. Percent rounds down, but a bound over at least one host is never below 1. */
-export type Bound = { readonly kind: 'count'; readonly count: number } | { readonly kind: 'percent'; readonly percent: number };
+export type Bound =
+  | { readonly kind: 'count'; readonly count: number }
+  | { readonly kind: 'percent'; readonly percent: number };
 
 export type StratumKey = 'role' | 'machineType' | 'os' | 'zone';
 

@@ -16,7 +16,9 @@ export interface ArtifactStore {
   publish(
     artifact: Omit<Artifact, 'generation'>,
     open: () => AsyncIterable<Uint8Array>,
-  ): Promise<Result<{ readonly kind: 'published' | 'already-there'; readonly artifact: Artifact }, StoreError>>;
+  ): Promise<
+    Result<{ readonly kind: 'published' | 'already-there'; readonly artifact: Artifact }, StoreError>
+  >;
   /** Every artifact published here. */
   list(): Promise<Result<readonly Artifact[], StoreError>>;
   /** Reads the stored bytes and compares size and digest with the manifest. */

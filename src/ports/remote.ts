@@ -12,9 +12,19 @@ export interface RemoteHost {
 /** How a package's bytes reach a host. */
 export type PackageSource =
   /** Sent over SFTP on the same connection. `open` may be called once a host. */
-  | { readonly kind: 'bytes'; readonly sha256: string; readonly size: number; readonly open: () => AsyncIterable<Uint8Array> }
+  | {
+      readonly kind: 'bytes';
+      readonly sha256: string;
+      readonly size: number;
+      readonly open: () => AsyncIterable<Uint8Array>;
+    }
   /** Fetched by the host; the URL is a secret. */
-  | { readonly kind: 'url'; readonly sha256: string; readonly size: number; readonly url: () => Promise<string> };
+  | {
+      readonly kind: 'url';
+      readonly sha256: string;
+      readonly size: number;
+      readonly url: () => Promise<string>;
+    };
 
 export interface RemoteJob {
   readonly order: HostOrder;

@@ -1,0 +1,298 @@
+/**
+ * The fold from a journal to a state. Pure.
+ *
+ * S1  The same entries always give the same state; applying one more entry never looks at anything but the entry.
+ * S2  A host that may have been acted on stays `touched` until a revert of it is proven or the VM is gone.
+ * S3  Observed time is added only by a judgement, never while the rollout is paused or halted.
+ */
+import type { Sha256 } from './artifact.ts';
+import type { Judgement } from './gate.ts';
+import type { HostId } from './host.ts';
+import type { HostOutcome } from './host-outcome.ts';
+import type { Entry, RollbackCause } from './journal.ts';
+import type { PlannedHost } from './plan.ts';
+import {
+  EMPTY_STATE,
+  type EnvironmentState,
+  type HostProgress,
+  type Phase,
+  type Quarantined,
+  type RolloutState,
+  type Watch,
+} from './state.ts';
+
+const FRESH_WATCH: Watch = { judgedTo: null, observedMs: 0, lastAt: 0, last: null };
+
+export function foldEntries(
+  entries: readonly Entry[],
+  from: EnvironmentState = EMPTY_STATE,
+): EnvironmentState {
+  return entries.reduce(applyEntry, from);
+}
+
+/** Ended for good: nothing will be done to a host any more unless a person asks. */
+export function isFinished(rollout: RolloutState): boolean {
+  const kind = rollout.phase.kind;
+  if (rollout.rollbackRequested) return false;
+  return kind === 'done' || kind === 'rolled-back' || kind === 'aborted';
+}
+
+export function applyEntry(state: EnvironmentState, entry: Entry): EnvironmentState {
+  const head = { seq: entry.seq, hash: entry.hash };
+  const body = entry.body;
+  switch (body.kind) {
+    case 'lease-taken':
+      return { ...state, head, epoch: Math.max(state.epoch, body.epoch) };
+    case 'rollout-planned':
+      return { ...state, head, rollout: startedRollout(state, entry, body) };
+    case 'quarantine-lifted':
+      return { ...state, head, quarantine: state.quarantine.filter((held) => held.sha256 !== body.sha256) };
+    default:
+      return state.rollout === null
+        ? { ...state, head }
+        : { ...applyToRollout(state, state.rollout, entry), head };
+  }
+}
+
+type PlannedBody = Extract<Entry['body'], { kind: 'rollout-planned' }>;
+
+function startedRollout(state: EnvironmentState, entry: Entry, body: PlannedBody): RolloutState {
+  const hosts = new Map<HostId, HostProgress>();
+  for (const wave of body.plan.waves) {
+    for (const host of wave.hosts) hosts.set(host.id, untouched(host, wave.index));
+  }
+  return {
+    id: body.rolloutId,
+    kind: body.rolloutKind,
+    version: body.version,
+    artifacts: body.artifacts,
+    policy: body.policy,
+    population: body.plan.population,
+    waveCount: body.plan.waves.length,
+    leftOut: body.plan.leftOut,
+    hosts,
+    phase: { kind: 'planned' },
+    stop: null,
+    keep: body.keep ?? false,
+    plannedAt: entry.at,
+    plannedBy: entry.actor,
+    reason: entry.reason ?? '',
+    pinBefore: state.pin,
+    approvedAt: 0,
+    rollbackRequested: false,
+  };
+}
+
+function untouched(host: PlannedHost, wave: number): HostProgress {
+  return {
+    host,
+    wave,
+    state: 'pending',
+    touched: false,
+    touchedBefore: false,
+    attempts: 0,
+    lastAttemptAt: 0,
+    troubleSince: null,
+    provenAt: 0,
+    leftStopped: false,
+    outcome: null,
+  };
+}
+
+function applyToRollout(state: EnvironmentState, rollout: RolloutState, entry: Entry): EnvironmentState {
+  const body = entry.body;
+  const since = entry.at;
+  const withRollout = (change: Partial<RolloutState>): EnvironmentState => ({
+    ...state,
+    rollout: { ...rollout, ...change },
+  });
+  switch (body.kind) {
+    case 'wave-started':
+      return withRollout({ phase: { kind: 'acting', wave: body.wave, since } });
+    case 'hosts-intended':
+      return withRollout({
+        hosts: updateHosts(rollout, body.hosts, (host) => intended(host, body.action, since)),
+      });
+    case 'hosts-answered': {
+      const outcomes = new Map(body.hosts.map((answered) => [answered.id, answered.outcome]));
+      return withRollout({
+        hosts: updateHosts(rollout, [...outcomes.keys()], (host) => {
+          const outcome = outcomes.get(host.host.id);
+          return outcome === undefined ? host : answeredHost(host, body.action, outcome, since);
+        }),
+      });
+    }
+    case 'hosts-excused':
+      return withRollout({
+        hosts: updateHosts(rollout, body.hosts, (host) => ({
+          ...host,
+          state: 'skipped',
+          troubleSince: null,
+        })),
+      });
+    case 'wave-acted':
+      return withRollout({ phase: { kind: 'soaking', wave: body.wave, since, watch: FRESH_WATCH } });
+    case 'judged':
+      return withRollout({ phase: judgedPhase(rollout, body.judgement, since) });
+    case 'wave-passed':
+      return withRollout({ phase: { kind: 'passed', wave: body.wave, since } });
+    case 'bake-started':
+      return { ...withRollout({ phase: { kind: 'baking', since, watch: FRESH_WATCH } }), pin: body.pin };
+    case 'rollout-done': {
+      const done = withRollout({ phase: { kind: 'done', since, notCovered: body.notCovered } });
+      return body.receipt === undefined ? done : { ...done, receipts: [...state.receipts, body.receipt] };
+    }
+    case 'rollback-started':
+      return withRollout({
+        phase: { kind: 'rolling-back', since, cause: body.cause },
+        stop: null,
+        rollbackRequested: false,
+        hosts: updateHosts(rollout, touchedIds(rollout), (host) => ({
+          ...host,
+          troubleSince: null,
+          lastAttemptAt: 0,
+        })),
+      });
+    case 'rollback-incomplete':
+      return withRollout({ phase: { kind: 'rollback-incomplete', since, cause: causeOf(rollout) } });
+    case 'rolled-back':
+      return {
+        ...withRollout({ phase: { kind: 'rolled-back', since, cause: causeOf(rollout) } }),
+        pin: body.pin,
+        receipts: state.receipts.filter((receipt) => receipt.rolloutId !== rollout.id),
+        quarantine: [...state.quarantine, ...quarantinedBy(state, rollout, body.quarantined, since)],
+      };
+    case 'halted':
+      return withRollout({ stop: { kind: 'halted', since, code: body.code, message: body.message } });
+    case 'pause-requested':
+      if (isFinished(rollout)) return state;
+      return withRollout({ stop: { kind: 'paused', since, by: entry.actor, reason: entry.reason ?? '' } });
+    case 'resume-requested':
+      return withRollout({ stop: null });
+    case 'approval-given':
+      return withRollout({ approvedAt: since });
+    case 'abort-requested':
+      return canAbort(rollout) ? withRollout({ phase: { kind: 'aborted', since }, stop: null }) : state;
+    case 'rollback-requested':
+      return canRollBack(rollout) ? withRollout({ rollbackRequested: true, stop: null }) : state;
+    case 'lease-taken':
+    case 'rollout-planned':
+    case 'quarantine-lifted':
+      return state;
+    default:
+      return body satisfies never;
+  }
+}
+
+/** An abort means nothing once a rollout has ended or is on its way back. */
+export function canAbort(rollout: RolloutState): boolean {
+  const kind = rollout.phase.kind;
+  return !isFinished(rollout) && kind !== 'rolling-back' && kind !== 'rollback-incomplete';
+}
+
+/** What has been rolled back, or is being, cannot be again. */
+export function canRollBack(rollout: RolloutState): boolean {
+  const kind = rollout.phase.kind;
+  return kind !== 'rolling-back' && kind !== 'rolled-back';
+}
+
+function causeOf(rollout: RolloutState): RollbackCause {
+  const phase = rollout.phase;
+  return 'cause' in phase ? phase.cause : { kind: 'operator' };
+}
+
+export function touchedIds(rollout: RolloutState): HostId[] {
+  const ids: HostId[] = [];
+  for (const [id, host] of rollout.hosts) if (host.touched) ids.push(id);
+  return ids;
+}
+
+function quarantinedBy(
+  state: EnvironmentState,
+  rollout: RolloutState,
+  digests: readonly Sha256[],
+  at: number,
+): Quarantined[] {
+  const held = new Set(state.quarantine.map((quarantined) => quarantined.sha256));
+  return Object.values(rollout.artifacts)
+    .filter((artifact) => digests.includes(artifact.sha256) && !held.has(artifact.sha256))
+    .map(({ sha256, version, architecture }) => ({
+      sha256,
+      version,
+      architecture,
+      rolloutId: rollout.id,
+      at,
+    }));
+}
+
+function updateHosts(
+  rollout: RolloutState,
+  ids: readonly HostId[],
+  change: (host: HostProgress) => HostProgress,
+): ReadonlyMap<HostId, HostProgress> {
+  const hosts = new Map(rollout.hosts);
+  for (const id of ids) {
+    const host = hosts.get(id);
+    if (host !== undefined) hosts.set(id, change(host));
+  }
+  return hosts;
+}
+
+function intended(host: HostProgress, action: string, at: number): HostProgress {
+  const attempt = { ...host, attempts: host.attempts + 1, lastAttemptAt: at };
+  if (action === 'upgrade') {
+    return { ...attempt, state: 'installing', touchedBefore: host.touched, touched: true };
+  }
+  return action === 'revert' ? { ...attempt, state: 'reverting' } : attempt;
+}
+
+function answeredHost(host: HostProgress, action: string, outcome: HostOutcome, at: number): HostProgress {
+  const answered = { ...host, outcome, lastAttemptAt: at };
+  const troubled = { ...answered, troubleSince: host.troubleSince ?? at };
+  if (outcome.kind === 'gone') return { ...answered, state: 'gone', troubleSince: null, touched: false };
+  if (action === 'revert') return revertAnswered(answered, troubled, outcome);
+  if (outcome.kind === 'verified' || outcome.kind === 'reverted') {
+    const leftStopped = outcome.service === 'left-stopped';
+    return { ...answered, state: 'verified', troubleSince: null, provenAt: at, leftStopped };
+  }
+  if (action === 'prove') {
+    return outcome.kind === 'failed' ? { ...troubled, state: 'failed' } : troubled;
+  }
+  if (action === 'inspect') {
+    // Reached, and not proven to run the new version: the upgrade, which may be repeated, is to be asked for again.
+    return outcome.kind === 'still-previous' || outcome.kind === 'failed'
+      ? { ...troubled, state: 'pending' }
+      : troubled;
+  }
+  switch (outcome.kind) {
+    case 'failed':
+      return { ...troubled, state: 'failed' };
+    case 'blocked':
+      return { ...troubled, state: 'blocked', touched: host.touchedBefore };
+    case 'still-previous':
+      return { ...troubled, state: 'pending' };
+    case 'no-answer':
+      return outcome.why === 'unknown' || outcome.why === 'timed-out'
+        ? troubled
+        : { ...troubled, state: 'unreachable', touched: host.touchedBefore };
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function revertAnswered(answered: HostProgress, troubled: HostProgress, outcome: HostOutcome): HostProgress {
+  if (outcome.kind === 'reverted') {
+    return { ...answered, state: 'reverted', touched: false, troubleSince: null };
+  }
+  return { ...troubled, state: 'revert-failed' };
+}
+
+function judgedPhase(rollout: RolloutState, judgement: Judgement, at: number): Phase {
+  const phase = rollout.phase;
+  if (phase.kind !== 'soaking' && phase.kind !== 'baking') return phase;
+  const { watch } = phase;
+  // An error says nothing about the span: it is asked for again. Anything else settles it.
+  const judgedTo = judgement.kind === 'error' ? watch.judgedTo : judgement.to;
+  const observedMs = watch.observedMs + (rollout.stop === null ? judgement.observedMs : 0);
+  return { ...phase, watch: { judgedTo, observedMs, lastAt: at, last: judgement } };
+}

@@ -1,0 +1,180 @@
+/**
+ * Makes a plan. Pure and reproducible: the same hosts, survey and policy always give the same waves in the same order.
+ *
+ * P1  The canary wave has one host of every stratum, spread over zones.
+ * P2  A later wave is a cumulative share of the hosts behind the canaries, spread over roles and zones in proportion.
+ * P3  Every host of the inventory is either in exactly one wave or left out with its reason.
+ * P4  A host without a staged package of what it runs now is left out: there would be no way back.
+ */
+import type { Artifact, Release } from './artifact.ts';
+import type { ClassifiedHost, Host, HostId } from './host.ts';
+import type {
+  InstalledAgent,
+  LeftOutHost,
+  NotPlanned,
+  Plan,
+  PlannedHost,
+  PlannedWave,
+  Population,
+} from './plan.ts';
+import type { Bound, StratumKey, WavePolicy } from './policy.ts';
+
+/** What a look at an eligible host found. */
+export type SurveyResult =
+  | {
+      readonly kind: 'surveyed';
+      readonly agent: Omit<InstalledAgent, 'artifact'>;
+      readonly runsTarget: boolean;
+    }
+  | { readonly kind: 'agent-absent' }
+  | { readonly kind: 'unsupported'; readonly evidence: string }
+  | { readonly kind: 'unreachable'; readonly why: string };
+
+export interface PlanningInput {
+  readonly hosts: readonly ClassifiedHost[];
+  readonly survey: ReadonlyMap<HostId, SurveyResult>;
+  readonly target: Release;
+  /** Every artifact in the environment's store: where the way back is looked up. */
+  readonly staged: readonly Artifact[];
+  readonly policy: WavePolicy;
+  /** Canary only: no waves behind the first. */
+  readonly canaryOnly?: boolean;
+  /** Everything at once, in one wave: a rollback. */
+  readonly singleWave?: boolean;
+}
+
+export function planRollout(input: PlanningInput): Plan {
+  const ways = new Map<string, Artifact>();
+  for (const artifact of input.staged) {
+    ways.set(`${artifact.architecture} ${artifact.control.version}`, artifact);
+  }
+  const planned: PlannedHost[] = [];
+  const leftOut: LeftOutHost[] = [];
+  for (const { host, eligibility } of input.hosts) {
+    const fate = eligibility.kind === 'eligible' ? fateOf(host, input, ways) : eligibility;
+    if ('from' in fate) planned.push(fate);
+    else leftOut.push({ id: host.id, name: host.name, zone: host.zone, role: host.role, why: fate });
+  }
+  planned.sort(byName);
+  leftOut.sort(byName);
+  return { population: populationOf(input.hosts), waves: wavesOf(planned, input), leftOut };
+}
+
+function fateOf(
+  host: Host,
+  { survey, target, policy }: PlanningInput,
+  ways: ReadonlyMap<string, Artifact>,
+): PlannedHost | NotPlanned {
+  const seen = survey.get(host.id) ?? { kind: 'unreachable', why: 'it was not looked at' };
+  if (seen.kind !== 'surveyed') return seen;
+  const { packageVersion, architecture } = seen.agent;
+  if (seen.runsTarget) return { kind: 'already-there', packageVersion };
+  if (target.artifacts[architecture] === undefined) return { kind: 'no-artifact', architecture };
+  const artifact = ways.get(`${architecture} ${packageVersion}`);
+  if (artifact === undefined) return { kind: 'no-way-back', packageVersion, architecture };
+  return {
+    id: host.id,
+    name: host.name,
+    address: host.address,
+    ...(host.port === undefined ? {} : { port: host.port }),
+    zone: host.zone,
+    role: host.role,
+    stratum: stratumOf(host, policy.strata),
+    architecture,
+    from: { packageVersion, architecture, artifact },
+  };
+}
+
+function stratumOf(host: Host, keys: readonly StratumKey[]): string {
+  return keys.length === 0 ? 'all' : keys.map((key) => host[key]).join('/');
+}
+
+function wavesOf(hosts: readonly PlannedHost[], input: PlanningInput): PlannedWave[] {
+  if (hosts.length === 0) return [];
+  if (input.singleWave === true) return [{ index: 0, hosts: spread(hosts) }];
+  const canaries = chooseCanaries(hosts);
+  const waves: PlannedWave[] = [{ index: 0, hosts: canaries }];
+  if (input.canaryOnly === true) return waves;
+  const chosen = new Set(canaries.map((host) => host.id));
+  const rest = spread(hosts.filter((host) => !chosen.has(host.id)));
+  let taken = 0;
+  for (const bound of [...input.policy.then, { kind: 'percent', percent: 100 } as const]) {
+    const upTo = Math.min(rest.length, Math.max(taken + 1, cumulative(bound, rest.length, taken)));
+    if (upTo <= taken) break;
+    waves.push({ index: waves.length, hosts: rest.slice(taken, upTo) });
+    taken = upTo;
+  }
+  return waves;
+}
+
+/** A percentage is a share of all hosts behind the canaries; a count is the size of this wave. */
+function cumulative(bound: Bound, total: number, taken: number): number {
+  return bound.kind === 'percent' ? Math.floor((total * bound.percent) / 100) : taken + bound.count;
+}
+
+/** One host of each stratum, each in the zone that has fewest canaries so far. */
+function chooseCanaries(hosts: readonly PlannedHost[]): PlannedHost[] {
+  const perZone = new Map<string, number>();
+  const canaries: PlannedHost[] = [];
+  for (const [, members] of [...groupBy(hosts, (host) => host.stratum)].sort(([a], [b]) =>
+    compareText(a, b),
+  )) {
+    let best: PlannedHost | undefined;
+    for (const host of members) {
+      if (best === undefined || (perZone.get(host.zone) ?? 0) < (perZone.get(best.zone) ?? 0)) best = host;
+    }
+    if (best === undefined) continue;
+    canaries.push(best);
+    perZone.set(best.zone, (perZone.get(best.zone) ?? 0) + 1);
+  }
+  return canaries;
+}
+
+/** Orders hosts so that every prefix has roles and zones in about their overall proportion. */
+function spread(hosts: readonly PlannedHost[]): PlannedHost[] {
+  const placed: { host: PlannedHost; at: number }[] = [];
+  for (const [, members] of groupBy(hosts, (host) => `${host.role}\n${host.zone}`)) {
+    members.forEach((host, index) => {
+      placed.push({ host, at: (index + 0.5) / members.length });
+    });
+  }
+  placed.sort((a, b) => a.at - b.at || byName(a.host, b.host));
+  return placed.map(({ host }) => host);
+}
+
+function populationOf(hosts: readonly ClassifiedHost[]): Population {
+  const byZone: Record<string, number> = {};
+  const byRole: Record<string, number> = {};
+  let environment = 0;
+  for (const { host, eligibility } of hosts) {
+    if (eligibility.kind !== 'eligible') continue;
+    environment += 1;
+    byZone[host.zone] = (byZone[host.zone] ?? 0) + 1;
+    byRole[host.role] = (byRole[host.role] ?? 0) + 1;
+  }
+  return { environment, byZone, byRole };
+}
+
+/** How many hosts a bound allows out of `total`: percent rounds down, but is at least 1. */
+export function hostsAllowed(bound: Bound, total: number): number {
+  return bound.kind === 'count' ? bound.count : Math.max(1, Math.floor((total * bound.percent) / 100));
+}
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const name = key(item);
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+function byName(a: { name: string; id: string }, b: { name: string; id: string }): number {
+  return compareText(a.name, b.name) || compareText(a.id, b.id);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,122 @@
+/** An environment's state: what fold.ts makes of its journal. Every variant carries only what is true of it. */
+import type { Architecture, Artifact, Sha256 } from './artifact.ts';
+import type { Judgement } from './gate.ts';
+import type { HostId } from './host.ts';
+import type { HostOutcome } from './host-outcome.ts';
+import type { Actor, Pin, Receipt, RollbackCause, RolloutKind } from './journal.ts';
+import type { LeftOutHost, PlannedHost, Population } from './plan.ts';
+import type { RolloutPolicy } from './policy.ts';
+
+export type HostState =
+  | 'pending'
+  /** Acted on, or intended to be, with no proven outcome yet. */
+  | 'installing'
+  | 'verified'
+  | 'failed'
+  /** Does not answer; it was not changed by the last attempt. */
+  | 'unreachable'
+  /** Answers but could not be changed; it was not changed by the last attempt. */
+  | 'blocked'
+  | 'gone'
+  /** Left out after its deadline, within the allowed number. */
+  | 'skipped'
+  | 'reverting'
+  | 'reverted'
+  | 'revert-failed';
+
+export interface HostProgress {
+  readonly host: PlannedHost;
+  readonly wave: number;
+  readonly state: HostState;
+  /** May carry the new version, wholly or in part. */
+  readonly touched: boolean;
+  /** `touched` as it was before the attempt under way. */
+  readonly touchedBefore: boolean;
+  readonly attempts: number;
+  /** When the last attempt was intended or answered, ms; 0 before the first. */
+  readonly lastAttemptAt: number;
+  /** Since when attempts have been without success, ms; null while there is no trouble. */
+  readonly troubleSince: number | null;
+  /** When the new version was last proven, ms; 0 never. */
+  readonly provenAt: number;
+  /** An operator had stopped the service: nothing runs there that gates could judge. */
+  readonly leftStopped: boolean;
+  readonly outcome: HostOutcome | null;
+}
+
+/** What watching has seen so far in a soak or a bake. */
+export interface Watch {
+  /** Up to where time has been judged, ms since the epoch; null before the first judgement. */
+  readonly judgedTo: number | null;
+  readonly observedMs: number;
+  /** When the last judgement was made, ms; 0 before the first. */
+  readonly lastAt: number;
+  readonly last: Judgement | null;
+}
+
+export type Phase =
+  | { readonly kind: 'planned' }
+  | { readonly kind: 'acting'; readonly wave: number; readonly since: number }
+  | { readonly kind: 'soaking'; readonly wave: number; readonly since: number; readonly watch: Watch }
+  | { readonly kind: 'passed'; readonly wave: number; readonly since: number }
+  | { readonly kind: 'baking'; readonly since: number; readonly watch: Watch }
+  | { readonly kind: 'done'; readonly since: number; readonly notCovered: readonly HostId[] }
+  | { readonly kind: 'rolling-back'; readonly since: number; readonly cause: RollbackCause }
+  | { readonly kind: 'rollback-incomplete'; readonly since: number; readonly cause: RollbackCause }
+  | { readonly kind: 'rolled-back'; readonly since: number; readonly cause: RollbackCause }
+  | { readonly kind: 'aborted'; readonly since: number };
+
+/** Somebody or something holds the rollout where it is. */
+export type Stop =
+  | { readonly kind: 'paused'; readonly since: number; readonly by: Actor; readonly reason: string }
+  | { readonly kind: 'halted'; readonly since: number; readonly code: string; readonly message: string };
+
+export interface RolloutState {
+  readonly id: string;
+  readonly kind: RolloutKind;
+  readonly version: string;
+  readonly artifacts: Readonly<Record<Architecture, Artifact>>;
+  readonly policy: RolloutPolicy;
+  readonly population: Population;
+  readonly waveCount: number;
+  readonly leftOut: readonly LeftOutHost[];
+  readonly hosts: ReadonlyMap<HostId, HostProgress>;
+  readonly phase: Phase;
+  readonly stop: Stop | null;
+  readonly keep: boolean;
+  readonly plannedAt: number;
+  readonly plannedBy: Actor;
+  readonly reason: string;
+  readonly pinBefore: Pin | null;
+  /** Last approval, ms; 0 none. */
+  readonly approvedAt: number;
+  readonly rollbackRequested: boolean;
+}
+
+export interface Quarantined {
+  readonly sha256: Sha256;
+  readonly version: string;
+  readonly architecture: Architecture;
+  readonly rolloutId: string;
+  readonly at: number;
+}
+
+export interface EnvironmentState {
+  readonly head: { readonly seq: number; readonly hash: string } | null;
+  /** Epoch of the newest lease that wrote here. */
+  readonly epoch: number;
+  readonly pin: Pin | null;
+  readonly receipts: readonly Receipt[];
+  readonly quarantine: readonly Quarantined[];
+  /** The newest rollout, finished or not. */
+  readonly rollout: RolloutState | null;
+}
+
+export const EMPTY_STATE: EnvironmentState = {
+  head: null,
+  epoch: 0,
+  pin: null,
+  receipts: [],
+  quarantine: [],
+  rollout: null,
+};
