@@ -29,6 +29,8 @@ export interface Environment {
   readonly inventory: { readonly kind: 'static'; readonly hosts: readonly Host[] };
   readonly artifacts: { readonly kind: 'local'; readonly path: string };
   readonly journal: { readonly kind: 'local'; readonly path: string };
+  /** Debian architectures that a release must be staged for here, such as `amd64`; never empty. */
+  readonly architectures: readonly string[];
   readonly ssh: SshSettings;
   readonly prometheus: PrometheusSettings;
   readonly targeting: Targeting;

@@ -65,6 +65,14 @@ export interface AgentPolicy extends AgentRef {
   readonly process: string;
 }
 
+/** How long one attempt at a host may take, by what is asked of it; delivery of the package counts as part of the change, ms. */
+export interface StepTimeouts {
+  readonly lookMs: number;
+  readonly upgradeMs: number;
+  readonly revertMs: number;
+  readonly proveMs: number;
+}
+
 export interface RolloutPolicy {
   readonly agent: AgentPolicy;
   readonly waves: WavePolicy;
@@ -82,4 +90,6 @@ export interface RolloutPolicy {
   readonly approval: 'none' | 'after-canary';
   /** How long the agent must run without a restart before a host counts as proven, ms. */
   readonly proveMs: number;
+  /** From the playbook's steps. An attempt that takes longer is `timed-out`: unknown, looked at again. */
+  readonly stepTimeouts: StepTimeouts;
 }
