@@ -21,7 +21,8 @@ export const MAX_DURATION_MS = 366 * DAY_MS;
 /** The same rule as a pattern, for editors; `parseDuration` says more. */
 export const DURATION_PATTERN = '^(?=\\d)(\\d+d)?(\\d+h)?(\\d+m)?(\\d+s)?(\\d+ms)?$';
 
-const FORM = 'a duration is whole numbers with units, larger first, such as 500ms, 10s, 30m, 1h30m, 24h or 2d';
+const FORM =
+  'a duration is whole numbers with units, larger first, such as 500ms, 10s, 30m, 1h30m, 24h or 2d';
 
 /** Milliseconds, or one sentence about what is wrong with the text. */
 export function parseDuration(text: string): Result<number, string> {

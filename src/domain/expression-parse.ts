@@ -1,0 +1,301 @@
+/**
+ * Parses and checks the targeting language in one go, so that what comes out can be evaluated on any host:
+ *
+ *     expression := and-part { "or" and-part }
+ *     and-part   := unary { "and" unary }
+ *     unary      := "not" unary | "(" expression ")" | "true" | "false" | "spot" | "has" "(" key ")" | comparison
+ *     comparison := attribute ("==" | "!=" | "=~" | "!~") string | attribute ["not"] "in" "[" string {"," string} "]"
+ *                 | string ["not"] "in" "tags"
+ *
+ * E1  It never throws, whatever the text.  E2  A word that does not exist is an error, never just false.
+ */
+import { type ExpressionError, readTokens, type Token } from './expression-tokens.ts';
+import type { VmStatus } from './host.ts';
+import { nearestWord } from './nearest.ts';
+import { ok, type Result } from './result.ts';
+
+/** Attributes with one text each. `region` is the zone without its last part. */
+export const TEXT_ATTRIBUTES = [
+  'id',
+  'name',
+  'address',
+  'zone',
+  'region',
+  'role',
+  'machineType',
+  'os',
+  'status',
+] as const;
+/** Attributes that are read by key: `labels.team`, `metadata["created-by"]`. */
+export const KEYED_ATTRIBUTES = ['labels', 'metadata'] as const;
+
+export type Attribute =
+  | { readonly kind: 'text'; readonly name: (typeof TEXT_ATTRIBUTES)[number] }
+  | KeyedAttribute;
+
+export interface KeyedAttribute {
+  readonly kind: 'keyed';
+  readonly name: (typeof KEYED_ATTRIBUTES)[number];
+  readonly key: string;
+}
+
+export type Expression =
+  | { readonly kind: 'constant'; readonly value: boolean }
+  | { readonly kind: 'and' | 'or'; readonly left: Expression; readonly right: Expression }
+  | { readonly kind: 'not'; readonly of: Expression }
+  | { readonly kind: 'equals' | 'differs'; readonly attribute: Attribute; readonly value: string }
+  /** Globs: `*` any text, `?` one character, nothing else is special. */
+  | { readonly kind: 'like' | 'unlike'; readonly attribute: Attribute; readonly pattern: string }
+  | { readonly kind: 'one-of'; readonly attribute: Attribute; readonly values: readonly string[] }
+  | { readonly kind: 'tagged'; readonly tag: string }
+  | { readonly kind: 'has'; readonly attribute: KeyedAttribute }
+  | { readonly kind: 'spot' };
+
+/** Deepest nesting of parentheses and `not`. */
+const MAX_DEPTH = 100;
+
+const STATUSES: readonly VmStatus[] = [
+  'PROVISIONING',
+  'STAGING',
+  'RUNNING',
+  'STOPPING',
+  'SUSPENDING',
+  'SUSPENDED',
+  'REPAIRING',
+  'TERMINATED',
+];
+
+const OPERATORS = ['==', '!=', '=~', '!~', 'in', 'not in'];
+const STARTS = [
+  ...TEXT_ATTRIBUTES,
+  'labels.KEY',
+  'metadata.KEY',
+  'has(labels.KEY)',
+  '"TAG" in tags',
+  'spot',
+  'not',
+  '(',
+  'true',
+  'false',
+];
+const START_WORDS = [...TEXT_ATTRIBUTES, ...KEYED_ATTRIBUTES, 'has', 'tags', 'spot', 'not', 'true', 'false'];
+
+/** The checked tree, or the first thing that is wrong. */
+export function parseExpression(text: string): Result<Expression, ExpressionError> {
+  const tokens = readTokens(text);
+  return tokens.ok ? new Parser(tokens.value).whole() : tokens;
+}
+
+type Parsed = Result<Expression, ExpressionError>;
+
+class Parser {
+  readonly #tokens: readonly Token[];
+  #at = 0;
+  #depth = 0;
+
+  constructor(tokens: readonly Token[]) {
+    this.#tokens = tokens;
+  }
+
+  whole(): Parsed {
+    const expression = this.#or();
+    if (!expression.ok || this.#peek().kind === 'end') return expression;
+    const token = this.#peek();
+    const meant = token.kind === 'word' ? nearestWord(token.text, ['and', 'or']) : null;
+    return this.#wrong('the expression goes on without `and` or `or`', ['and', 'or', 'the end'], meant);
+  }
+
+  #or(): Parsed {
+    return this.#chain('or', () => this.#chain('and', () => this.#unary()));
+  }
+
+  #chain(word: 'and' | 'or', part: () => Parsed): Parsed {
+    let left = part();
+    while (left.ok && this.#takeWord(word)) {
+      const right = part();
+      if (!right.ok) return right;
+      left = ok({ kind: word, left: left.value, right: right.value });
+    }
+    return left;
+  }
+
+  #unary(): Parsed {
+    this.#depth++;
+    try {
+      if (this.#depth > MAX_DEPTH) return this.#wrong(`nested deeper than ${MAX_DEPTH}`, []);
+      if (this.#takeWord('not')) {
+        const of = this.#unary();
+        return of.ok ? ok({ kind: 'not', of: of.value }) : of;
+      }
+      if (!this.#takeSign('(')) return this.#simple();
+      const inner = this.#or();
+      if (!inner.ok || this.#takeSign(')')) return inner;
+      return this.#wrong('the parenthesis is not closed', [')', 'and', 'or']);
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  #simple(): Parsed {
+    const token = this.#peek();
+    if (token.kind === 'string') return this.#tagged(token.value);
+    if (this.#takeWord('true')) return ok({ kind: 'constant', value: true });
+    if (this.#takeWord('false')) return ok({ kind: 'constant', value: false });
+    if (this.#takeWord('spot')) return this.#spot();
+    if (this.#takeWord('has')) return this.#has();
+    if (token.kind === 'word' && token.text === 'tags') {
+      return this.#wrong('tags are many: ask for one of them', ['"TAG" in tags'], '"TAG" in tags');
+    }
+    const attribute = this.#attribute();
+    return attribute.ok ? this.#comparison(attribute.value) : attribute;
+  }
+
+  #spot(): Parsed {
+    const next = this.#peek();
+    if (next.kind === 'punctuation' && (next.text === '==' || next.text === '!=')) {
+      return this.#wrong('`spot` is true or false by itself', ['spot', 'not spot', 'and', 'or']);
+    }
+    return ok({ kind: 'spot' });
+  }
+
+  #tagged(tag: string): Parsed {
+    this.#at++;
+    const negated = this.#takeWord('not');
+    if (!this.#takeWord('in')) return this.#wrong('after a text comes `in tags`', ['in tags', 'not in tags']);
+    if (!this.#takeWord('tags'))
+      return this.#wrong('a text can only be looked for in the tags', ['tags'], 'tags');
+    const tagged: Expression = { kind: 'tagged', tag };
+    return ok(negated ? { kind: 'not', of: tagged } : tagged);
+  }
+
+  #has(): Parsed {
+    if (!this.#takeSign('(')) return this.#wrong('after `has` comes a key in parentheses', ['(']);
+    const start = this.#at;
+    const attribute = this.#attribute();
+    if (!attribute.ok) return attribute;
+    if (attribute.value.kind !== 'keyed') {
+      this.#at = start;
+      return this.#wrong('`has` asks for a label or a metadata key; every host has the others', [
+        'labels.KEY',
+        'metadata.KEY',
+      ]);
+    }
+    if (!this.#takeSign(')')) return this.#wrong('the parenthesis of `has` is not closed', [')']);
+    return ok({ kind: 'has', attribute: attribute.value });
+  }
+
+  #attribute(): Result<Attribute, ExpressionError> {
+    const token = this.#peek();
+    const name = TEXT_ATTRIBUTES.find((candidate) => token.kind === 'word' && candidate === token.text);
+    if (name !== undefined) {
+      this.#at++;
+      return ok({ kind: 'text', name });
+    }
+    const keyed = KEYED_ATTRIBUTES.find((candidate) => token.kind === 'word' && candidate === token.text);
+    if (keyed !== undefined) {
+      this.#at++;
+      return this.#keyed(keyed);
+    }
+    if (token.kind !== 'word') return this.#wrong('a host attribute or a condition must stand here', STARTS);
+    return this.#wrong(
+      `\`${token.text}\` is no attribute of a host`,
+      STARTS,
+      nearestWord(token.text, START_WORDS),
+    );
+  }
+
+  #keyed(name: 'labels' | 'metadata'): Result<KeyedAttribute, ExpressionError> {
+    const dotted = this.#takeSign('.');
+    if (!dotted && !this.#takeSign('['))
+      return this.#wrong(`a key of ${name} must follow`, [`${name}.KEY`, `${name}["KEY"]`]);
+    const token = this.#peek();
+    if (token.kind !== (dotted ? 'word' : 'string')) {
+      return this.#wrong(`a key of ${name} must stand here`, [dotted ? 'KEY' : '"KEY"']);
+    }
+    this.#at++;
+    if (!dotted && !this.#takeSign(']')) return this.#wrong('the bracket is not closed', [']']);
+    return ok({ kind: 'keyed', name, key: token.kind === 'string' ? token.value : token.text });
+  }
+
+  #comparison(attribute: Attribute): Parsed {
+    if (this.#takeSign('=='))
+      return this.#against(attribute, (value) => ({ kind: 'equals', attribute, value }));
+    if (this.#takeSign('!='))
+      return this.#against(attribute, (value) => ({ kind: 'differs', attribute, value }));
+    if (this.#takeSign('=~')) return this.#text((pattern) => ({ kind: 'like', attribute, pattern }));
+    if (this.#takeSign('!~')) return this.#text((pattern) => ({ kind: 'unlike', attribute, pattern }));
+    const negated = this.#takeWord('not');
+    if (this.#takeWord('in')) return this.#oneOf(attribute, negated);
+    const token = this.#peek();
+    const meant = token.kind === 'word' ? nearestWord(token.text, ['in', 'not']) : null;
+    return this.#wrong('a comparison must follow the attribute', OPERATORS, meant);
+  }
+
+  #oneOf(attribute: Attribute, negated: boolean): Parsed {
+    if (!this.#takeSign('[')) return this.#wrong('after `in` comes a list', ['["a", "b"]']);
+    const values: string[] = [];
+    do {
+      const value = this.#against(attribute, (text) => ({ kind: 'equals', attribute, value: text }));
+      if (!value.ok) return value;
+      if (value.value.kind === 'equals') values.push(value.value.value);
+    } while (this.#takeSign(','));
+    if (!this.#takeSign(']')) return this.#wrong('the list is not closed', [',', ']']);
+    const oneOf: Expression = { kind: 'one-of', attribute, values };
+    return ok(negated ? { kind: 'not', of: oneOf } : oneOf);
+  }
+
+  /** A text to be equal to; where the attribute knows few words, one of those. */
+  #against(attribute: Attribute, make: (value: string) => Expression): Parsed {
+    const token = this.#peek();
+    const known: readonly string[] = STATUSES;
+    if (
+      attribute.kind === 'text' &&
+      attribute.name === 'status' &&
+      token.kind === 'string' &&
+      !known.includes(token.value)
+    ) {
+      const meant = nearestWord(token.value, known);
+      return this.#wrong('no VM ever has this status', known, meant === null ? null : `"${meant}"`);
+    }
+    return this.#text(make);
+  }
+
+  #text(make: (value: string) => Expression): Parsed {
+    const token = this.#peek();
+    if (token.kind === 'string') {
+      this.#at++;
+      return ok(make(token.value));
+    }
+    const meant = token.kind === 'word' ? `"${token.text}"` : null;
+    return this.#wrong('a text in quotes must stand here', ['"TEXT"'], meant);
+  }
+
+  #peek(): Token {
+    return this.#tokens[this.#at] ?? { kind: 'end', text: '', column: 1 };
+  }
+
+  #takeWord(word: string): boolean {
+    const token = this.#peek();
+    const taken = token.kind === 'word' && token.text === word;
+    if (taken) this.#at++;
+    return taken;
+  }
+
+  #takeSign(sign: string): boolean {
+    const token = this.#peek();
+    const taken = token.kind === 'punctuation' && token.text === sign;
+    if (taken) this.#at++;
+    return taken;
+  }
+
+  #wrong(
+    message: string,
+    allowed: readonly string[],
+    suggestion: string | null = null,
+  ): { ok: false; error: ExpressionError } {
+    const token = this.#peek();
+    const found = token.kind === 'end' ? 'the end of the expression' : token.text;
+    const base = { column: token.column, message, found, allowed };
+    return { ok: false, error: suggestion === null ? base : { ...base, suggestion } };
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * The targeting language over a host's attributes: printing and evaluating. Parsing and checking is expression-parse.ts.
+ * An absent label or metadata key equals nothing and is like nothing; `!=` and `!~` are therefore true of it.
+ */
+import type { Attribute, Expression, KeyedAttribute } from './expression-parse.ts';
+import type { Host } from './host.ts';
+import { unreachable } from './result.ts';
+
+export { type Attribute, type Expression, parseExpression, TEXT_ATTRIBUTES } from './expression-parse.ts';
+export type { ExpressionError } from './expression-tokens.ts';
+
+/** Does the expression hold of the host? Never throws for a tree that `parseExpression` gave. */
+export function evaluate(expression: Expression, host: Host): boolean {
+  switch (expression.kind) {
+    case 'constant':
+      return expression.value;
+    case 'and':
+      return evaluate(expression.left, host) && evaluate(expression.right, host);
+    case 'or':
+      return evaluate(expression.left, host) || evaluate(expression.right, host);
+    case 'not':
+      return !evaluate(expression.of, host);
+    case 'equals':
+      return read(expression.attribute, host) === expression.value;
+    case 'differs':
+      return read(expression.attribute, host) !== expression.value;
+    case 'like':
+      return matches(expression.pattern, read(expression.attribute, host));
+    case 'unlike':
+      return !matches(expression.pattern, read(expression.attribute, host));
+    case 'one-of': {
+      const value = read(expression.attribute, host);
+      return value !== undefined && expression.values.includes(value);
+    }
+    case 'tagged':
+      return host.tags.includes(expression.tag);
+    case 'has':
+      return read(expression.attribute, host) !== undefined;
+    case 'spot':
+      return host.spot;
+    default:
+      return unreachable(expression);
+  }
+}
+
+/** Text that parses to the same tree again. */
+export function printExpression(expression: Expression): string {
+  switch (expression.kind) {
+    case 'constant':
+      return String(expression.value);
+    case 'and':
+    case 'or':
+      return `${operand(expression.left, expression.kind, 'left')} ${expression.kind} ${operand(expression.right, expression.kind, 'right')}`;
+    case 'not':
+      return isChain(expression.of)
+        ? `not (${printExpression(expression.of)})`
+        : `not ${printExpression(expression.of)}`;
+    case 'equals':
+      return `${printAttribute(expression.attribute)} == ${quote(expression.value)}`;
+    case 'differs':
+      return `${printAttribute(expression.attribute)} != ${quote(expression.value)}`;
+    case 'like':
+      return `${printAttribute(expression.attribute)} =~ ${quote(expression.pattern)}`;
+    case 'unlike':
+      return `${printAttribute(expression.attribute)} !~ ${quote(expression.pattern)}`;
+    case 'one-of':
+      return `${printAttribute(expression.attribute)} in [${expression.values.map(quote).join(', ')}]`;
+    case 'tagged':
+      return `${quote(expression.tag)} in tags`;
+    case 'has':
+      return `has(${printAttribute(expression.attribute)})`;
+    case 'spot':
+      return 'spot';
+    default:
+      return unreachable(expression);
+  }
+}
+
+/** What the expression reads of the host, such as `role="web", labels.team absent`: the evidence for what it decided. */
+export function explainExpression(expression: Expression, host: Host): string {
+  const facts = new Set<string>();
+  collectFacts(expression, host, facts);
+  return [...facts].join(', ');
+}
+
+function collectFacts(expression: Expression, host: Host, facts: Set<string>): void {
+  switch (expression.kind) {
+    case 'constant':
+      return;
+    case 'and':
+    case 'or':
+      collectFacts(expression.left, host, facts);
+      collectFacts(expression.right, host, facts);
+      return;
+    case 'not':
+      collectFacts(expression.of, host, facts);
+      return;
+    case 'tagged':
+      facts.add(`tags=[${host.tags.join(', ')}]`);
+      return;
+    case 'spot':
+      facts.add(`spot=${host.spot}`);
+      return;
+    case 'equals':
+    case 'differs':
+    case 'like':
+    case 'unlike':
+    case 'one-of':
+    case 'has': {
+      const value = read(expression.attribute, host);
+      const name = printAttribute(expression.attribute);
+      facts.add(value === undefined ? `${name} absent` : `${name}=${quote(value)}`);
+      return;
+    }
+    default:
+      unreachable(expression);
+  }
+}
+
+/** The zone without its last part: `us-east1-b` is in `us-east1`. A zone of another form is its own region. */
+export function regionOf(zone: string): string {
+  return zone.replace(/-[a-z0-9]$/, '');
+}
+
+function read(attribute: Attribute, host: Host): string | undefined {
+  if (attribute.kind === 'keyed') return readKey(host[attribute.name], attribute.key);
+  return attribute.name === 'region' ? regionOf(host.zone) : host[attribute.name];
+}
+
+function readKey(record: Readonly<Record<string, string>>, key: string): string | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
+}
+
+function isChain(expression: Expression): boolean {
+  return expression.kind === 'and' || expression.kind === 'or';
+}
+
+/** Chains lean to the left, so that a chain on the right needs parentheses to come back as it was. */
+function operand(expression: Expression, around: 'and' | 'or', side: 'left' | 'right'): string {
+  const bare =
+    !isChain(expression) || (side === 'left' && (expression.kind === around || expression.kind === 'and'));
+  const loose = side === 'right' && around === 'or' && expression.kind === 'and';
+  return bare || loose ? printExpression(expression) : `(${printExpression(expression)})`;
+}
+
+function printAttribute(attribute: Attribute | KeyedAttribute): string {
+  if (attribute.kind === 'text') return attribute.name;
+  const plain = /^[A-Za-z0-9_][A-Za-z0-9_/-]*$/.test(attribute.key);
+  return plain ? `${attribute.name}.${attribute.key}` : `${attribute.name}[${quote(attribute.key)}]`;
+}
+
+function quote(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+}
+
+/** Glob without backtracking blow-up: remembers the last star only, so that no pattern is slow. */
+function matches(pattern: string, text: string | undefined): boolean {
+  if (text === undefined) return false;
+  let p = 0;
+  let t = 0;
+  let star = -1;
+  let resume = 0;
+  while (t < text.length) {
+    const sign = pattern[p];
+    if (sign === '*') {
+      star = p++;
+      resume = t;
+    } else if (sign !== undefined && (sign === '?' || sign === text[t])) {
+      p++;
+      t++;
+    } else if (star >= 0) {
+      p = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (pattern[p] === '*') p++;
+  return p === pattern.length;
+}
