@@ -1,0 +1,63 @@
+/** Pacing and deadlines of attempts at hosts, and how hosts are named in a sentence. Pure. */
+import type { HostProgress, RolloutState } from './state.ts';
+
+/** Attempts at one host keep their distance; a host without trouble is due at once. */
+export function isDue(host: HostProgress, rollout: RolloutState, now: number): boolean {
+  return host.troubleSince === null || now >= nextAttemptAt(host, rollout);
+}
+
+export function nextAttemptAt(host: HostProgress, rollout: RolloutState): number {
+  return host.lastAttemptAt + rollout.policy.limits.retryEveryMs;
+}
+
+/** When the first of these hosts may be tried again; null when there is none. */
+export function earliestAttempt(hosts: readonly HostProgress[], rollout: RolloutState): number | null {
+  let earliest: number | null = null;
+  for (const host of hosts) {
+    const at = nextAttemptAt(host, rollout);
+    if (earliest === null || at < earliest) earliest = at;
+  }
+  return earliest;
+}
+
+/** In trouble for longer than a host may be. */
+export function isOverdue(host: HostProgress, rollout: RolloutState, now: number): boolean {
+  return host.troubleSince !== null && now - host.troubleSince >= rollout.policy.limits.hostDeadlineMs;
+}
+
+/** At most five names, then how many more. */
+export function nameHosts(hosts: readonly HostProgress[]): string {
+  const names = hosts.slice(0, 5).map((host) => host.host.name);
+  const more = hosts.length - names.length;
+  return more > 0 ? `${names.join(', ')} and ${more} more` : names.join(', ');
+}
+
+/** Names with what each last answered, at most three. */
+export function describeTrouble(hosts: readonly HostProgress[]): string {
+  const parts = hosts.slice(0, 3).map((host) => `${host.host.name} (${troubleOf(host)})`);
+  const more = hosts.length - parts.length;
+  return more > 0 ? `${parts.join(', ')} and ${more} more` : parts.join(', ');
+}
+
+function troubleOf(host: HostProgress): string {
+  const outcome = host.outcome;
+  if (outcome === null) return 'its outcome was never learned';
+  switch (outcome.kind) {
+    case 'no-answer':
+    case 'blocked':
+      return `${outcome.why}: ${outcome.message}`;
+    case 'failed':
+      return `${outcome.failure} at ${outcome.step}: ${outcome.message}`;
+    case 'verified':
+    case 'reverted':
+    case 'gone':
+    case 'still-previous':
+      return outcome.kind;
+    default:
+      return outcome satisfies never;
+  }
+}
+
+export function idsOf(hosts: readonly HostProgress[]): string[] {
+  return hosts.map((host) => host.host.id);
+}

@@ -1,0 +1,76 @@
+/**
+ * Which hosts may be taken out of service now. Pure.
+ *
+ * C1  Hosts out of service, with the batch added, never exceed the bound of the environment, of a zone or of a role.
+ * C2  A host that does not answer counts as out of service: nobody has seen it serve.
+ */
+import { hostsAllowed } from './planning.ts';
+import type { HostProgress, HostState, RolloutState } from './state.ts';
+
+const OUT_OF_SERVICE: ReadonlySet<HostState> = new Set<HostState>([
+  'installing',
+  'failed',
+  'unreachable',
+  'reverting',
+  'revert-failed',
+]);
+
+/** Out of service, as far as anybody knows. A skipped host that was touched has never been proven either. */
+export function isOutOfService(host: HostProgress): boolean {
+  return OUT_OF_SERVICE.has(host.state) || (host.state === 'skipped' && host.touched);
+}
+
+interface Room {
+  environment: number;
+  readonly zones: Map<string, number>;
+  readonly roles: Map<string, number>;
+}
+
+/**
+ * Takes candidates in order as long as there is room, at most `most`. A candidate that is out of service already
+ * takes no further room.
+ */
+export function batchWithin(
+  rollout: RolloutState,
+  candidates: readonly HostProgress[],
+  most: number,
+): HostProgress[] {
+  const room = roomLeft(rollout);
+  const batch: HostProgress[] = [];
+  for (const candidate of candidates) {
+    if (batch.length >= most) break;
+    if (isOutOfService(candidate)) {
+      batch.push(candidate);
+      continue;
+    }
+    const zone = room.zones.get(candidate.host.zone) ?? 0;
+    const role = room.roles.get(candidate.host.role) ?? 0;
+    if (room.environment < 1 || zone < 1 || role < 1) continue;
+    room.environment -= 1;
+    room.zones.set(candidate.host.zone, zone - 1);
+    room.roles.set(candidate.host.role, role - 1);
+    batch.push(candidate);
+  }
+  return batch;
+}
+
+function roomLeft(rollout: RolloutState): Room {
+  const { environment, zone, role } = rollout.policy.waves.maxUnavailable;
+  const { population } = rollout;
+  const room: Room = {
+    environment: hostsAllowed(environment, population.environment),
+    zones: new Map(),
+    roles: new Map(),
+  };
+  for (const [name, total] of Object.entries(population.byZone))
+    room.zones.set(name, hostsAllowed(zone, total));
+  for (const [name, total] of Object.entries(population.byRole))
+    room.roles.set(name, hostsAllowed(role, total));
+  for (const progress of rollout.hosts.values()) {
+    if (!isOutOfService(progress)) continue;
+    room.environment -= 1;
+    room.zones.set(progress.host.zone, (room.zones.get(progress.host.zone) ?? 0) - 1);
+    room.roles.set(progress.host.role, (room.roles.get(progress.host.role) ?? 0) - 1);
+  }
+  return room;
+}

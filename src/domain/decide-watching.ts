@@ -1,0 +1,127 @@
+/**
+ * What comes next while a wave soaks or an environment bakes. Pure.
+ *
+ * W1  Only observed time counts (judge.ts); a gap lengthens the watch.
+ * W2  A fail verdict starts the rollback, paused or not; inconclusive and error only wait.
+ * W3  The watch ends with a proof on every host: metrics cannot show which executable runs.
+ * W4  Where nothing can be watched, a person must say so; silence is not health.
+ */
+import { describeTrouble, earliestAttempt, idsOf, isDue, isOverdue, nameHosts } from './attempts.ts';
+import { leaveOut } from './decide-acting.ts';
+import { act, type Decision, hold, holdStopped, record, wait } from './decision.ts';
+import { endBake } from './ending.ts';
+import type { Judgement } from './gate.ts';
+import type { HostProgress, Phase, RolloutState, Watch } from './state.ts';
+
+type WatchedPhase = Extract<Phase, { kind: 'soaking' | 'baking' }>;
+
+/** Hosts proven in one batch. */
+const BATCH = 500;
+
+/** Steps asked of the metrics backend at once; Prometheus allows 11,000 points a series. */
+const MOST_STEPS = 1_000;
+
+export function decideWatching(rollout: RolloutState, phase: WatchedPhase, now: number): Decision {
+  const { watch } = phase;
+  if (watch.last?.kind === 'fail') {
+    return record(
+      { kind: 'rollback-started', cause: { kind: 'verdict', judgement: watch.last } },
+      'gate-failed',
+      failedGates(watch.last),
+    );
+  }
+  const neededMs = phase.kind === 'soaking' ? rollout.policy.soakMs : rollout.policy.bakeMs;
+  const watched = judgeable(rollout);
+  const blind = watched.length === 0 && neededMs > 0 && rollout.approvedAt < phase.since;
+  if (watch.observedMs < neededMs && watched.length > 0)
+    return keepJudging(rollout, phase, watched, neededMs, now);
+  if (rollout.stop !== null) return holdStopped(rollout.stop);
+  if (blind) {
+    return hold(
+      null,
+      'no-witness',
+      'no changed host runs the agent, so no gate can see it; a person must approve: rollout approve',
+    );
+  }
+  return proveThenPass(rollout, phase, now);
+}
+
+/** Changed hosts that run the agent, in the order of the plan. */
+function judgeable(rollout: RolloutState): HostProgress[] {
+  return [...rollout.hosts.values()].filter((host) => host.state === 'verified' && !host.leftStopped);
+}
+
+function keepJudging(
+  rollout: RolloutState,
+  { kind, since, watch }: WatchedPhase,
+  watched: readonly HostProgress[],
+  neededMs: number,
+  now: number,
+): Decision {
+  const { sampleEveryMs, sampleDelayMs, gates } = rollout.policy;
+  // The window of a rate must lie wholly behind the change, or it would mix the old version in.
+  const warmUpMs = kind === 'soaking' ? Math.max(0, ...gates.map((gate) => gate.windowMs)) : 0;
+  const newest = now - sampleDelayMs;
+  const from = Math.max(watch.judgedTo ?? since + warmUpMs, newest - MOST_STEPS * sampleEveryMs);
+  const steps = Math.floor((newest - from) / sampleEveryMs);
+  const lastTried = watch.lastAt + sampleEveryMs;
+  if (steps >= 1 && now >= lastTried) {
+    const to = from + steps * sampleEveryMs;
+    return {
+      next: 'judge',
+      hosts: idsOf(watched),
+      from,
+      to,
+      reason: { code: 'judging', message: 'asking the metrics' },
+    };
+  }
+  if (rollout.stop !== null) return holdStopped(rollout.stop);
+  const next = Math.max(lastTried, from + sampleEveryMs + sampleDelayMs);
+  return waitingWords(watch, next, kind, neededMs);
+}
+
+function waitingWords(watch: Watch, next: number, kind: WatchedPhase['kind'], neededMs: number): Decision {
+  const seen = `${seconds(watch.observedMs)} of ${seconds(neededMs)} observed healthy`;
+  const last = watch.last;
+  if (last === null || last.kind === 'pass' || last.kind === 'fail') return wait(next, kind, seen);
+  const why = last.gates.find((gate) => gate.kind === last.kind)?.why ?? 'nothing was measured';
+  return last.kind === 'error'
+    ? hold(next, 'metrics-error', `${seen}; the metrics backend fails: ${why}`)
+    : hold(next, 'no-data', `${seen}; not counting: ${why}`);
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)}s`;
+}
+
+function failedGates(judgement: Judgement): string {
+  return judgement.gates
+    .filter((gate) => gate.kind === 'fail')
+    .map((gate) => gate.why)
+    .join('; ');
+}
+
+/** W3. */
+function proveThenPass(rollout: RolloutState, phase: WatchedPhase, now: number): Decision {
+  const since = phase.watch.lastAt === 0 ? phase.since : phase.watch.lastAt;
+  const toProve = [...rollout.hosts.values()].filter(
+    (host) =>
+      host.state === 'verified' &&
+      host.provenAt < since &&
+      (phase.kind === 'baking' || host.wave === phase.wave),
+  );
+  const due = toProve.filter((host) => isDue(host, rollout, now));
+  if (due.length > 0) {
+    return act('prove', idsOf(due.slice(0, BATCH)), 'proving', `proving ${nameHosts(due)} once more`);
+  }
+  const overdue = toProve.filter((host) => isOverdue(host, rollout, now));
+  const left = leaveOut(rollout, overdue);
+  if (left !== null) return left;
+  if (toProve.length > 0) {
+    const next = earliestAttempt(toProve, rollout) ?? now;
+    return hold(next, 'hosts-out-of-reach', `cannot prove ${describeTrouble(toProve)}`);
+  }
+  return phase.kind === 'soaking'
+    ? record({ kind: 'wave-passed', wave: phase.wave }, 'wave-passed', `wave ${phase.wave + 1} has passed`)
+    : endBake(rollout, phase.watch);
+}

@@ -1,0 +1,79 @@
+/**
+ * Decides what comes next in a rollout. Pure: state and observations in, one decision out; called again after each.
+ *
+ * D1  More failed hosts than allowed, or a fail verdict, starts the rollback before any new work.
+ * D2  No data and errors of the backend hold; they neither pass a wave nor start a rollback.
+ * D3  No wave starts before the one before it has passed; the way from soak to pass leads over a fresh proof on the hosts.
+ * D4  Whoever asked for a pause, an abort or a rollback is heard before new work.
+ */
+import { decideActing } from './decide-acting.ts';
+import { decideFailed, settleGone } from './decide-failed.ts';
+import { decideRollback } from './decide-rollback.ts';
+import { decideWatching } from './decide-watching.ts';
+import { type Decision, finish, hold, holdStopped, type Observations, record } from './decision.ts';
+import { endCanary, startBake } from './ending.ts';
+import type { RolloutState } from './state.ts';
+
+export function decide(rollout: RolloutState, observed: Observations, now: number): Decision {
+  if (rollout.rollbackRequested) {
+    return record(
+      { kind: 'rollback-started', cause: { kind: 'operator' } },
+      'operator-rollback',
+      'rolling back: an operator asked for it',
+    );
+  }
+  const phase = rollout.phase;
+  switch (phase.kind) {
+    case 'done':
+      return finish('done', `${rollout.version} is done`);
+    case 'aborted':
+      return finish('aborted', 'aborted by an operator: the hosts stay as they are');
+    case 'rolled-back':
+      return finish('rolled-back', 'every touched host is back on its previous version, proven');
+    default:
+  }
+  const settled = settleGone(rollout, observed);
+  if (settled !== null) return settled;
+  if (phase.kind === 'rolling-back' || phase.kind === 'rollback-incomplete')
+    return decideRollback(rollout, phase, now);
+  const failed = decideFailed(rollout, now);
+  if (failed !== null) return failed;
+  if (phase.kind === 'soaking' || phase.kind === 'baking') return decideWatching(rollout, phase, now);
+  if (rollout.stop !== null) return holdStopped(rollout.stop);
+  switch (phase.kind) {
+    case 'planned':
+      return startWave(rollout, 0, observed);
+    case 'acting':
+      return decideActing(rollout, phase.wave, now);
+    case 'passed':
+      return afterWave(rollout, phase.wave, observed);
+    default:
+      return phase satisfies never;
+  }
+}
+
+function startWave(rollout: RolloutState, wave: number, { frozen }: Observations): Decision {
+  if (wave >= rollout.waveCount) return startBake(rollout);
+  if (frozen !== null) {
+    const until = new Date(frozen.until).toISOString();
+    return hold(frozen.until, 'frozen', `changes are frozen until ${until}: ${frozen.reason}`);
+  }
+  return record(
+    { kind: 'wave-started', wave },
+    'wave-started',
+    `starting wave ${wave + 1} of ${rollout.waveCount}`,
+  );
+}
+
+function afterWave(rollout: RolloutState, wave: number, observed: Observations): Decision {
+  if (rollout.kind === 'canary') return endCanary(rollout);
+  const approvalDue = wave === 0 && rollout.policy.approval === 'after-canary' && rollout.kind !== 'rollback';
+  if (approvalDue && wave + 1 < rollout.waveCount && rollout.approvedAt === 0) {
+    return hold(
+      null,
+      'approval-needed',
+      'the canary wave passed; the next wave waits for a person: rollout approve',
+    );
+  }
+  return startWave(rollout, wave + 1, observed);
+}

@@ -1,0 +1,70 @@
+/** What `decide` may ask for, and why: the vocabulary between deciding and doing. */
+import type { Reason } from './event.ts';
+import type { HostId } from './host.ts';
+import type { EntryBody, HostAction } from './journal.ts';
+import type { FreezeWindow } from './policy.ts';
+import type { Stop } from './state.ts';
+
+/** What the engine looked at before it asks for a decision. */
+export interface Observations {
+  /** Hosts of this rollout that the inventory no longer has, in zones that it could list. */
+  readonly gone: ReadonlySet<HostId>;
+  /** The freeze window that is in force now, if any. */
+  readonly frozen: FreezeWindow | null;
+}
+
+export type Decision =
+  /** Write this and decide again. */
+  | { readonly next: 'record'; readonly body: EntryBody; readonly reason: Reason }
+  /** Do this to these hosts, intent first, and decide again. */
+  | {
+      readonly next: 'act';
+      readonly action: HostAction;
+      readonly hosts: readonly HostId[];
+      readonly reason: Reason;
+    }
+  /** Judge the gates over (from, to] for these hosts, and decide again. */
+  | {
+      readonly next: 'judge';
+      readonly hosts: readonly HostId[];
+      readonly from: number;
+      readonly to: number;
+      readonly reason: Reason;
+    }
+  /** Nothing to do before `until`, ms since the epoch. */
+  | { readonly next: 'wait'; readonly until: number; readonly reason: Reason }
+  /** Something outside must change first; `until` is when looking again makes sense, null: when a person acts. */
+  | { readonly next: 'hold'; readonly until: number | null; readonly reason: Reason }
+  /** The rollout has ended. */
+  | { readonly next: 'finish'; readonly reason: Reason };
+
+export function record(body: EntryBody, code: string, message: string): Decision {
+  return { next: 'record', body, reason: { code, message } };
+}
+
+export function act(action: HostAction, hosts: readonly HostId[], code: string, message: string): Decision {
+  return { next: 'act', action, hosts, reason: { code, message } };
+}
+
+export function wait(until: number, code: string, message: string): Decision {
+  return { next: 'wait', until, reason: { code, message } };
+}
+
+export function hold(until: number | null, code: string, message: string): Decision {
+  return { next: 'hold', until, reason: { code, message } };
+}
+
+export function finish(code: string, message: string): Decision {
+  return { next: 'finish', reason: { code, message } };
+}
+
+export function holdStopped(stop: Stop): Decision {
+  switch (stop.kind) {
+    case 'paused':
+      return hold(null, 'paused', `paused by ${stop.by.user}${stop.reason === '' ? '' : `: ${stop.reason}`}`);
+    case 'halted':
+      return hold(null, stop.code, stop.message);
+    default:
+      return stop satisfies never;
+  }
+}
