@@ -18,7 +18,7 @@ export interface Sample {
 /** What the backend answered for one gate: samples by host, and what could not be matched. */
 export interface GateMeasurement {
   readonly gate: GatePolicy;
-  /** The query as it was sent. */
+  /** The query as it was sent; with its host list cut where it is long. */
   readonly query: string;
   readonly outcome:
     | {
@@ -28,6 +28,8 @@ export interface GateMeasurement {
         readonly ambiguous: readonly HostId[];
         /** The backend said that its answer is not whole. */
         readonly warnings: readonly string[];
+        /** Series that name none of the hosts asked about: a hint that the host label is configured wrongly. */
+        readonly unmatched?: { readonly count: number; readonly example: string };
       }
     | { readonly kind: 'backend-error'; readonly message: string };
 }
