@@ -1,0 +1,587 @@
+# shellcheck shell=sh disable=SC2034,SC2317,SC2119,SC2120
+# Shared by every host program: `cat lib.sh PROGRAM.sh | sudo -n sh -s -- key=value ...`.
+# Protocol: src/domain/host-order.ts. Owns /var/lib/rollout on the host; never reads a parameter as code.
+#
+# H1  Nothing runs before the last line has arrived: all is functions, so a cut stdin does nothing.
+# H2  One program a host changes things at a time: the lock, which installers inherit, so that an orphaned one still holds it.
+# H3  What the service was before the first touch is durable before that touch (orders/ORDER), and is never overwritten.
+# H4  A package is hashed in a folder that only root can write to, after the copy.
+# H5  A dead SSH connection does not stop a change half-way: HUP and PIPE are ignored, failed writes too.
+# H6  Killed anywhere, run again: every step looks at what is there, none trusts that the one before was run.
+set -u
+umask 022
+LC_ALL=C
+export LC_ALL
+R=${ROLLOUT_ROOT:-}
+STATE=$R/var/lib/rollout
+PACKAGES=$STATE/packages
+LOCK=$R/run/lock/rollout.lock
+LOG=$STATE/install.log
+# KiB that must stay free beside what a package needs.
+MARGIN_KIB=51200
+# A maintainer script that hangs longer than this is ended, or no revert could ever get the lock. Seconds.
+INSTALL_LIMIT_S=600
+
+# json TEXT: puts TEXT as a JSON string into $quoted. What is not printable ASCII becomes `?`: always valid JSON.
+json() {
+  case $1 in
+    *[!A-Za-z0-9\ ._:/+~@,=\;\(\)\'-]*)
+      quoted=\"$(printf '%s' "$1" | tr -c '\11\12\40-\176' '?' | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/	/\\t/g' -e '$!s/$/\\n/' | tr -d '\n')\"
+      ;;
+    *) quoted=\"$1\" ;;
+  esac
+}
+
+# emit STEP OK [KEY TEXT | KEY# JSON]...: one line of the answer. Nobody may be listening any more (H5).
+emit() {
+  line="{\"step\":\"$1\",\"ok\":$2"
+  shift 2
+  while [ $# -ge 2 ]; do
+    case $1 in
+      *'#') line="$line,\"${1%#}\":$2" ;;
+      *)
+        json "$2"
+        line="$line,\"$1\":$quoted"
+        ;;
+    esac
+    shift 2
+  done
+  printf '%s}\n' "$line" 2>/dev/null || :
+}
+
+finish() {
+  [ -z "${lock_folder:-}" ] || rm -rf "$lock_folder"
+  if [ "$1" -eq 0 ]; then emit end true 'code#' 0; else emit end false 'code#' "$1"; fi
+  exit "$1"
+}
+
+# refuse STEP CODE MESSAGE: the step failed; ends the program.
+refuse() {
+  emit "$1" false message "$3"
+  finish "$2"
+}
+
+# begin PROGRAM key=value...: reads and checks every parameter. The first thing a program does.
+begin() {
+  trap '' HUP PIPE
+  exec </dev/null
+  program=$1
+  shift
+  boot_id=
+  [ ! -r "$R/proc/sys/kernel/random/boot_id" ] || read -r boot_id <"$R/proc/sys/kernel/random/boot_id" || :
+  emit begin true program "$program" 'protocol#' 1 bootId "$boot_id"
+  package='' service='' executable='' order='' environment='' fence='' prove_ms='' lock_timeout_s='' incoming=''
+  target_sha256='' target_size='' target_version='' target_exe='' target_exe_sha256=''
+  previous_sha256='' previous_size='' previous_version='' previous_exe='' previous_exe_sha256=''
+  for parameter in "$@"; do
+    key=${parameter%%=*}
+    value=${parameter#*=}
+    case $parameter in *=*) ;; *) key='' ;; esac
+    case $key in
+      package) check "$key" "$value" '[!a-z0-9+.-]' && package=$value ;;
+      service) check "$key" "$value" '[!A-Za-z0-9:_.@-]' && service=$value ;;
+      executable) check_path "$key" "$value" && executable=$value ;;
+      order) check "$key" "$value" '[!A-Za-z0-9_.-]' && order=$value ;;
+      environment) check "$key" "$value" '[!A-Za-z0-9_.-]' && environment=$value ;;
+      fence) check "$key" "$value" '[!0-9]' && fence=$value ;;
+      prove_ms) check "$key" "$value" '[!0-9]' && prove_ms=$value ;;
+      lock_timeout_s) check "$key" "$value" '[!0-9]' && lock_timeout_s=$value ;;
+      incoming) check_path "$key" "$value" && incoming=$value ;;
+      target_sha256) check_digest "$key" "$value" && target_sha256=$value ;;
+      target_size) check "$key" "$value" '[!0-9]' && target_size=$value ;;
+      target_version) check "$key" "$value" '[!A-Za-z0-9.+:~-]' && target_version=$value ;;
+      target_exe) check_path "$key" "$value" && target_exe=$value ;;
+      target_exe_sha256) check_digest "$key" "$value" && target_exe_sha256=$value ;;
+      previous_sha256) check_digest "$key" "$value" && previous_sha256=$value ;;
+      previous_size) check "$key" "$value" '[!0-9]' && previous_size=$value ;;
+      previous_version) check "$key" "$value" '[!A-Za-z0-9.+:~-]' && previous_version=$value ;;
+      previous_exe) check_path "$key" "$value" && previous_exe=$value ;;
+      previous_exe_sha256) check_digest "$key" "$value" && previous_exe_sha256=$value ;;
+      *) refuse usage 64 "unknown parameter: $parameter" ;;
+    esac
+  done
+  require package service executable
+  # The embedded fleet may name the folder with its root or without.
+  case $incoming in '' | "$R"/*) ;; *) incoming=$R$incoming ;; esac
+  memory=$STATE/orders/$order
+}
+
+# check KEY VALUE PATTERN: not empty, at most 200 characters, no leading `-` or `.`, no character that PATTERN matches.
+check() {
+  # shellcheck disable=SC2254
+  case $2 in '' | [.-]* | *$3*) refuse usage 64 "parameter $1 has a value that is not allowed: $2" ;; esac
+  [ ${#2} -le 200 ] || refuse usage 64 "parameter $1 is too long"
+  case $3 in '[!0-9]') [ ${#2} -le 15 ] || refuse usage 64 "parameter $1 is too large: $2" ;; esac
+}
+
+check_digest() {
+  case $2 in *[!0-9a-f]*) refuse usage 64 "parameter $1 is not a sha256: $2" ;; esac
+  [ ${#2} -eq 64 ] || refuse usage 64 "parameter $1 is not a sha256: $2"
+}
+
+check_path() {
+  case $2 in
+    *[![:print:]]* | */../* | */.. | */) refuse usage 64 "parameter $1 is not a plain absolute path: $2" ;;
+    /*) ;;
+    *) refuse usage 64 "parameter $1 is not an absolute path: $2" ;;
+  esac
+  [ ${#2} -le 1000 ] || refuse usage 64 "parameter $1 is too long"
+}
+
+# require KEY...: the parameters that this program cannot do without.
+require() {
+  for key in "$@"; do
+    eval "value=\$$key" # the names are literals of ours
+    # shellcheck disable=SC2154
+    [ -n "$value" ] || refuse usage 64 "parameter $key is missing"
+  done
+}
+
+need_tools() {
+  for tool in dpkg dpkg-query systemctl; do
+    command -v "$tool" >/dev/null 2>&1 || refuse unsupported 69 "this host has no $tool: it cannot carry the package"
+  done
+  read_unit || refuse unsupported 69 'systemd does not answer on this host (systemctl show failed)'
+}
+
+# durable FILE TEXT: whole or not at all, also after a power cut. Fails when there is no space.
+durable() {
+  mkdir -p "${1%/*}" && printf '%s\n' "$2" >"$1.tmp" && { sync "$1.tmp" 2>/dev/null || sync; } && mv -f "$1.tmp" "$1" &&
+    { sync "${1%/*}" 2>/dev/null || :; }
+}
+
+# digest FILE: its sha256 into $sha; fails, with $sha empty, when it cannot be read.
+digest() {
+  sha=
+  [ -r "$1" ] || return 1
+  sha=$(sha256sum 2>/dev/null <"$1") || sha=$(shasum -a 256 2>/dev/null <"$1") || sha=
+  sha=${sha%% *}
+  [ -n "$sha" ]
+}
+
+hold_lock() {
+  mkdir -p "$R/run/lock" "$PACKAGES" || refuse lock 74 "cannot make $PACKAGES"
+  if command -v flock >/dev/null 2>&1; then
+    exec 9>>"$LOCK"
+    flock -n 9 || refuse lock 70 'another host program is at work on this host; try again when it has ended'
+  else
+    # Only the embedded fleet meets a system without flock.
+    if ! mkdir "$LOCK.d" 2>/dev/null; then
+      owner=
+      read -r owner 2>/dev/null <"$LOCK.d/pid" || :
+      [ -z "$owner" ] || ! kill -0 "$owner" 2>/dev/null || refuse lock 70 "another host program (process $owner) is at work on this host"
+      rm -rf "$LOCK.d"
+      mkdir "$LOCK.d" 2>/dev/null || refuse lock 70 'another host program is at work on this host'
+    fi
+    lock_folder=$LOCK.d
+    echo $$ >"$lock_folder/pid"
+  fi
+}
+
+# Whether a changing program is at work now; changes nothing.
+lock_is_held() {
+  if command -v flock >/dev/null 2>&1; then
+    [ -r "$LOCK" ] || return 1
+    (flock -n -s 9) 9<"$LOCK" && return 1
+    return 0
+  fi
+  owner=
+  read -r owner 2>/dev/null <"$LOCK.d/pid" || :
+  [ -n "$owner" ] && kill -0 "$owner" 2>/dev/null
+}
+
+check_fence() {
+  seen=0
+  [ ! -s "$STATE/fence/$environment" ] || read -r seen <"$STATE/fence/$environment" || :
+  case $seen in '' | *[!0-9]*) seen=0 ;; esac
+  [ "$fence" -ge "$seen" ] || refuse fence 71 "order $fence of $environment is older than $seen, which this host has seen: somebody else has taken over"
+  [ "$fence" -eq "$seen" ] || durable "$STATE/fence/$environment" "$fence" || refuse fence 74 "cannot write $STATE/fence: $(free_kib "$STATE") KiB free"
+}
+
+# free_kib DIR: KiB free at DIR or at its nearest parent that exists.
+free_kib() {
+  folder=$1
+  while [ ! -d "$folder" ] && [ -n "$folder" ]; do folder=${folder%/*}; done
+  free=$(df -Pk "${folder:-/}" 2>/dev/null | awk 'NR == 2 { print $4 }')
+  case $free in '' | *[!0-9]*) free=0 ;; esac
+  echo "$free"
+}
+
+# Reads what systemd says of the unit. Fails when it does not answer.
+read_unit() {
+  active='' sub='' unit_file='' pid=0 restarts=0 exec_status=0
+  properties=$(systemctl show "$service.service" -p ActiveState,SubState,UnitFileState,MainPID,NRestarts,ExecMainStatus 2>/dev/null)
+  while IFS='=' read -r key value; do
+    case $key in
+      ActiveState) active=$value ;;
+      SubState) sub=$value ;;
+      UnitFileState) unit_file=$value ;;
+      MainPID) pid=$value ;;
+      NRestarts) restarts=$value ;;
+      ExecMainStatus) exec_status=$value ;;
+    esac
+  done <<END
+$properties
+END
+  case $pid in '' | *[!0-9]*) pid=0 ;; esac
+  case $restarts in '' | *[!0-9]*) restarts=0 ;; esac
+  [ -n "$active" ]
+}
+
+# sha256 of what runs, not of what lies on disk: /proc/PID/exe stays the old file after an upgrade.
+read_running() {
+  running_sha=
+  [ "$pid" -gt 0 ] || return 0
+  digest "$R/proc/$pid/exe" && running_sha=$sha
+  return 0
+}
+
+read_package() {
+  # shellcheck disable=SC2016
+  status=$(dpkg-query -W -f '${db:Status-Want} ${db:Status-Status} ${Version}\n' "$package" 2>/dev/null) || status=
+  read -r want status package_version <<END
+$status
+END
+  case $status in
+    installed | triggers-awaited | triggers-pending) package_state=installed ;;
+    '' | not-installed | config-files) package_state=absent package_version='' ;;
+    *) package_state=broken ;;
+  esac
+}
+
+# look [KEY# JSON]: what is there, as HostLook. Changes nothing.
+look() {
+  read_unit || :
+  read_running
+  read_package
+  digest "$R$executable" || :
+  installed_sha=$sha
+  kept=
+  for file in "$PACKAGES"/*.deb; do
+    name=${file##*/}
+    name=${name%.deb}
+    case $name in *[!0-9a-f]*) continue ;; esac
+    [ ${#name} -ne 64 ] || kept="$kept${kept:+,}\"$name\""
+  done
+  emit look true architecture "$(dpkg --print-architecture 2>/dev/null)" packageState "$package_state" \
+    packageVersion "$package_version" activeState "$active" subState "$sub" unitFileState "$unit_file" 'mainPid#' "$pid" \
+    runningSha256 "$running_sha" installedSha256 "$installed_sha" 'restarts#' "$restarts" 'kept#' "[$kept]" \
+    'freeKib#' "$(free_kib "$PACKAGES")" bootId "$boot_id" "$@"
+}
+
+# What the service is meant to be, from what it is now: sets $was (running, stopped) and $was_unit_file.
+# Only a service that is stopped by somebody's will counts as stopped: one that has failed is meant to run, unless it is
+# also disabled or masked.
+judge_present() {
+  was_unit_file=$unit_file
+  case $active in
+    inactive | deactivating) was=stopped ;;
+    failed) case $unit_file in disabled | masked*) was=stopped ;; *) was=running ;; esac ;;
+    *) was=running ;;
+  esac
+}
+
+# recall: reads orders/ORDER into $was and $was_unit_file; fails when there is none.
+recall() {
+  was='' was_unit_file=''
+  [ -s "$memory" ] || return 1
+  while IFS='=' read -r key value; do
+    case $key in service) was=$value ;; unitFileState) was_unit_file=$value ;; esac
+  done <"$memory"
+  case $was in running | stopped) return 0 ;; *) return 1 ;; esac
+}
+
+# H3: durable before the first touch; a repeated order finds the state from before it, not its own traces.
+remember() {
+  recalled=true
+  if ! recall; then
+    recalled=false
+    judge_present
+    durable "$memory" "service=$was
+unitFileState=$was_unit_file
+packageVersion=$package_version" || refuse remember 74 "cannot write $memory: $(free_kib "$STATE") KiB free"
+  fi
+  emit remember true service "$was" unitFileState "$was_unit_file" 'recalled#' "$recalled"
+}
+
+# in_place VERSION EXE SHA256: whether the package is wholly installed, by dpkg's word and by the file itself.
+in_place() {
+  read_package
+  [ "$package_state" = installed ] && [ "$package_version" = "$1" ] && digest "$R$2" && [ "$sha" = "$3" ]
+}
+
+# need_space KIB DIR WHAT
+need_space() {
+  free=$(free_kib "$2")
+  [ "$free" -ge "$1" ] && return 0
+  drop_incoming
+  for name in ${staged_now:-}; do rm -f "$PACKAGES/$name.deb"; done
+  refuse space 74 "$3 needs $1 KiB free at $2, there are $free KiB"
+}
+
+drop_incoming() {
+  [ -z "$incoming" ] || rm -f "$incoming/$target_sha256.deb" "$incoming/$previous_sha256.deb"
+}
+
+is_kept() {
+  [ -f "$PACKAGES/$1.deb" ]
+}
+
+# stage NAME SHA256 SIZE: afterwards $PACKAGES/SHA256.deb is there with that digest.
+stage() {
+  file=$PACKAGES/$2.deb
+  part=$PACKAGES/.$2.part
+  source=
+  [ -z "$incoming" ] || source=$incoming/$2.deb
+  spoilt=
+  if [ -e "$file" ]; then
+    if digest "$file" && [ "$sha" = "$2" ]; then
+      [ -z "$source" ] || rm -f "$source"
+      emit stage true package "$1" sha256 "$2" from kept
+      return
+    fi
+    spoilt=" (the copy kept here had sha256 ${sha:-unreadable} and was removed)"
+    rm -f "$file"
+  fi
+  if [ -z "$source" ] || [ ! -f "$source" ] || [ -L "$source" ]; then
+    refuse stage 72 "the $1 package $2 is neither kept on this host nor delivered$spoilt"
+  fi
+  size=$(wc -c <"$source" | tr -d ' ')
+  if [ "$size" != "$3" ]; then
+    rm -f "$source"
+    refuse stage 73 "the delivered $1 package has $size bytes, expected $3 bytes of sha256 $2; removed"
+  fi
+  if ! cp "$source" "$part" || ! chmod 0644 "$part" || ! { sync "$part" 2>/dev/null || sync; }; then
+    rm -f "$part" "$source"
+    refuse stage 74 "the $1 package could not be copied to $PACKAGES: $(free_kib "$PACKAGES") KiB free"
+  fi
+  digest "$part" || :
+  if [ "$sha" != "$2" ]; then # H4
+    rm -f "$part" "$source"
+    refuse stage 73 "the delivered $1 package has sha256 ${sha:-unreadable}, expected $2; removed"
+  fi
+  mv -f "$part" "$file" && rm -f "$source"
+  staged_now="${staged_now:-} $2"
+  emit stage true package "$1" sha256 "$2" from delivered
+}
+
+# Tells that work goes on, so that no idle timeout cuts the connection. Ends by itself when the program is gone.
+heartbeat() {
+  exec 9>&-
+  seconds=0
+  while [ $seconds -lt 7200 ]; do
+    sleep 5 >/dev/null 2>&1
+    seconds=$((seconds + 5))
+    kill -0 $$ 2>/dev/null || exit 0
+    emit working true on install 'seconds#' $seconds
+  done
+}
+
+# run_installer COMMAND...: output into $LOG, exit status into $code. PIPE is put back for maintainer scripts.
+run_installer() {
+  heartbeat &
+  beat=$!
+  limit=
+  command -v timeout >/dev/null 2>&1 && limit="timeout -k 10 $((INSTALL_LIMIT_S + lock_timeout_s))"
+  # shellcheck disable=SC2086
+  (
+    trap - PIPE
+    export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none UCF_FORCE_CONFFOLD=1
+    exec $limit "$@"
+  ) >"$LOG" 2>&1
+  code=$?
+  kill $beat 2>/dev/null
+  wait $beat 2>/dev/null
+}
+
+install_with() {
+  if [ "$1" = apt ]; then
+    run_installer apt-get install -y -q --reinstall --allow-downgrades --no-install-recommends --no-remove $held \
+      -o DPkg::Lock::Timeout="$lock_left" -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+      -o Dpkg::Use-Pty=0 "$2"
+  else
+    run_installer dpkg -i --force-confdef --force-confold "$2"
+  fi
+}
+
+# The log of the installer, as far as it fits into a message.
+log_tail() {
+  tail -c 450 "$LOG" 2>/dev/null
+}
+
+# refused_for PATTERN: whether the installer gave up for this reason before it touched anything. Its words alone are no proof
+# of that: a maintainer script may have printed them.
+refused_for() {
+  [ "$code" -ne 0 ] || return 1
+  grep -Eq "$1" "$LOG" || return 1
+  read_package
+  [ "$package_state $package_version" = "$before" ]
+}
+
+# install_package NAME SHA256 VERSION EXE EXE_SHA256: afterwards the package is wholly installed.
+install_package() {
+  durable "$memory.pending" "$3" || refuse install 74 "cannot write $memory.pending: $(free_kib "$STATE") KiB free"
+  read_package
+  before="$package_state $package_version"
+  held=
+  [ "$program" != revert ] || held=--allow-change-held-packages
+  method=apt
+  # apt refuses to work on an interrupted dpkg; dpkg itself mends what it left behind.
+  if [ "$package_state" = broken ] || [ -n "$(ls -A "$R/var/lib/dpkg/updates" 2>/dev/null)" ] || ! command -v apt-get >/dev/null 2>&1; then
+    method=dpkg
+  fi
+  started=$(date +%s)
+  while :; do
+    lock_left=$((lock_timeout_s - ($(date +%s) - started)))
+    [ "$lock_left" -ge 0 ] || lock_left=0
+    install_with "$method" "$PACKAGES/$2.deb"
+    if refused_for 'Could not get lock|Unable to acquire the dpkg|locked by another process|Unable to lock'; then
+      if [ "$lock_left" -eq 0 ]; then
+        rm -f "$memory.pending"
+        refuse install 75 "dpkg's lock was held by another for $lock_timeout_s s: $(log_tail)"
+      fi
+      sleep 1 # dpkg does not wait by itself
+      continue
+    fi
+    [ "$code" -ne 0 ] || break
+    if refused_for 'No space left on device|not have enough free space'; then
+      rm -f "$memory.pending"
+      refuse install 74 "no space to install $3: $(log_tail)"
+    fi
+    # The way back must not depend on the health of apt's view of other packages.
+    if [ "$program" = revert ] && [ "$method" = apt ]; then
+      method=dpkg
+      continue
+    fi
+    case $code in 124 | 137) hung=", ended after $((INSTALL_LIMIT_S + lock_timeout_s)) s" ;; *) hung= ;; esac
+    refuse install 77 "installing $3 failed (exit $code$hung): $(log_tail)"
+  done
+  in_place "$3" "$4" "$5" || refuse install 77 "installing $3 ended without an error, but $package_state ${package_version:-nothing} is installed and $4 has sha256 ${sha:-unreadable}, expected $5"
+  emit install true package "$1" packageVersion "$3" by "$method"
+}
+
+# unit_lines: the unit's state and last words, for a message.
+unit_lines() {
+  printf '%s' "$active/$sub, exit status $exec_status, $restarts restarts"
+  [ -n "$R" ] || journalctl -q -u "$service.service" -n 4 --no-pager -o cat 2>/dev/null | tail -c 350 | sed 's/^/; /'
+}
+
+# settle SHA256: the service is made what it was; restarted where another executable runs, or an install came in between.
+settle() {
+  read_unit || :
+  case $was_unit_file:$unit_file in
+    enabled:disabled) systemctl enable -q "$service.service" >/dev/null ;;
+    disabled:enabled) systemctl disable -q "$service.service" >/dev/null ;;
+    masked:masked | masked-runtime:masked-runtime) ;;
+    masked:*) systemctl mask -q "$service.service" >/dev/null ;;
+    masked-runtime:*) systemctl mask -q --runtime "$service.service" >/dev/null ;;
+    enabled:masked | disabled:masked) systemctl unmask -q "$service.service" >/dev/null ;;
+  esac
+  [ ! -e "$memory.pending" ] || systemctl daemon-reload
+  did=nothing
+  if [ "$was" = running ]; then
+    read_running
+    if [ -e "$memory.pending" ] || [ "$active" != active ] || [ "$running_sha" != "$1" ]; then
+      did=restarted
+      systemctl daemon-reload
+      systemctl reset-failed "$service.service" >/dev/null 2>&1
+      if ! systemctl restart "$service.service" >/dev/null; then
+        read_unit || :
+        refuse restart 78 "systemctl restart $service failed: $(unit_lines)$(old_database)"
+      fi
+    fi
+  else
+    case $active in
+      inactive) ;;
+      *)
+        did=stopped
+        systemctl stop "$service.service" >/dev/null
+        systemctl reset-failed "$service.service" >/dev/null 2>&1
+        ;;
+    esac
+  fi
+  rm -f "$memory.pending"
+  emit restart true did "$did" unitFileState "$was_unit_file"
+}
+
+old_database() {
+  [ "$program" = revert ] && [ "$exec_status" = 78 ] || return 0
+  printf '%s' "; exit status 78 is what osquery ends with when a newer version has changed its database: move /var/osquery/osquery.db aside by hand and start $service"
+}
+
+unsteady() {
+  refuse proof 78 "$service did not stay up: $1: $(unit_lines)$(old_database)"
+}
+
+# steady: whether the unit is active; tells apart a stop by somebody from a crash.
+steady() {
+  case $active in
+    active) [ "$pid" -gt 0 ] || unsteady 'it has no main process' ;;
+    inactive)
+      emit proof false 'overridden#' true message "$service was running and is now stopped (exit status $exec_status): somebody has stopped it, or it ended by itself"
+      finish 79
+      ;;
+    *) unsteady "it is ${active:-unknown}" ;;
+  esac
+}
+
+# prove_running SHA256: one process stays for prove_ms and is that executable. Hashed at the end: just after its start the
+# process may still be the one that will become the daemon, and the hash is a burden on the host.
+prove_running() {
+  read_unit || :
+  steady
+  first_pid=$pid
+  first_restarts=$restarts
+  left=$prove_ms
+  renewed=0
+  while [ "$left" -gt 0 ]; do
+    sleep 0.25
+    left=$((left - 250))
+    read_unit || :
+    steady
+    [ "$restarts" -le "$first_restarts" ] || unsteady "systemd restarted it (process $first_pid became $pid)"
+    if [ "$pid" -ne "$first_pid" ]; then
+      # Restarted by a hand or by configuration management, not for a crash: prove the new process instead.
+      renewed=$((renewed + 1))
+      [ $renewed -le 3 ] || unsteady 'its process changes again and again'
+      first_pid=$pid
+      first_restarts=$restarts
+      left=$prove_ms
+    fi
+  done
+  read_running
+  read_unit || :
+  steady
+  if [ "$pid" -ne "$first_pid" ] || [ "$restarts" -gt "$first_restarts" ]; then unsteady "process $first_pid became $pid"; fi
+  [ "$running_sha" = "$1" ] || refuse proof 79 "process $pid of $service runs an executable with sha256 ${running_sha:-unreadable}, expected $1"
+}
+
+# prove_agent VERSION EXE SHA256: the last word of every program that changes something.
+prove_agent() {
+  in_place "$1" "$2" "$3" || refuse proof 79 "$package_state ${package_version:-nothing} is installed and $2 has sha256 ${sha:-unreadable}; expected $1 with $3"
+  if [ "$was" = running ]; then
+    prove_running "$3"
+    proven=running
+  else
+    read_unit || :
+    case $active in
+      inactive | failed) running_sha='' proven=left-stopped ;;
+      *) refuse proof 79 "$service was stopped before and is $active now" ;;
+    esac
+  fi
+  emit proof true service "$proven" runningSha256 "$running_sha" installedSha256 "$3" packageVersion "$1" 'mainPid#' "$pid" 'restarts#' "$restarts"
+}
+
+# Keeps the two packages of this order and nothing else.
+prune() {
+  drop_incoming
+  for file in "$PACKAGES"/*.deb "$PACKAGES"/.*.part; do
+    case $file in
+      "$PACKAGES/$target_sha256.deb" | "$PACKAGES/$previous_sha256.deb") ;;
+      *) rm -f "$file" ;;
+    esac
+  done
+  find "$STATE/orders" -type f -mtime +180 -exec rm -f {} + 2>/dev/null
+  rm -f "$STATE"/fence/*.tmp "$STATE"/orders/*.tmp
+  emit prune true
+}

@@ -1,0 +1,13 @@
+# shellcheck shell=sh
+# Reads what is installed and what runs. Changes nothing. Needs: package, service, executable.
+
+main() {
+  begin look "$@"
+  need_tools
+  busy=false
+  ! lock_is_held || busy=true
+  look 'busy#' "$busy"
+  finish 0
+}
+
+main "$@"

@@ -1,0 +1,64 @@
+# shellcheck shell=sh
+# Installs the target over the previous package, restarts the service if it was running, and proves the running executable.
+# On failure after the install it leaves things as they are: whoever ordered it orders the revert.
+
+main() {
+  begin upgrade "$@"
+  require order environment fence prove_ms lock_timeout_s target_sha256 target_size target_version target_exe \
+    target_exe_sha256 previous_sha256 previous_size previous_version previous_exe previous_exe_sha256
+  need_tools
+  hold_lock
+  check_fence
+  look
+  refuse_drift
+  remember
+  if ! in_place "$target_version" "$target_exe" "$target_exe_sha256"; then
+    make_room
+    stage target "$target_sha256" "$target_size"
+    stage previous "$previous_sha256" "$previous_size"
+    need_installed_size
+    install_package target "$target_sha256" "$target_version" "$target_exe" "$target_exe_sha256"
+  fi
+  settle "$target_exe_sha256"
+  prove_agent "$target_version" "$target_exe" "$target_exe_sha256"
+  prune
+  finish 0
+}
+
+# Somebody else's hand: nothing is done over it.
+refuse_drift() {
+  why=
+  if [ "$package_state" = absent ]; then
+    why="$package is not installed"
+  elif [ "$package_version" != "$previous_version" ] && [ "$package_version" != "$target_version" ]; then
+    # What a killed dpkg left behind may have lost its version; this order did that.
+    [ "$package_state" = broken ] && [ -s "$memory" ] || why="$package ${package_version:-of no version} is installed"
+  elif [ "$want" = hold ] && [ "$package_version" != "$target_version" ]; then
+    why="$package $package_version is on hold (apt-mark unhold $package)"
+  elif [ "$active" = active ]; then
+    case $unit_file in masked*) why="$service is masked but runs, so it cannot be restarted (unmask or stop it)" ;; esac
+  fi
+  [ -n "$why" ] || return 0
+  drop_incoming
+  refuse drift 76 "$why; expected $previous_version or $target_version, free to change"
+}
+
+# Checked before the first byte is copied. dpkg unpacks beside the old files, so it needs the whole installed size; four
+# times the package is an upper estimate of that until the package itself can be asked.
+make_room() {
+  rm -f "$PACKAGES"/.*.part
+  need=$((target_size * 4 / 1024 + MARGIN_KIB))
+  need_space $need "$R${target_exe%/*}" "installing $target_version"
+  is_kept "$target_sha256" || need=$((need + target_size / 1024))
+  is_kept "$previous_sha256" || need=$((need + previous_size / 1024))
+  need_space $need "$PACKAGES" 'keeping both packages'
+}
+
+need_installed_size() {
+  command -v dpkg-deb >/dev/null 2>&1 || return 0
+  size=$(dpkg-deb -f "$PACKAGES/$target_sha256.deb" Installed-Size 2>/dev/null)
+  case $size in '' | *[!0-9]* | ???????????*) return 0 ;; esac
+  need_space $((size + MARGIN_KIB)) "$R${target_exe%/*}" "installing $target_version"
+}
+
+main "$@"
