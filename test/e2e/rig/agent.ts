@@ -1,0 +1,113 @@
+/** The stand-in agent: packages whose behaviour is set by version, and layers of hosts that have one installed. */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { must } from './command.ts';
+import { RIG_SCRIPTS, type RigSettings, scriptEnvironment } from './settings.ts';
+
+/** How a version behaves. */
+export interface AgentBehaviour {
+  /** Of one core; default 3. */
+  readonly cpuPercent?: number;
+  /** Default 16. */
+  readonly memoryMib?: number;
+  /** Aborts so long after each start; default never. 0 is more often than systemd's start limit of 5 in 10 s allows: the unit fails. */
+  readonly crashAfterMs?: number;
+  /** Exits with 1 at once. */
+  readonly failStart?: boolean;
+  /** The package's postinst exits with 1. */
+  readonly failPostinst?: boolean;
+  /** Makes the package so much bigger, incompressibly; default 0. */
+  readonly paddingKib?: number;
+}
+
+/** A version of each kind, for scenarios that need nothing special. 5.9.1 is what hosts have at boot unless told otherwise. */
+export const AGENT_VERSIONS = {
+  '5.9.1': {},
+  '5.10.2': { cpuPercent: 4 },
+  '5.11.0': { cpuPercent: 60 },
+  '5.11.1': { crashAfterMs: 0 },
+  '5.11.2': { failPostinst: true },
+  '5.11.3': { failStart: true },
+  /** Runs long enough to be proven after its restart, then crashes, again and again. */
+  '5.11.4': { crashAfterMs: 5000 },
+} as const satisfies Readonly<Record<string, AgentBehaviour>>;
+
+export interface AgentPackage {
+  readonly version: string;
+  readonly environment: string;
+  /** The `.deb`; shared with other runs: copy it before changing it. */
+  readonly file: string;
+  readonly sha256: string;
+  /** Full Debian version. */
+  readonly packageVersion: string;
+  /** sha256 of /opt/osquery/bin/osqueryd in it. */
+  readonly executableSha256: string;
+}
+
+function sha256(data: Buffer | string): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+function fingerprint(...scripts: readonly string[]): string {
+  return sha256(scripts.map((script) => readFileSync(join(RIG_SCRIPTS, script), 'utf8')).join('\0')).slice(0, 12);
+}
+
+/** Makes the base file system unless it is there (50 s the first time); gives its folder. */
+export async function buildBase(settings: RigSettings): Promise<string> {
+  const folder = join(settings.cache, `base-${fingerprint('build-base.sh')}`);
+  await must(join(RIG_SCRIPTS, 'build-base.sh'), [folder], {
+    env: scriptEnvironment(settings),
+    timeoutMs: 600_000,
+  });
+  return folder;
+}
+
+/** Makes one package unless it is there (under a second). Each environment's file differs, as upstream's do. */
+export async function buildAgent(
+  settings: RigSettings,
+  version: string,
+  environment: string,
+  behaviour: AgentBehaviour,
+): Promise<AgentPackage> {
+  const values = {
+    AGENT_VERSION: version,
+    AGENT_ENVIRONMENT: environment,
+    AGENT_CPU_PERCENT: String(behaviour.cpuPercent ?? 3),
+    AGENT_MEMORY_MIB: String(behaviour.memoryMib ?? 16),
+    AGENT_CRASH_AFTER_MS: String(behaviour.crashAfterMs ?? -1),
+    AGENT_FAIL_START: behaviour.failStart === true ? '1' : '0',
+    AGENT_FAIL_POSTINST: behaviour.failPostinst === true ? '1' : '0',
+    AGENT_PADDING_KIB: String(behaviour.paddingKib ?? 0),
+  };
+  const key = sha256(`${fingerprint('build-agent.sh', 'agent.c')}${JSON.stringify(values)}`).slice(0, 12);
+  const folder = join(settings.cache, 'packages', key);
+  const file = join(folder, `osquery_${version}-1.linux_amd64.${environment}.deb`);
+  if (!existsSync(file)) {
+    await mkdir(folder, { recursive: true });
+    await must(join(RIG_SCRIPTS, 'build-agent.sh'), [file], { env: { ...scriptEnvironment(settings), ...values } });
+  }
+  const executable = await must('/bin/sh', [
+    '-c',
+    'dpkg-deb --fsys-tarfile "$1" | tar -xO ./opt/osquery/bin/osqueryd | sha256sum',
+    'sh',
+    file,
+  ]);
+  return {
+    version,
+    environment,
+    file,
+    sha256: sha256(await readFile(file)),
+    packageVersion: `${version}-1.linux`,
+    executableSha256: executable.slice(0, 64),
+  };
+}
+
+/** Gives the lower layers, in overlay's syntax, of a host that has this package installed and its service enabled. */
+export async function layAgent(settings: RigSettings, base: string, agent: AgentPackage): Promise<string> {
+  const rootfs = join(base, 'rootfs');
+  const folder = join(settings.cache, 'layers', `${fingerprint('build-base.sh', 'lay-agent.sh')}-${agent.sha256.slice(0, 12)}`);
+  await must(join(RIG_SCRIPTS, 'lay-agent.sh'), [folder, rootfs, agent.file], { env: scriptEnvironment(settings) });
+  return `${join(folder, 'upper')}:${rootfs}`;
+}

@@ -1,0 +1,228 @@
+/**
+ * A fleet of real hosts for one test file: `const fleet = await bootFleet({...})` before, `await fleet.down()` after.
+ *
+ * F1  One rig a machine and prefix at a time: a second run is refused with the first one's name.
+ * F2  Nothing outlives the run, also when it is killed: a janitor outside it takes everything down when it ends.
+ * F3  Only what the rig recorded under its own folder in /run is ever killed, unmounted or deleted.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AGENT_VERSIONS, type AgentBehaviour, type AgentPackage, buildAgent, buildBase, layAgent } from './agent.ts';
+import { must } from './command.ts';
+import { type ConfigOverrides, type WrittenConfig, writeConfig } from './config-folder.ts';
+import { type HostSpec, RigHost } from './host.ts';
+import { whyImpossible } from './possible.ts';
+import { RigPrometheus } from './prometheus.ts';
+import { RIG_SCRIPTS, type RigSettings, rigSettings, scriptEnvironment } from './settings.ts';
+
+export interface FleetSpec {
+  /** At most 200. */
+  readonly hosts: readonly HostSpec[];
+  /** Versions to build, for every environment of the hosts; added to AGENT_VERSIONS, whose are built when asked for. */
+  readonly versions?: Readonly<Record<string, AgentBehaviour>>;
+  /** What every host has installed, enabled and running; default `5.9.1`. */
+  readonly installed?: string;
+  /** Size of each host's disk beyond the base system, MiB; default 192. Memory, but only what is written. */
+  readonly diskMib?: number;
+}
+
+/** Seconds that parts of `bootFleet` took. */
+export interface BootTimes {
+  readonly base: number;
+  readonly hosts: number;
+  readonly prometheus: number;
+}
+
+/** Takes the rig for this run (F1, F2); gives what lets it go again. */
+async function takeRig(settings: RigSettings): Promise<() => Promise<void>> {
+  const lock = `/run/lock/${settings.prefix}.lock`;
+  const holder = `process ${process.pid} in ${process.cwd()}, since ${new Date().toISOString()}`;
+  const janitor: ChildProcess = spawn(
+    'flock',
+    ['--close', '--wait', '20', '--conflict-exit-code', '75', lock, join(RIG_SCRIPTS, 'janitor.sh'), lock, holder],
+    { detached: true, env: scriptEnvironment(settings), stdio: ['pipe', 'pipe', 'inherit'] },
+  );
+  let said = '';
+  const ended = new Promise<number | null>((resolve, reject) => {
+    janitor.on('error', reject);
+    janitor.on('close', (code) => resolve(code));
+  });
+  const ready = new Promise<void>((resolve) => {
+    janitor.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+      if (said.includes('ready')) resolve();
+    });
+  });
+  const code = await Promise.race([ready, ended]);
+  if (code === 75) {
+    throw new Error(
+      `another run holds the rig ${settings.prefix}: ${readFileSync(lock, 'utf8').trim()}; wait for it, or set ROLLOUT_RIG_PREFIX and ROLLOUT_RIG_NET`,
+    );
+  }
+  if (code !== undefined) throw new Error(`the rig could not be taken: ${said.trim() || `its janitor ended with ${code}`}`);
+  return async () => {
+    janitor.stdin?.end();
+    await ended;
+  };
+}
+
+export class Fleet {
+  readonly hosts: readonly RigHost[];
+  readonly prometheus: RigPrometheus;
+  readonly times: BootTimes;
+  readonly #settings: RigSettings;
+  readonly #spec: FleetSpec;
+  readonly #base: string;
+  readonly #release: () => Promise<void>;
+
+  constructor(parts: {
+    hosts: readonly RigHost[];
+    prometheus: RigPrometheus;
+    times: BootTimes;
+    settings: RigSettings;
+    spec: FleetSpec;
+    base: string;
+    release: () => Promise<void>;
+  }) {
+    this.hosts = parts.hosts;
+    this.prometheus = parts.prometheus;
+    this.times = parts.times;
+    this.#settings = parts.settings;
+    this.#spec = parts.spec;
+    this.#base = parts.base;
+    this.#release = parts.release;
+  }
+
+  host(name: string): RigHost {
+    const host = this.hosts.find((candidate) => candidate.name === name);
+    if (host === undefined) throw new Error(`the fleet has no host ${name}; it has ${this.hosts.map((one) => one.name).join(', ')}`);
+    return host;
+  }
+
+  /** The hosts of one environment. */
+  in(environment: string): readonly RigHost[] {
+    return this.hosts.filter((host) => host.spec.environment === environment);
+  }
+
+  /** The environment's package of a version, built when first asked for. */
+  async package(version: string, environment: string): Promise<AgentPackage> {
+    return await buildAgent(this.#settings, version, environment, behaviourOf(this.#spec, version));
+  }
+
+  /**
+   * Every host (or the given ones) as `bootFleet` made it, with `installed` running; Prometheus running too. What Prometheus
+   * has recorded before stays recorded.
+   */
+  async reset({ hosts = this.hosts, installed }: { hosts?: readonly RigHost[]; installed?: string } = {}): Promise<void> {
+    const spec = installed === undefined ? this.#spec : { ...this.#spec, installed };
+    const lower = await layers(this.#settings, spec, this.#base);
+    await together(hosts.map((host) => host.reset(lower(host))));
+    await this.prometheus.start();
+  }
+
+  /** Writes `environments/*.yaml` for this fleet into `folder`, with a store and a journal of its own there. */
+  async writeConfig(folder: string, overrides: ConfigOverrides = {}): Promise<WrittenConfig> {
+    return await writeConfig({
+      folder,
+      hosts: this.hosts,
+      prometheusUrl: this.prometheus.url,
+      identityFile: join(this.#base, 'id_ed25519'),
+      knownHosts: await readFile(join(this.#settings.state, 'known_hosts'), 'utf8'),
+      overrides,
+    });
+  }
+
+  /** Takes everything down. May be called twice. */
+  async down(): Promise<void> {
+    await this.#release();
+  }
+}
+
+function behaviourOf(spec: FleetSpec, version: string): AgentBehaviour {
+  const all: Readonly<Record<string, AgentBehaviour>> = { ...AGENT_VERSIONS, ...spec.versions };
+  const behaviour = all[version];
+  if (behaviour === undefined) throw new Error(`no behaviour is known for version ${version}; there are ${Object.keys(all).join(', ')}`);
+  return behaviour;
+}
+
+/** For each host the lower layers that have its environment's `installed` package. */
+async function layers(settings: RigSettings, spec: FleetSpec, base: string): Promise<(host: RigHost) => string> {
+  const version = spec.installed ?? '5.9.1';
+  const byEnvironment = new Map<string, string>();
+  for (const environment of new Set(spec.hosts.map((host) => host.environment))) {
+    const agent = await buildAgent(settings, version, environment, behaviourOf(spec, version));
+    byEnvironment.set(environment, await layAgent(settings, base, agent));
+  }
+  return (host) => byEnvironment.get(host.spec.environment) ?? '';
+}
+
+/** Waits for all, also where one fails, so that nothing is still being made while the rig is taken down. */
+async function together(work: readonly Promise<void>[]): Promise<void> {
+  const failures = (await Promise.allSettled(work)).filter((one) => one.status === 'rejected').map((one) => one.reason as unknown);
+  if (failures.length === 1) throw failures[0];
+  if (failures.length > 1) throw new AggregateError(failures, failures.map(String).join('\n'));
+}
+
+/** Writes the hosts' keys (kept in the cache: making them takes longer than booting) and the known_hosts file. */
+async function makeHostKeys(settings: RigSettings, specs: readonly HostSpec[]): Promise<readonly string[]> {
+  const folder = join(settings.cache, 'host-keys');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const known: string[] = [];
+  const keys: string[] = [];
+  for (const [index, spec] of specs.entries()) {
+    const key = join(folder, String(index + 1));
+    const pub = await readFile(`${key}.pub`, 'utf8').catch(async () => {
+      await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'rollout-rig', '-f', key]);
+      return await readFile(`${key}.pub`, 'utf8');
+    });
+    known.push(`${settings.net}.${11 + index},${spec.name} ${pub.split(' ').slice(0, 2).join(' ')}\n`);
+    keys.push(key);
+  }
+  await writeFile(join(settings.state, 'known_hosts'), known.join(''));
+  return keys;
+}
+
+/** Boots a fleet; throws with all the reasons where this machine cannot. Whatever fails, nothing is left behind. */
+export async function bootFleet(spec: FleetSpec): Promise<Fleet> {
+  const reasons = whyImpossible();
+  if (reasons.length > 0) throw new Error(`real hosts cannot be booted here:\n- ${reasons.join('\n- ')}`);
+  const settings = rigSettings();
+  const began = performance.now();
+  await mkdir(settings.cache, { recursive: true });
+  const base = await buildBase(settings);
+  const built = performance.now();
+  const release = await takeRig(settings);
+  try {
+    const keys = await makeHostKeys(settings, spec.hosts);
+    const options = ['BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=5'];
+    options.push(`UserKnownHostsFile=${join(settings.state, 'known_hosts')}`, `IdentityFile=${join(base, 'id_ed25519')}`);
+    const sshArguments = ['-F', 'none', ...options.flatMap((option) => ['-o', option])];
+    const hosts = spec.hosts.map(
+      (host, index) =>
+        new RigHost(host, {
+          settings,
+          number: index + 1,
+          diskMib: spec.diskMib ?? 192,
+          hostKey: keys[index] ?? '',
+          sshArguments,
+        }),
+    );
+    const lower = await layers(settings, spec, base);
+    const laid = performance.now();
+    await together(hosts.map((host) => host.create(lower(host))));
+    const booted = performance.now();
+    const prometheus = new RigPrometheus(settings);
+    await prometheus.create(hosts);
+    const times = {
+      base: (built - began) / 1000,
+      hosts: (booted - laid) / 1000,
+      prometheus: (performance.now() - booted) / 1000,
+    };
+    return new Fleet({ hosts, prometheus, times, settings, spec, base, release });
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}

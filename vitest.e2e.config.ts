@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests on real hosts: one file and one test at a time, since there is one rig and two cores. */
+export default defineConfig({
+  test: {
+    include: ['test/e2e/**/*.test.ts'],
+    fileParallelism: false,
+    maxWorkers: 1,
+    testTimeout: 180_000,
+    // The first boot on a machine builds the base file system.
+    hookTimeout: 600_000,
+    teardownTimeout: 60_000,
+    passWithNoTests: false,
+  },
+});
