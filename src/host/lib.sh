@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2317,SC2119,SC2120
 # Shared by every host program: `cat lib.sh PROGRAM.sh | sudo -n sh -s -- key=value ...`.
-# Protocol: src/domain/host-order.ts. Owns /var/lib/rollout on the host; never reads a parameter as code.
+# One long file since one text is sent. Protocol: src/domain/host-order.ts. Owns /var/lib/rollout on the host; never reads a parameter as code.
 #
 # H1  Nothing runs before the last line has arrived: all is functions, so a cut stdin does nothing.
 # H2  One program a host changes things at a time: the lock, which installers inherit, so that an orphaned one still holds it.
@@ -369,11 +369,11 @@ stage() {
 heartbeat() {
   exec 9>&-
   seconds=0
-  while [ $seconds -lt 7200 ]; do
+  while [ "$seconds" -lt 7200 ]; do
     sleep 5 >/dev/null 2>&1
     seconds=$((seconds + 5))
     kill -0 $$ 2>/dev/null || exit 0
-    emit working true on install 'seconds#' $seconds
+    emit working true on install 'seconds#' "$seconds"
   done
 }
 
@@ -390,12 +390,13 @@ run_installer() {
     exec $limit "$@"
   ) >"$LOG" 2>&1
   code=$?
-  kill $beat 2>/dev/null
-  wait $beat 2>/dev/null
+  kill "$beat" 2>/dev/null
+  wait "$beat" 2>/dev/null
 }
 
 install_with() {
   if [ "$1" = apt ]; then
+    # shellcheck disable=SC2086
     run_installer apt-get install -y -q --reinstall --allow-downgrades --no-install-recommends --no-remove $held \
       -o DPkg::Lock::Timeout="$lock_left" -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
       -o Dpkg::Use-Pty=0 "$2"
@@ -543,7 +544,7 @@ prove_running() {
     if [ "$pid" -ne "$first_pid" ]; then
       # Restarted by a hand or by configuration management, not for a crash: prove the new process instead.
       renewed=$((renewed + 1))
-      [ $renewed -le 3 ] || unsteady 'its process changes again and again'
+      [ "$renewed" -le 3 ] || unsteady 'its process changes again and again'
       first_pid=$pid
       first_restarts=$restarts
       left=$prove_ms
