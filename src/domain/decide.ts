@@ -46,7 +46,7 @@ export function decide(rollout: RolloutState, observed: Observations, now: numbe
     case 'acting':
       return decideActing(rollout, phase.wave, now);
     case 'passed':
-      return afterWave(rollout, phase.wave, observed);
+      return afterWave(rollout, phase, observed);
     default:
       return phase satisfies never;
   }
@@ -65,10 +65,14 @@ function startWave(rollout: RolloutState, wave: number, { frozen }: Observations
   );
 }
 
-function afterWave(rollout: RolloutState, wave: number, observed: Observations): Decision {
+function afterWave(
+  rollout: RolloutState,
+  { wave, since: approvableSince }: { wave: number; since: number },
+  observed: Observations,
+): Decision {
   if (rollout.kind === 'canary') return endCanary(rollout);
   const approvalDue = wave === 0 && rollout.policy.approval === 'after-canary' && rollout.kind !== 'rollback';
-  if (approvalDue && wave + 1 < rollout.waveCount && rollout.approvedAt === 0) {
+  if (approvalDue && wave + 1 < rollout.waveCount && rollout.approvedAt < approvableSince) {
     return hold(
       null,
       'approval-needed',

@@ -71,7 +71,9 @@ function fateOf(
   if (seen.runsTarget) return { kind: 'already-there', packageVersion };
   if (target.artifacts[architecture] === undefined) return { kind: 'no-artifact', architecture };
   const artifact = ways.get(`${architecture} ${packageVersion}`);
-  if (artifact === undefined) return { kind: 'no-way-back', packageVersion, architecture };
+  // The target's own version installed, but not what runs: nobody knows what ran before.
+  if (artifact === undefined || artifact.sha256 === target.artifacts[architecture].sha256)
+    return { kind: 'no-way-back', packageVersion, architecture };
   return {
     id: host.id,
     name: host.name,

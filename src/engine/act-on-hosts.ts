@@ -1,0 +1,190 @@
+/**
+ * Does one decided action on a batch of hosts.
+ *
+ * E1  `hosts-intended` is durable before any host is contacted; each answer is written after.
+ * E2  An aborted signal or a lost lease lets running programs finish and begins no new one.
+ * E3  What a host answered is a fact: it is written even when somebody else wrote meanwhile.
+ */
+
+import type { Artifact } from '../domain/artifact.ts';
+import type { HostId } from '../domain/host.ts';
+import { inspectionOf, outcomeOf } from '../domain/host-answer.ts';
+import type { HostOrder, PackageRef } from '../domain/host-order.ts';
+import type { HostOutcome } from '../domain/host-outcome.ts';
+import type { AnsweredHost, HostAction } from '../domain/journal.ts';
+import type { InstalledAgent } from '../domain/plan.ts';
+import { err, ok, type Result } from '../domain/result.ts';
+import type { HostProgress, RolloutState } from '../domain/state.ts';
+import type { PackageSource } from '../ports/remote.ts';
+import type { EngineContext } from './context.ts';
+import type { Ledger, LedgerError } from './ledger.ts';
+
+export interface Action {
+  readonly action: HostAction;
+  readonly hosts: readonly HostId[];
+  readonly reason: string;
+}
+
+/** Answers are written in groups of this size while a batch is under way, so that a kill leaves few unknown. */
+const ANSWERS_AN_ENTRY = 50;
+
+/** How long apt waits for dpkg's lock before the host counts as blocked, seconds. */
+const LOCK_TIMEOUT_S = 30;
+
+export async function actOnHosts(
+  context: EngineContext,
+  ledger: Ledger,
+  rollout: RolloutState,
+  { action, hosts, reason }: Action,
+  signal: AbortSignal,
+): Promise<Result<void, LedgerError>> {
+  const intent = await ledger.decided({ kind: 'hosts-intended', action, hosts }, reason);
+  if (!intent.ok) return intent;
+  const fence = intent.value.seq;
+  let unwritten: AnsweredHost[] = [];
+  let writing: Promise<Result<unknown, LedgerError>> = Promise.resolve(ok(undefined));
+  const flush = (): void => {
+    if (unwritten.length === 0) return;
+    const answered = unwritten;
+    unwritten = [];
+    writing = writing.then((before) =>
+      before.ok ? ledger.fact({ kind: 'hosts-answered', action, hosts: answered }) : before,
+    );
+  };
+  await Promise.all(
+    hosts.map(async (id) => {
+      const progress = rollout.hosts.get(id);
+      if (progress === undefined) return;
+      unwritten.push(await actOnHost(context, rollout, progress, { action, fence, signal }));
+      if (unwritten.length >= ANSWERS_AN_ENTRY) flush();
+    }),
+  );
+  flush();
+  const written = await writing;
+  return written.ok ? ok(undefined) : err(written.error);
+}
+
+interface Attempt {
+  readonly action: HostAction;
+  readonly fence: number;
+  readonly signal: AbortSignal;
+}
+
+async function actOnHost(
+  context: EngineContext,
+  rollout: RolloutState,
+  { host }: HostProgress,
+  { action, fence, signal }: Attempt,
+): Promise<AnsweredHost> {
+  const started = context.clock.now();
+  const target = rollout.artifacts[host.architecture];
+  const previous = host.from.artifact;
+  const environment = context.environment.name;
+  let outcome: HostOutcome;
+  if (target === undefined || previous === undefined) {
+    // Planning never lets such a host into a wave (P4); a journal that says otherwise is not acted on.
+    outcome = {
+      kind: 'blocked',
+      why: 'missing-package',
+      message: 'no package, or no way back, for its architecture',
+    };
+  } else {
+    const order = orderFor(rollout, action, { target, previous, fence, environment });
+    const answer = await context.remote.run(
+      host,
+      {
+        order,
+        packages: packagesFor(context, action, target, previous),
+        timeoutMs: timeoutFor(rollout, action),
+        onStep: (step) =>
+          context.tell({
+            kind: 'host-step',
+            environment,
+            at: context.clock.now(),
+            action,
+            host: { id: host.id, name: host.name },
+            step,
+          }),
+      },
+      signal,
+    );
+    if (answer.kind === 'no-answer')
+      outcome = { kind: 'no-answer', why: answer.why, message: answer.message };
+    else outcome = action === 'inspect' ? inspectionOf(order, answer) : outcomeOf(order, answer);
+  }
+  const at = context.clock.now();
+  const tookMs = at - started;
+  context.tell({
+    kind: 'host-answered',
+    environment,
+    at,
+    action,
+    host: { id: host.id, name: host.name },
+    outcome,
+    tookMs,
+  });
+  return { id: host.id, outcome, tookMs };
+}
+
+interface OrderParts {
+  readonly target: Artifact;
+  readonly previous: Artifact;
+  readonly fence: number;
+  readonly environment: string;
+}
+
+function orderFor(rollout: RolloutState, action: HostAction, parts: OrderParts): HostOrder {
+  const { agent, proveMs } = rollout.policy;
+  const target = packageRef(parts.target);
+  if (action === 'inspect' || action === 'prove') {
+    return { program: 'prove', agent, orderId: rollout.id, target, proveMs };
+  }
+  return {
+    program: action,
+    agent,
+    orderId: rollout.id,
+    fence: parts.fence,
+    environment: parts.environment,
+    target,
+    previous: packageRef(parts.previous),
+    proveMs,
+    lockTimeoutS: LOCK_TIMEOUT_S,
+  };
+}
+
+function packageRef(artifact: Artifact): PackageRef {
+  return {
+    sha256: artifact.sha256,
+    size: artifact.size,
+    packageVersion: artifact.control.version,
+    executablePath: artifact.executable.path,
+    executableSha256: artifact.executable.sha256,
+  };
+}
+
+/** The upgrade brings the way back along, so that a revert needs no delivery when the network is the trouble. */
+function packagesFor(
+  context: EngineContext,
+  action: HostAction,
+  target: Artifact,
+  previous: InstalledAgent['artifact'],
+): PackageSource[] {
+  if (action === 'inspect' || action === 'prove' || previous === undefined) return [];
+  const back = context.store.sourceOf(previous);
+  return action === 'upgrade' ? [context.store.sourceOf(target), back] : [back];
+}
+
+function timeoutFor(rollout: RolloutState, action: HostAction): number {
+  const { stepTimeouts, proveMs } = rollout.policy;
+  switch (action) {
+    case 'upgrade':
+      return stepTimeouts.upgradeMs;
+    case 'revert':
+      return stepTimeouts.revertMs;
+    case 'inspect':
+    case 'prove':
+      return stepTimeouts.proveMs + proveMs;
+    default:
+      return action satisfies never;
+  }
+}

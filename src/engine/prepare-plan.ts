@@ -1,0 +1,208 @@
+/**
+ * Everything that must be true before a rollout may start, looked up without changing anything: `plan` prints it,
+ * `deploy`, `promote` and `canary` refuse on its blockers. All blockers at once.
+ *
+ * N1  An unknown zone, an undecided host, or more silent hosts than allowed block: a promotion fails closed.
+ * N2  A host without a way back blocks; the packages of both ways are read back from the store and compared.
+ * N3  A quarantined digest blocks, whichever environment of the line quarantined it.
+ */
+import type { Artifact, Release } from '../domain/artifact.ts';
+import type { LeftOutHost, Plan } from '../domain/plan.ts';
+import { planRollout } from '../domain/planning.ts';
+import { err, ok, type Result } from '../domain/result.ts';
+import type { Quarantined } from '../domain/state.ts';
+import type { EngineContext, Refusal } from './context.ts';
+import { refuse } from './context.ts';
+import { type Fleet, listFleet, lookAtHosts, surveyOf } from './survey.ts';
+
+export interface PlanRequest {
+  readonly version: string;
+  /** Digests that are quarantined anywhere in the promotion line. */
+  readonly quarantine: readonly Quarantined[];
+  readonly canaryOnly?: boolean;
+  readonly singleWave?: boolean;
+}
+
+export interface PreparedPlan {
+  readonly release: Release;
+  readonly plan: Plan;
+  readonly fleet: Fleet;
+  readonly blockers: readonly Refusal[];
+}
+
+/** Fails only where nothing can be planned at all; everything else is a blocker beside the plan. */
+export async function preparePlan(
+  context: EngineContext,
+  request: PlanRequest,
+  signal?: AbortSignal,
+): Promise<Result<PreparedPlan, Refusal>> {
+  const { name, policy } = context.environment;
+  const staged = await context.store.list();
+  if (!staged.ok) {
+    return err(
+      refuse('failed', 'store-failed', `cannot read the artifact store of ${name}: ${staged.error.message}`),
+    );
+  }
+  const release = releaseFrom(staged.value, request.version);
+  if (release === null) return err(notStaged(name, request.version, staged.value));
+  const fleet = await listFleet(context);
+  if (!fleet.ok) return fleet;
+  const looked = await lookAtHosts(context, fleet.value.hosts, signal);
+  const plan = planRollout({
+    hosts: fleet.value.hosts,
+    survey: surveyOf(looked, release),
+    target: release,
+    staged: staged.value,
+    policy: policy.waves,
+    ...(request.canaryOnly === true ? { canaryOnly: true } : {}),
+    ...(request.singleWave === true ? { singleWave: true } : {}),
+  });
+  const blockers = [
+    ...quarantineBlockers(release, request.quarantine),
+    ...fleetBlockers(name, fleet.value),
+    ...hostBlockers(name, plan.leftOut, policy.limits.unreachableHosts),
+    ...(await storeBlockers(context, release, plan)),
+  ];
+  return ok({ release, plan, fleet: fleet.value, blockers });
+}
+
+export function releaseFrom(artifacts: readonly Artifact[], version: string): Release | null {
+  const ours = artifacts.filter((artifact) => artifact.version === version);
+  if (ours.length === 0) return null;
+  return {
+    version,
+    artifacts: Object.fromEntries(ours.map((artifact) => [artifact.architecture, artifact])),
+  };
+}
+
+function notStaged(name: string, version: string, staged: readonly Artifact[]): Refusal {
+  const versions = [...new Set(staged.map((artifact) => artifact.version))];
+  const have = versions.length === 0 ? 'nothing is staged there' : `staged there: ${versions.join(', ')}`;
+  return refuse('failed', 'not-staged', `${name} has no package of ${version}; ${have}`, {
+    next: `rollout stage ${version} --package ${name}=FILE`,
+  });
+}
+
+/** N3. */
+function quarantineBlockers(release: Release, quarantine: readonly Quarantined[]): Refusal[] {
+  const digests = new Set(Object.values(release.artifacts).map((artifact) => artifact.sha256));
+  return quarantine
+    .filter((held) => digests.has(held.sha256))
+    .map((held) =>
+      refuse(
+        'failed',
+        'quarantined',
+        `${release.version} (${held.architecture}) was rolled back in ${held.rolloutId} and is quarantined: sha256 ${held.sha256}`,
+        { next: `rollout quarantine lift ${held.sha256} --reason TEXT` },
+      ),
+    );
+}
+
+/** N1. */
+function fleetBlockers(name: string, fleet: Fleet): Refusal[] {
+  const blockers: Refusal[] = [];
+  if (fleet.unknownZones.length > 0) {
+    blockers.push(
+      refuse(
+        'held',
+        'unknown-zones',
+        `${fleet.unknownZones.length} zone(s) of ${name} could not be listed: what runs there is unknown`,
+        {
+          details: fleet.unknownZones.map(({ zone, why }) => `${zone}: ${why}`),
+        },
+      ),
+    );
+  }
+  const undecided = fleet.hosts.filter(({ eligibility }) => eligibility.kind === 'undecided');
+  if (undecided.length > 0) {
+    blockers.push(
+      refuse(
+        'held',
+        'undecided-hosts',
+        `${undecided.length} host(s) of ${name}: nobody has said whether they must have the agent`,
+        {
+          details: undecided.map(
+            ({ host, eligibility }) =>
+              `${host.name}: ${eligibility.kind === 'undecided' ? eligibility.evidence : ''}`,
+          ),
+          next: `add a rule under targeting.eligible or targeting.exempt of environments/${name}.yaml`,
+        },
+      ),
+    );
+  }
+  return blockers;
+}
+
+/** N1, N2. */
+function hostBlockers(name: string, leftOut: readonly LeftOutHost[], unreachableAllowed: number): Refusal[] {
+  const blockers: Refusal[] = [];
+  const silent = leftOut.flatMap((host) =>
+    host.why.kind === 'unreachable' ? [`${host.name}: ${host.why.why}`] : [],
+  );
+  if (silent.length > unreachableAllowed) {
+    blockers.push(
+      refuse(
+        'held',
+        'hosts-unreachable',
+        `${silent.length} host(s) of ${name} do not answer, ${unreachableAllowed} may`,
+        {
+          details: silent,
+          next: `rollout doctor ${name}`,
+        },
+      ),
+    );
+  }
+  const stuck = leftOut.flatMap((host) =>
+    host.why.kind === 'no-way-back'
+      ? [`${host.name}: runs ${host.why.packageVersion} (${host.why.architecture})`]
+      : [],
+  );
+  if (stuck.length > 0) {
+    blockers.push(
+      refuse(
+        'held',
+        'no-way-back',
+        `${stuck.length} host(s) of ${name} run a version that is not staged: there would be no way back`,
+        {
+          details: stuck,
+          next: `rollout stage VERSION --package ${name}=FILE, for the version they run`,
+        },
+      ),
+    );
+  }
+  const without = leftOut.flatMap((host) =>
+    host.why.kind === 'no-artifact' ? [`${host.name}: ${host.why.architecture}`] : [],
+  );
+  if (without.length > 0) {
+    blockers.push(
+      refuse(
+        'held',
+        'no-artifact',
+        `${without.length} host(s) of ${name} have an architecture that the release has no package for`,
+        {
+          details: without,
+          next: `rollout stage VERSION --package ${name}=FILE, with that architecture's package`,
+        },
+      ),
+    );
+  }
+  return blockers;
+}
+
+/** N2: reads back every package that the rollout or its way back needs. */
+async function storeBlockers(context: EngineContext, release: Release, plan: Plan): Promise<Refusal[]> {
+  const needed = new Map<string, Artifact>();
+  for (const artifact of Object.values(release.artifacts)) needed.set(artifact.sha256, artifact);
+  for (const wave of plan.waves) {
+    for (const { from } of wave.hosts)
+      if (from.artifact !== undefined) needed.set(from.artifact.sha256, from.artifact);
+  }
+  const blockers: Refusal[] = [];
+  for (const artifact of needed.values()) {
+    const verified = await context.store.verify(artifact);
+    if (verified.ok) continue;
+    const message = `the staged package of ${artifact.version} (${artifact.architecture}) in ${artifact.environment} cannot be trusted: ${verified.error.message}`;
+    blockers.push(refuse('failed', `artifact-${verified.error.kind}`, message));
+  }
+  return blockers;
+}

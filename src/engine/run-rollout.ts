@@ -1,0 +1,219 @@
+/**
+ * Carries the environment's rollout on, under the lease, until it ends, must wait, or is told to stop.
+ *
+ * R1  Nothing is written or done without the lease; a lost lease ends the run.
+ * R2  Told to stop, it begins nothing new, waits for what runs, writes the answers, and gives the lease back.
+ */
+import type { Observations } from '../domain/decision.ts';
+import type { Reason } from '../domain/event.ts';
+import { isFinished } from '../domain/fold.ts';
+import type { HostId } from '../domain/host.ts';
+import { err, ok, type Result } from '../domain/result.ts';
+import type { RolloutState } from '../domain/state.ts';
+import type { HeldLease, LeaseHolder } from '../ports/lease.ts';
+import type { EngineContext } from './context.ts';
+import { Ledger, type LedgerError } from './ledger.ts';
+import { tick } from './tick.ts';
+
+export type RunEnd =
+  | { readonly kind: 'finished'; readonly rollout: RolloutState; readonly reason: Reason }
+  /** Waiting or held; `until` is when calling again makes sense, null: when a person acts. */
+  | {
+      readonly kind: 'held';
+      readonly rollout: RolloutState;
+      readonly reason: Reason;
+      readonly until: number | null;
+    }
+  | { readonly kind: 'interrupted'; readonly rollout: RolloutState }
+  | { readonly kind: 'nothing-to-run' }
+  | { readonly kind: 'locked'; readonly holder: LeaseHolder }
+  | { readonly kind: 'failed'; readonly message: string };
+
+export interface RunOptions {
+  /** `foreground` waits through soak and bake; `advance` ends as soon as there is nothing to do now. */
+  readonly mode: 'foreground' | 'advance';
+  readonly signal: AbortSignal;
+  /** Foreground: how long it may be held without a break before it gives up waiting, ms. */
+  readonly holdLimitMs: number;
+  /** Told when the lease is held and the state is read; `start` writes a new plan here. */
+  readonly begin?: (ledger: Ledger) => Promise<Result<'go' | 'nothing', LedgerError>>;
+}
+
+/** How often a waiting run looks for what others wrote, ms. */
+const POLL_MS = 2_000;
+
+/** How often the inventory is listed again while hosts give trouble, ms. */
+const INVENTORY_MS = 60_000;
+
+export function openLedger(context: EngineContext): Ledger {
+  const { journal, clock, digest, actor, tell } = context;
+  return new Ledger({ environment: context.environment.name, journal, clock, digest, actor, tell });
+}
+
+export async function runRollout(context: EngineContext, options: RunOptions): Promise<RunEnd> {
+  const acquired = await context.lease.acquire(context.actor);
+  if (!acquired.ok) {
+    return acquired.error.kind === 'held'
+      ? { kind: 'locked', holder: acquired.error.holder }
+      : { kind: 'failed', message: acquired.error.message };
+  }
+  const lease = acquired.value;
+  const ended = new AbortController();
+  const stop = new AbortController();
+  const relay = (): void => stop.abort();
+  options.signal.addEventListener('abort', relay);
+  if (options.signal.aborted) relay();
+  const beating = keepLease(context, lease, { ended: ended.signal, lost: relay });
+  try {
+    return await runUnderLease(context, options, lease, stop.signal);
+  } finally {
+    options.signal.removeEventListener('abort', relay);
+    ended.abort();
+    await beating;
+    await lease.release();
+  }
+}
+
+/** R1: renews three times a lifetime; a loss stops new work at once. */
+async function keepLease(
+  context: EngineContext,
+  lease: HeldLease,
+  { ended, lost }: { ended: AbortSignal; lost: () => void },
+): Promise<void> {
+  while (!ended.aborted) {
+    await context.clock.sleep(context.lease.ttlMs / 3, ended);
+    if (ended.aborted) return;
+    if ((await lease.renew()) === 'lost') {
+      lost();
+      return;
+    }
+  }
+}
+
+async function runUnderLease(
+  context: EngineContext,
+  options: RunOptions,
+  lease: HeldLease,
+  signal: AbortSignal,
+): Promise<RunEnd> {
+  const ledger = openLedger(context);
+  const read = await ledger.refresh();
+  if (!read.ok) return failed(read.error);
+  const before = lease.takenFrom?.actor;
+  const from = before === undefined ? undefined : `${before.user}@${before.hostname}: ${before.command}`;
+  const present = ledger.state.rollout;
+  const idle = present === null || isFinished(present);
+  if (idle && options.begin === undefined) return { kind: 'nothing-to-run' };
+  const taken = await ledger.takeOver(lease.epoch, from);
+  if (!taken.ok) return failed(taken.error);
+  if (options.begin !== undefined) {
+    const begun = await options.begin(ledger);
+    if (!begun.ok) return failed(begun.error);
+    if (begun.value === 'nothing') return { kind: 'nothing-to-run' };
+  }
+  const ended = await loop(context, ledger, options, signal);
+  return ended.ok ? ended.value : failed(ended.error);
+}
+
+function failed(error: LedgerError): RunEnd {
+  switch (error.kind) {
+    case 'fenced':
+      return {
+        kind: 'failed',
+        message: `somebody else took the lease over (epoch ${error.epoch}); nothing more was done here`,
+      };
+    case 'overtaken':
+      return {
+        kind: 'failed',
+        message: 'somebody else wrote to the journal at the same moment; run the command again',
+      };
+    case 'corrupt':
+    case 'unavailable':
+      return { kind: 'failed', message: error.message };
+    default:
+      return error satisfies never;
+  }
+}
+
+async function loop(
+  context: EngineContext,
+  ledger: Ledger,
+  options: RunOptions,
+  signal: AbortSignal,
+): Promise<Result<RunEnd, LedgerError>> {
+  const looked: Looked = { at: Number.NEGATIVE_INFINITY, gone: new Set() };
+  let heldSince: number | null = null;
+  for (;;) {
+    const rollout = ledger.state.rollout;
+    if (rollout === null) return ok({ kind: 'nothing-to-run' });
+    const wasIncomplete = rollout.phase.kind === 'rollback-incomplete';
+    const ticked = await tick(context, ledger, await observe(context, rollout, looked), signal);
+    if (!ticked.ok) return err(ticked.error);
+    const now = ledger.state.rollout ?? rollout;
+    const result = ticked.value;
+    // A foreground rollback has its deadline: past it the caller is told, and `advance` tries again.
+    const gaveUp = !wasIncomplete && now.phase.kind === 'rollback-incomplete';
+    if (result.kind === 'finish') return ok({ kind: 'finished', rollout: now, reason: result.reason });
+    if (result.kind === 'interrupted') return ok({ kind: 'interrupted', rollout: now });
+    if (result.kind === 'again') {
+      heldSince = null;
+      if (gaveUp) {
+        const reason = {
+          code: 'rollback-incomplete',
+          message: 'some hosts could not be put back by the deadline',
+        };
+        return ok({ kind: 'held', rollout: now, reason, until: null });
+      }
+      continue;
+    }
+    const at = context.clock.now();
+    context.tell({
+      kind: 'waiting',
+      environment: context.environment.name,
+      at,
+      reason: result.reason,
+      until: result.until,
+    });
+    heldSince = result.kind === 'hold' ? (heldSince ?? at) : null;
+    const tooLong = heldSince !== null && at - heldSince >= options.holdLimitMs;
+    if (
+      options.mode === 'advance' ||
+      result.until === null ||
+      tooLong ||
+      result.reason.code === 'rollback-incomplete'
+    ) {
+      return ok({ kind: 'held', rollout: now, reason: result.reason, until: result.until });
+    }
+    await context.clock.sleep(Math.max(1, Math.min(result.until - at, POLL_MS)), signal);
+    if (signal.aborted) return ok({ kind: 'interrupted', rollout: now });
+    const refreshed = await ledger.refresh();
+    if (!refreshed.ok) return refreshed;
+  }
+}
+
+interface Looked {
+  at: number;
+  gone: ReadonlySet<HostId>;
+}
+
+/** Lists the inventory at the start, and again while a host gives trouble, to tell gone from silent. */
+async function observe(context: EngineContext, rollout: RolloutState, looked: Looked): Promise<Observations> {
+  const now = context.clock.now();
+  const frozen =
+    context.environment.freeze.find((window) => window.from <= now && now < window.until) ?? null;
+  const troubled = [...rollout.hosts.values()].some((host) => host.troubleSince !== null);
+  if (looked.at === Number.NEGATIVE_INFINITY || (troubled && now - looked.at >= INVENTORY_MS)) {
+    const listed = await context.inventory.list();
+    looked.at = now;
+    if (listed.ok) {
+      const present = new Set(listed.value.hosts.map((host) => host.id));
+      const unknown = new Set(listed.value.unknownZones.map(({ zone }) => zone));
+      // A zone that could not be listed says nothing about its hosts.
+      const gone = [...rollout.hosts.values()].filter(
+        ({ host }) => !present.has(host.id) && !unknown.has(host.zone),
+      );
+      looked.gone = new Set(gone.map(({ host }) => host.id));
+    }
+  }
+  return { gone: looked.gone, frozen };
+}

@@ -1,0 +1,112 @@
+/**
+ * Looks at an environment's fleet without changing it: who is there, who is eligible, what each runs.
+ * Every eligible host is asked; one that does not answer is listed as such, never left out silently.
+ */
+import type { Release } from '../domain/artifact.ts';
+import type { ClassifiedHost, HostId } from '../domain/host.ts';
+import { lookOf } from '../domain/host-answer.ts';
+import { HOST_EXIT, type HostLook } from '../domain/host-order.ts';
+import type { SurveyResult } from '../domain/planning.ts';
+import { err, ok, type Result } from '../domain/result.ts';
+import { classify } from '../domain/targeting.ts';
+import type { RemoteAnswer } from '../ports/remote.ts';
+import { type EngineContext, type Refusal, refuse } from './context.ts';
+
+export interface Fleet {
+  readonly hosts: readonly ClassifiedHost[];
+  readonly unknownZones: readonly { readonly zone: string; readonly why: string }[];
+}
+
+export interface LookedAt {
+  readonly id: HostId;
+  readonly answer:
+    | { readonly kind: 'look'; readonly look: HostLook }
+    | { readonly kind: 'none'; readonly why: string };
+  readonly unsupported: boolean;
+}
+
+/** Lists and classifies; touches no host. */
+export async function listFleet(context: EngineContext): Promise<Result<Fleet, Refusal>> {
+  const listed = await context.inventory.list();
+  if (!listed.ok) {
+    return err(
+      refuse(
+        'failed',
+        'inventory-failed',
+        `cannot list the VMs of ${context.environment.name}: ${listed.error.message}`,
+      ),
+    );
+  }
+  const hosts = classify(listed.value.hosts, context.environment.targeting, context.clock.now());
+  return ok({ hosts, unknownZones: listed.value.unknownZones });
+}
+
+/** Runs `look` on every eligible host. */
+export async function lookAtHosts(
+  context: EngineContext,
+  hosts: readonly ClassifiedHost[],
+  signal?: AbortSignal,
+): Promise<LookedAt[]> {
+  const eligible = hosts.filter(({ eligibility }) => eligibility.kind === 'eligible');
+  return Promise.all(
+    eligible.map(async ({ host }) => {
+      const answer = await context.remote.run(
+        host,
+        {
+          order: { program: 'look', agent: context.environment.policy.agent },
+          packages: [],
+          timeoutMs: context.environment.policy.stepTimeouts.lookMs,
+          onStep: (step) =>
+            context.tell({
+              kind: 'host-step',
+              environment: context.environment.name,
+              at: context.clock.now(),
+              action: 'look',
+              host: { id: host.id, name: host.name },
+              step,
+            }),
+        },
+        signal,
+      );
+      return { id: host.id, ...readLook(answer) };
+    }),
+  );
+}
+
+function readLook(answer: RemoteAnswer): Omit<LookedAt, 'id'> {
+  if (answer.kind === 'no-answer') {
+    return { answer: { kind: 'none', why: `${answer.why}: ${answer.message}` }, unsupported: false };
+  }
+  const unsupported = answer.exitCode === HOST_EXIT.unsupported;
+  const look = lookOf(answer.steps);
+  if (look.ok) return { answer: { kind: 'look', look: look.value }, unsupported };
+  const why =
+    answer.stderr.trim() === '' ? look.error : `${look.error} (${answer.stderr.trim().slice(-200)})`;
+  return { answer: { kind: 'none', why }, unsupported };
+}
+
+/** What planning needs to know of each host looked at. */
+export function surveyOf(looked: readonly LookedAt[], target: Release): Map<HostId, SurveyResult> {
+  const survey = new Map<HostId, SurveyResult>();
+  for (const { id, answer, unsupported } of looked) survey.set(id, resultOf(answer, unsupported, target));
+  return survey;
+}
+
+function resultOf(answer: LookedAt['answer'], unsupported: boolean, target: Release): SurveyResult {
+  if (unsupported) return { kind: 'unsupported', evidence: 'the host has no dpkg or no systemd' };
+  if (answer.kind === 'none') return { kind: 'unreachable', why: answer.why };
+  const { look } = answer;
+  if (look.packageState === 'absent') return { kind: 'agent-absent' };
+  const artifact = target.artifacts[look.architecture];
+  const runsTarget =
+    artifact !== undefined &&
+    look.packageState === 'installed' &&
+    look.packageVersion === artifact.control.version &&
+    // The running process is the proof; a stopped service has only its file.
+    (look.runningSha256 === '' ? look.installedSha256 : look.runningSha256) === artifact.executable.sha256;
+  return {
+    kind: 'surveyed',
+    agent: { packageVersion: look.packageVersion, architecture: look.architecture },
+    runsTarget,
+  };
+}

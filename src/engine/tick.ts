@@ -1,0 +1,110 @@
+/**
+ * One step of a rollout: decide on the newest state, do what was decided, write it down.
+ * May be killed anywhere and called again anywhere: all that it knows is in the journal and on the hosts.
+ */
+import { decide } from '../domain/decide.ts';
+import { type Decision, type Observations, record } from '../domain/decision.ts';
+import type { Reason } from '../domain/event.ts';
+import { judge } from '../domain/judge.ts';
+import { ok, type Result } from '../domain/result.ts';
+import type { RolloutState } from '../domain/state.ts';
+import { actOnHosts } from './act-on-hosts.ts';
+import type { EngineContext } from './context.ts';
+import type { Ledger, LedgerError } from './ledger.ts';
+import { measure } from './measure.ts';
+
+export type TickResult =
+  /** Something was done: call again at once. */
+  | { readonly kind: 'again' }
+  | { readonly kind: 'wait'; readonly until: number; readonly reason: Reason }
+  | { readonly kind: 'hold'; readonly until: number | null; readonly reason: Reason }
+  | { readonly kind: 'finish'; readonly reason: Reason }
+  /** Told to stop: nothing new was begun. */
+  | { readonly kind: 'interrupted' };
+
+export async function tick(
+  context: EngineContext,
+  ledger: Ledger,
+  observed: Observations,
+  signal: AbortSignal,
+): Promise<Result<TickResult, LedgerError>> {
+  const rollout = ledger.state.rollout;
+  if (rollout === null)
+    return ok({ kind: 'finish', reason: { code: 'nothing', message: 'there is no rollout' } });
+  const decision = decide(rollout, observed, context.clock.now());
+  if (decision.next === 'wait' || decision.next === 'hold') {
+    return ok({ kind: decision.next, until: decision.until, reason: decision.reason } as TickResult);
+  }
+  if (decision.next === 'finish') return ok({ kind: 'finish', reason: decision.reason });
+  if (signal.aborted) return ok({ kind: 'interrupted' });
+  const done = await apply(context, ledger, { rollout, decision, signal });
+  // Overtaken: somebody wrote first and nothing was done; the newest state is loaded, so decide again.
+  if (!done.ok && done.error.kind !== 'overtaken') return done;
+  return ok({ kind: 'again' });
+}
+
+type Doing = Extract<Decision, { next: 'record' | 'act' | 'judge' }>;
+
+async function apply(
+  context: EngineContext,
+  ledger: Ledger,
+  { rollout, decision, signal }: { rollout: RolloutState; decision: Doing; signal: AbortSignal },
+): Promise<Result<unknown, LedgerError>> {
+  switch (decision.next) {
+    case 'record':
+      return ledger.decided(decision.body, decision.reason.message);
+    case 'act': {
+      if (decision.action === 'upgrade') {
+        const altered = await findAltered(context, rollout, decision.hosts);
+        if (altered !== null) return ledger.decided(altered.body, altered.reason.message);
+      }
+      const { action, hosts, reason } = decision;
+      return actOnHosts(context, ledger, rollout, { action, hosts, reason: reason.message }, signal);
+    }
+    case 'judge':
+      return applyJudge(context, ledger, rollout, decision);
+    default:
+      return decision satisfies never;
+  }
+}
+
+/** Reads the packages back from the store before a batch is begun: an altered one must not reach a host. */
+async function findAltered(
+  context: EngineContext,
+  rollout: RolloutState,
+  hosts: readonly string[],
+): Promise<Extract<Decision, { next: 'record' }> | null> {
+  const architectures = new Set(hosts.map((id) => rollout.hosts.get(id)?.host.architecture));
+  for (const architecture of architectures) {
+    const artifact = architecture === undefined ? undefined : rollout.artifacts[architecture];
+    if (artifact === undefined) continue;
+    const verified = await context.store.verify(artifact);
+    if (verified.ok || (verified.error.kind === 'unavailable' && verified.error.retryable)) continue;
+    const message = `the staged package of ${artifact.version} (${artifact.architecture}) is not what it was: ${verified.error.message}`;
+    const halted = record({ kind: 'halted', code: 'artifact-altered', message }, 'artifact-altered', message);
+    if (halted.next === 'record') return halted;
+  }
+  return null;
+}
+
+async function applyJudge(
+  context: EngineContext,
+  ledger: Ledger,
+  rollout: RolloutState,
+  decision: Extract<Decision, { next: 'judge' }>,
+): Promise<Result<unknown, LedgerError>> {
+  const hosts = decision.hosts.flatMap((id) => rollout.hosts.get(id)?.host ?? []);
+  const { gates, sampleEveryMs: stepMs, agent } = rollout.policy;
+  const { from, to } = decision;
+  const measurements = await measure({
+    metrics: context.metrics,
+    gates,
+    hosts,
+    settings: context.environment.prometheus,
+    process: agent.process,
+    from,
+    to,
+    stepMs,
+  });
+  return ledger.decided({ kind: 'judged', judgement: judge({ measurements, hosts, from, to, stepMs }) });
+}
