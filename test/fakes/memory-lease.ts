@@ -46,7 +46,8 @@ export function memoryLeases(clock: Clock, ttlMs = 30_000): MemoryLeases {
       : null;
 
   function held(epoch: number, takenFrom: LeaseHolder | null): HeldLease {
-    const mine = (): Stored | null => (newest?.epoch === epoch && !newest.released ? newest : null);
+    let over = false;
+    const mine = (): Stored | null => (!over && newest?.epoch === epoch && !newest.released ? newest : null);
     return {
       epoch,
       ...(takenFrom ? { takenFrom } : {}),
@@ -54,10 +55,12 @@ export function memoryLeases(clock: Clock, ttlMs = 30_000): MemoryLeases {
         const shownFault = fault('renew');
         if (shownFault?.kind === 'crash-before') throw new CrashError('before renewing the lease');
         const own = mine();
-        if (!own) return 'lost';
-        if (shownFault) return clock.now() < own.expiresAt ? 'held' : 'lost';
-        newest = { ...own, expiresAt: clock.now() + ttlMs };
-        return 'held';
+        if (own && !shownFault) {
+          newest = { ...own, expiresAt: clock.now() + ttlMs };
+          return 'held';
+        }
+        over = !(own && clock.now() < own.expiresAt);
+        return over ? 'lost' : 'held';
       },
       async release() {
         const own = mine();
