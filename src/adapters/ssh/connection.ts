@@ -1,0 +1,239 @@
+/**
+ * One authenticated SSH connection, from the first packet to its end.
+ *
+ * CN1  Every attempt ends once, as a value, within its time. CN2  A failure is told apart by the phase it came in, not by the
+ * words of a message. CN3  No socket outlives its failure, and no 'error' event goes unheard.
+ */
+import { connect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import ssh2, { type AuthHandlerMiddleware, type Client } from 'ssh2';
+import type { NoAnswerKind } from '../../domain/host-outcome.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Credentials } from './credentials.ts';
+import { type HostKeyVerdict, hostKeyAlgorithms, judgeHostKey } from './host-key.ts';
+import type { KnownHosts } from './known-hosts.ts';
+import { after } from './timing.ts';
+
+export interface SshTarget {
+  /** For messages, such as `web-1 (10.0.0.1:22)`. */
+  readonly label: string;
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  /** Names in known_hosts' form, most trusted first. */
+  readonly names: readonly string[];
+}
+
+export interface ConnectFailure {
+  readonly why: Extract<NoAnswerKind, 'unreachable' | 'denied' | 'host-key-mismatch' | 'host-key-unknown'>;
+  readonly message: string;
+  /** The host took the TCP connection and let it drop before the keys were exchanged, as a full MaxStartups does: worth another try. */
+  readonly dropped: boolean;
+  /** The way there is too narrow for what we do at once: dropped, or no end of the key exchange in time. */
+  readonly strained: boolean;
+}
+
+export interface SshConnection {
+  readonly client: Client;
+  /** Resolves with the reason when the connection is gone; never rejects. */
+  readonly lost: Promise<string>;
+  /** Ends it without a wait. May be repeated. */
+  close(): void;
+}
+
+export interface ConnectOptions {
+  readonly target: SshTarget;
+  readonly known: KnownHosts;
+  readonly credentials: Credentials;
+  readonly keepaliveMs: number;
+  /** For this attempt, ms. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal | undefined;
+  /** A channel of a jump host; else a TCP connection is made. */
+  readonly through?: Duplex;
+}
+
+/** Unanswered keepalives after which a connection is dead. */
+const KEEPALIVES = 3;
+
+/** How long a peer may take to end its side after we said goodbye, ms. */
+const GOODBYE_MS = 1_000;
+
+type Phase = 'connecting' | 'exchanging keys' | 'authenticating';
+
+export function openConnection(options: ConnectOptions): Promise<Result<SshConnection, ConnectFailure>> {
+  const { target, credentials, clock, signal } = options;
+  const held = options.known.lookUp(target.names);
+  return new Promise((resolve) => {
+    const client = new ssh2.Client();
+    const socket = options.through ?? dial(target);
+    const lost = Promise.withResolvers<string>();
+    const offers = createOffers(target.user, credentials);
+    let phase: Phase = 'connecting';
+    let verdict: HostKeyVerdict | null = null;
+    let settled = false;
+
+    const destroy = (): void => {
+      client.end();
+      socket.destroy();
+    };
+    const close = (): void => {
+      lost.resolve('closed by us');
+      client.end();
+      if (socket.destroyed) return;
+      const stop = after(clock, GOODBYE_MS, destroy);
+      socket.once('close', stop);
+    };
+    const settle = (result: Result<SshConnection, ConnectFailure>): void => {
+      if (settled) return;
+      settled = true;
+      stopTimer();
+      signal?.removeEventListener('abort', cancel);
+      if (!result.ok) destroy();
+      resolve(result);
+    };
+    const fail = (why: ConnectFailure['why'], message: string, dropped = false, strained = dropped): void =>
+      settle(err({ why, message, dropped, strained }));
+    const cancel = (): void => fail('unreachable', `${target.label}: cancelled before it began`);
+    const stopTimer = after(clock, options.timeoutMs, () =>
+      fail(
+        'unreachable',
+        `${target.label} was still ${phase} after ${options.timeoutMs} ms`,
+        false,
+        phase === 'exchanging keys',
+      ),
+    );
+    const broke = (what: string, code: string | number | undefined, level: string | undefined): void => {
+      if (verdict !== null && verdict.kind !== 'known') {
+        fail(verdict.kind, verdict.message);
+      } else if (
+        phase === 'authenticating' &&
+        (level === 'client-authentication' || typeof code === 'number')
+      ) {
+        fail('denied', offers.denial(target.label, what));
+      } else {
+        const dropped = phase === 'exchanging keys' && level !== 'handshake' && typeof code !== 'number';
+        fail('unreachable', `${target.label}: ${what} while ${phase}`, dropped);
+      }
+    };
+
+    client.on('error', (error: Error & { level?: string; code?: string | number }) => {
+      // An agent that cannot sign is one method less, and the next one is tried.
+      if (error.level === 'agent') offers.note(error.message);
+      else if (settled) lost.resolve(spoken(error));
+      else broke(spoken(error), error.code, error.level);
+    });
+    const ended = (): void => {
+      if (settled) lost.resolve('the connection was closed');
+      else broke('the connection was closed', undefined, undefined);
+    };
+    client.on('end', ended).on('close', ended);
+    client.on('connect', () => {
+      phase = 'exchanging keys';
+    });
+    client.on('handshake', () => {
+      phase = 'authenticating';
+    });
+    client.on('ready', () => settle(ok({ client, lost: lost.promise, close })));
+    socket.on('error', () => {});
+
+    if (signal?.aborted) {
+      cancel();
+      return;
+    }
+    signal?.addEventListener('abort', cancel, { once: true });
+    client.connect({
+      sock: socket,
+      username: target.user,
+      // Our own timer bounds the whole attempt.
+      readyTimeout: 0,
+      keepaliveInterval: options.keepaliveMs,
+      keepaliveCountMax: KEEPALIVES,
+      authHandler: offers.next,
+      algorithms: { serverHostKey: hostKeyAlgorithms(held) },
+      hostVerifier: (key: Buffer) => {
+        verdict = judgeHostKey(key, held, options.known, target);
+        return verdict.kind === 'known';
+      },
+    });
+  });
+}
+
+function dial(target: SshTarget): Socket {
+  return connect({
+    host: target.address,
+    port: target.port,
+    // Nagle against delayed ACK costs some 40 ms a round trip of the handshake.
+    noDelay: true,
+    // Node's 250 ms for each of a name's addresses is too short for a far host.
+    autoSelectFamilyAttemptTimeout: 2_000,
+  });
+}
+
+interface Offers {
+  readonly next: AuthHandlerMiddleware;
+  note(text: string): void;
+  denial(label: string, what: string): string;
+}
+
+/** Offers the credentials one after the other, and remembers what came of it. */
+function createOffers(user: string, credentials: Credentials): Offers {
+  const tried: string[] = [];
+  const notes = [...credentials.notes];
+  const rest = [...credentials.usable];
+  let taken: readonly string[] | null = null;
+  let partial = false;
+  return {
+    next(methodsLeft, partialSuccess, next) {
+      taken = (methodsLeft as readonly string[] | null) ?? taken;
+      partial ||= partialSuccess === true;
+      const credential = taken !== null && !taken.includes('publickey') ? undefined : rest.shift();
+      if (credential === undefined) {
+        // ssh2 takes false for "no more"; its types do not say so.
+        (next as unknown as (method: false) => void)(false);
+        return;
+      }
+      tried.push(credential.label);
+      next(
+        credential.kind === 'key'
+          ? { type: 'publickey', username: user, key: credential.key }
+          : { type: 'agent', username: user, agent: credential.agent },
+      );
+    },
+    note: (text) => notes.push(text),
+    denial(label, what) {
+      const parts = [
+        partial
+          ? `${label} took a key of user ${user} but asks for a further method`
+          : `${label} denies user ${user}: ${what}`,
+        `Tried: ${tried.join('; ') || 'nothing'}.`,
+        ...(taken === null ? [] : [`The host takes: ${taken.join(', ')}.`]),
+        ...(notes.length === 0 ? [] : [`Not used: ${notes.join('; ')}.`]),
+        `Put one of these keys into ${user}'s authorized_keys there, or set ssh.user and ssh.identityFiles.`,
+      ];
+      return parts.join(' ').replace(/([^.]) Tried:/, '$1. Tried:');
+    },
+  };
+}
+
+/** The system's code first: `ECONNREFUSED` says more than ssh2's sentence around it. */
+function spoken(error: Error & { code?: string | number }): string {
+  switch (error.code) {
+    case 'ECONNREFUSED':
+      return 'connection refused (nothing listens there)';
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return 'no route to it';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `its name does not resolve (${error.code})`;
+    case 'ETIMEDOUT':
+      return 'no answer (ETIMEDOUT)';
+    case 'ECONNRESET':
+      return 'connection reset';
+    default:
+      return error.message;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Gets a connection to a host: past a full MaxStartups, and through the jump hosts.
+ *
+ * E1  Every retry stays inside the connect time. E2  Only a connection that was dropped before the keys were exchanged is
+ * tried again: nothing can have run.
+ */
+import type { Duplex } from 'node:stream';
+import type { SshSettings } from '../../domain/connection.ts';
+import { err, type Result } from '../../domain/result.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { type ConnectFailure, openConnection, type SshConnection, type SshTarget } from './connection.ts';
+import type { Credentials } from './credentials.ts';
+import type { KnownHosts } from './known-hosts.ts';
+
+export interface Surroundings {
+  readonly settings: SshSettings;
+  readonly clock: Clock;
+  readonly known: KnownHosts;
+  readonly credentials: Credentials;
+}
+
+export type OpenStream = (signal: AbortSignal | undefined) => Promise<Result<Duplex, ConnectFailure>>;
+
+export interface EstablishOptions {
+  readonly target: SshTarget;
+  readonly around: Surroundings;
+  /** Most that it may take, ms; the settings' connect time if that is less. */
+  readonly withinMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Makes the channel that the connection runs over; absent: TCP. */
+  readonly through?: OpenStream;
+  /** Told of every attempt that failed for want of room. */
+  readonly onStrained?: () => void;
+}
+
+/** sshd drops at random between the first and the last number of MaxStartups, so a second try mostly gets in. */
+const TRIES = 3;
+const PAUSE_MS = 150;
+
+export async function establish(options: EstablishOptions): Promise<Result<SshConnection, ConnectFailure>> {
+  const { target, around, signal } = options;
+  const { clock } = around;
+  const until = clock.now() + Math.min(options.withinMs, around.settings.connectTimeoutMs);
+  for (let attempt = 1; ; attempt += 1) {
+    const timeoutMs = Math.max(1, until - clock.now());
+    const result = await once(options, timeoutMs);
+    if (result.ok) return result;
+    if (result.error.strained) options.onStrained?.();
+    if (!result.error.dropped) return result;
+    const pause = PAUSE_MS * attempt + spread(target.label);
+    if (attempt === TRIES || clock.now() + pause >= until) {
+      const tries = attempt === 1 ? '' : ` (${attempt} tries)`;
+      return err({ ...result.error, message: `${result.error.message}${tries}; is MaxStartups full there?` });
+    }
+    await clock.sleep(pause, signal);
+  }
+}
+
+async function once(
+  options: EstablishOptions,
+  timeoutMs: number,
+): Promise<Result<SshConnection, ConnectFailure>> {
+  const { target, around, signal } = options;
+  const shared = {
+    target,
+    known: around.known,
+    credentials: around.credentials,
+    keepaliveMs: around.settings.keepaliveMs,
+    clock: around.clock,
+    signal,
+  };
+  if (options.through === undefined) return openConnection({ ...shared, timeoutMs });
+  const started = around.clock.now();
+  const stream = await within(options.through(signal), timeoutMs, around.clock, target.label);
+  if (!stream.ok) return stream;
+  const left = Math.max(1, timeoutMs - (around.clock.now() - started));
+  return openConnection({ ...shared, timeoutMs: left, through: stream.value });
+}
+
+async function within(
+  stream: Promise<Result<Duplex, ConnectFailure>>,
+  ms: number,
+  clock: Clock,
+  label: string,
+): Promise<Result<Duplex, ConnectFailure>> {
+  const stop = new AbortController();
+  const late = clock.sleep(ms, stop.signal).then(
+    (): Result<Duplex, ConnectFailure> =>
+      err({
+        why: 'unreachable',
+        message: `${label}: no way through the jump host within ${ms} ms`,
+        dropped: false,
+        strained: true,
+      }),
+  );
+  const first = await Promise.race([stream, late]);
+  // A channel that opens after we gave up is nobody's.
+  if (!first.ok) void stream.then((result) => result.ok && result.value.destroy());
+  stop.abort();
+  return first;
+}
+
+/** Up to 100 ms that differ by host, so that those dropped together do not come back together. */
+function spread(text: string): number {
+  let sum = 0;
+  for (const char of text) sum = (sum * 31 + (char.codePointAt(0) ?? 0)) % 101;
+  return sum;
+}

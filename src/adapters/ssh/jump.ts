@@ -1,0 +1,92 @@
+/**
+ * Jump hosts: one connection to each, shared by all hosts behind it, made anew when it died.
+ *
+ * J1  A jump host's key is checked like any other. J2  A jump connection that breaks costs the hosts on it their connection,
+ * never the ones after.
+ */
+import type { Duplex } from 'node:stream';
+import type { SshSettings } from '../../domain/connection.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
+import type { ConnectFailure, SshConnection } from './connection.ts';
+import { establish, type Surroundings } from './establish.ts';
+import { lookupName } from './known-hosts.ts';
+
+export interface JumpChain {
+  /** A stream to the address from the last jump host. */
+  open(address: string, port: number, around: Surroundings): Promise<Result<Duplex, ConnectFailure>>;
+  close(): void;
+}
+
+type Hop = SshSettings['jump'][number];
+
+/** Null when there is no jump host. Later hops are reached through earlier ones. */
+export function createJumpChain(hops: SshSettings['jump']): JumpChain | null {
+  let chain: JumpChain | null = null;
+  for (const hop of hops) chain = createJump(hop, chain);
+  return chain;
+}
+
+/** RFC 4254, section 5.1. */
+const PROHIBITED = 1;
+
+function createJump(hop: Hop, before: JumpChain | null): JumpChain {
+  let shared: Promise<Result<SshConnection, ConnectFailure>> | null = null;
+  const label = `jump host ${hop.host}:${hop.port}`;
+
+  const connection = (around: Surroundings): Promise<Result<SshConnection, ConnectFailure>> => {
+    if (shared !== null) return shared;
+    const mine = establish({
+      target: {
+        label,
+        address: hop.host,
+        port: hop.port,
+        user: hop.user,
+        names: [lookupName(hop.host, hop.port)],
+      },
+      around,
+      withinMs: around.settings.connectTimeoutMs,
+      ...(before === null ? {} : { through: () => before.open(hop.host, hop.port, around) }),
+    });
+    shared = mine;
+    const forget = (): void => {
+      if (shared === mine) shared = null;
+    };
+    void mine.then((result) => {
+      if (result.ok) void result.value.lost.then(forget);
+      else forget();
+    });
+    return mine;
+  };
+
+  return {
+    async open(address, port, around) {
+      const jump = await connection(around);
+      if (!jump.ok) return jump;
+      const failed = (message: string): Result<Duplex, ConnectFailure> =>
+        err({
+          why: 'unreachable',
+          message: `${label} cannot reach ${address}:${port}: ${message}`,
+          dropped: false,
+          strained: false,
+        });
+      return new Promise((resolve) => {
+        void jump.value.lost.then((why) => resolve(failed(why)));
+        try {
+          jump.value.client.forwardOut('127.0.0.1', 0, address, port, (error, channel) => {
+            if (error === undefined) resolve(ok(channel));
+            else if ((error as Error & { reason?: number }).reason === PROHIBITED) {
+              resolve(failed('it forbids forwarding (AllowTcpForwarding, PermitOpen)'));
+            } else resolve(failed(error.message));
+          });
+        } catch (cause) {
+          resolve(failed((cause as Error).message));
+        }
+      });
+    },
+    close() {
+      void shared?.then((result) => result.ok && result.value.close());
+      shared = null;
+      before?.close();
+    },
+  };
+}

@@ -1,0 +1,34 @@
+/**
+ * The host programs as the text that goes over stdin: `lib.sh` and the order's own program.
+ *
+ * P1  The whole text is one compound command. A shell runs it only when it has read all of it, so a connection that dies
+ *     while the text is sent runs nothing, and a command that reads stdin cannot eat the program.
+ */
+import { readFile } from 'node:fs/promises';
+import type { HostOrder } from '../../domain/host-order.ts';
+
+export interface HostPrograms {
+  /** The text for the stdin of `sh -s`. Throws when the file is not there: the installation is broken. */
+  text(program: HostOrder['program']): Promise<string>;
+}
+
+/** Programs of the folder, read once; by default the ones that ship beside this file, `src/host` or `dist/host`. */
+export function createHostPrograms(folder: URL = new URL('../../host/', import.meta.url)): HostPrograms {
+  const texts = new Map<string, Promise<string>>();
+  return {
+    text(program) {
+      const known = texts.get(program);
+      if (known !== undefined) return known;
+      const text = Promise.all(
+        ['lib.sh', `${program}.sh`].map((file) => readFile(new URL(file, folder), 'utf8')),
+      ).then((parts) => wholeOrNothing(parts.join('\n')));
+      texts.set(program, text);
+      return text;
+    },
+  };
+}
+
+/** Makes a shell text all or nothing (P1). */
+export function wholeOrNothing(text: string): string {
+  return `{\n${text}\n}\n`;
+}

@@ -1,0 +1,146 @@
+/**
+ * The Remote port over SSH: one connection and one program for each call.
+ *
+ * R1  Exactly one answer a call; never a rejection. R2  Kinds other than `unknown` and `timed-out` mean that nothing ran.
+ * R3  A call that is cancelled before its program began runs nothing; after that the program is waited for, never cut off.
+ */
+import type { SshSettings } from '../../domain/connection.ts';
+import { hostCommandLine } from '../../domain/host-command.ts';
+import type { NoAnswerKind } from '../../domain/host-outcome.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Remote, RemoteAnswer, RemoteHost, RemoteJob } from '../../ports/remote.ts';
+import type { SshConnection, SshTarget } from './connection.ts';
+import { type Credentials, loadCredentials, type SecretReader } from './credentials.ts';
+import { deliver } from './deliver.ts';
+import { establish, type Surroundings } from './establish.ts';
+import { execute } from './execute.ts';
+import { createJumpChain } from './jump.ts';
+import { createKnownHostsReader, lookupName } from './known-hosts.ts';
+import type { HostPrograms } from './programs.ts';
+import { createRamp } from './ramp.ts';
+
+export interface SshRemoteOptions {
+  readonly settings: SshSettings;
+  readonly secrets: SecretReader;
+  readonly programs: HostPrograms;
+  readonly clock: Clock;
+  /** What SSH_AUTH_SOCK holds; used only when the settings ask for the agent. */
+  readonly agentSocket?: string;
+}
+
+export function createSshRemote(options: SshRemoteOptions): Remote {
+  const { settings, clock } = options;
+  const ramp = createRamp(settings.concurrency);
+  const jump = createJumpChain(settings.jump);
+  const knownHosts = createKnownHostsReader(settings.knownHosts);
+  const open = new Set<SshConnection>();
+  const closing = new AbortController();
+  let credentials: Promise<Credentials> | null = null;
+
+  const surroundings = async (): Promise<Surroundings> => {
+    credentials ??= loadCredentials({
+      identityFiles: settings.identityFiles,
+      ...(settings.passphrase === undefined ? {} : { passphrase: settings.passphrase }),
+      ...(options.agentSocket === undefined ? {} : { agentSocket: options.agentSocket }),
+      wantsAgent: settings.agent,
+      secrets: options.secrets,
+    });
+    return { settings, clock, known: await knownHosts(), credentials: await credentials };
+  };
+
+  const attempt = async (host: RemoteHost, job: RemoteJob, signal: AbortSignal): Promise<RemoteAnswer> => {
+    const target = targetOf(host, settings);
+    if (signal.aborted) return none('unreachable', `${target.label}: cancelled before it began`);
+    const until = clock.now() + job.timeoutMs;
+    const programText = await options.programs.text(job.order.program);
+    const around = await surroundings();
+    if (around.credentials.usable.length === 0)
+      return none('denied', nothingToOffer(target, around.credentials));
+    const connected = await establish({
+      target,
+      around,
+      withinMs: job.timeoutMs,
+      signal,
+      onStrained: ramp.strained,
+      ...(jump === null ? {} : { through: () => jump.open(target.address, target.port, around) }),
+    });
+    if (!connected.ok) {
+      if (connected.error.why !== 'unreachable') ramp.reached();
+      return none(connected.error.why, connected.error.message);
+    }
+    ramp.reached();
+    const connection = connected.value;
+    open.add(connection);
+    try {
+      let incoming: string | null = null;
+      if (job.packages.length > 0) {
+        const delivered = await deliver({
+          connection,
+          label: target.label,
+          packages: job.packages,
+          clock,
+          timeoutMs: Math.max(1, until - clock.now()),
+          idleTimeoutMs: settings.idleTimeoutMs,
+          signal,
+        });
+        if (!delivered.ok && !signal.aborted) return none('delivery-failed', delivered.error);
+        incoming = delivered.ok ? delivered.value : null;
+      }
+      if (signal.aborted) return none('unreachable', `${target.label}: cancelled before it began`);
+      return await execute({
+        connection,
+        label: target.label,
+        commandLine: hostCommandLine(job.order, incoming === null ? {} : { incoming }),
+        programText,
+        clock,
+        commandTimeoutMs: Math.max(1, Math.min(settings.commandTimeoutMs, until - clock.now())),
+        idleTimeoutMs: settings.idleTimeoutMs,
+        onStep: job.onStep,
+      });
+    } finally {
+      open.delete(connection);
+      connection.close();
+    }
+  };
+
+  return {
+    async run(host, job, signal) {
+      const stop = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
+      try {
+        return await ramp.run(() => attempt(host, job, stop));
+      } catch (cause) {
+        // A bug, or a broken installation; `execute` turns its own into values, so nothing of ours has run (R2).
+        return none('unreachable', `${host.name}: nothing was sent: ${(cause as Error).message}`);
+      }
+    },
+    async close() {
+      closing.abort();
+      const ends = [...open].map((connection) => connection.lost);
+      for (const connection of open) connection.close();
+      jump?.close();
+      await Promise.all(ends);
+    },
+  };
+}
+
+/** Names in the order of trust: gcloud's alias by instance id, which is never reused; the host's name; its address. */
+function targetOf(host: RemoteHost, settings: SshSettings): SshTarget {
+  const port = host.port ?? settings.port;
+  const names = [`compute.${host.id}`, lookupName(host.name, port), lookupName(host.address, port)];
+  return {
+    label: `${host.name} (${host.address}:${port})`,
+    address: host.address,
+    port,
+    user: settings.user,
+    names: [...new Set(names)],
+  };
+}
+
+function nothingToOffer(target: SshTarget, credentials: Credentials): string {
+  const notes = credentials.notes.join('; ') || 'neither identity files nor an agent are configured';
+  return `there is no key to offer to ${target.label}: ${notes}. Set ssh.identityFiles, or ssh.agent with a running agent`;
+}
+
+function none(why: NoAnswerKind, message: string): RemoteAnswer {
+  return { kind: 'no-answer', why, message };
+}
