@@ -48,3 +48,12 @@ export interface Release {
   readonly version: string;
   readonly artifacts: Readonly<Record<Architecture, Artifact>>;
 }
+
+/** What reading a `.deb` from end to end yields: everything about it that does not depend on where it will be stored. */
+export interface DebFacts {
+  readonly sha256: Sha256;
+  /** Bytes of the whole file. */
+  readonly size: number;
+  readonly control: PackageControl;
+  readonly executable: PackagedExecutable;
+}

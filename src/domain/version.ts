@@ -69,8 +69,8 @@ function split(text: string): { epoch: string; upstream: string; revision: strin
 
 /** Non-digits and digits in turn, from the left, until one run differs. */
 function comparePart(a: string, b: string): number {
-  const left = a.match(/\D+|\d+/g) ?? [];
-  const right = b.match(/\D+|\d+/g) ?? [];
+  const left: string[] = a.match(/\D+|\d+/g) ?? [];
+  const right: string[] = b.match(/\D+|\d+/g) ?? [];
   if (/^\d/.test(a)) left.unshift('');
   if (/^\d/.test(b)) right.unshift('');
   for (let i = 0; i < Math.max(left.length, right.length); i++) {
