@@ -320,7 +320,7 @@ need_space() {
 }
 
 drop_incoming() {
-  [ -z "$incoming" ] || rm -f "$incoming/$target_sha256.deb" "$incoming/$previous_sha256.deb"
+  [ -z "$incoming" ] || rm -f "$incoming/$target_sha256.deb" "$incoming/$previous_sha256.deb" "$incoming/$target_sha256.deb.part" "$incoming/$previous_sha256.deb.part"
 }
 
 is_kept() {
@@ -424,6 +424,7 @@ install_package() {
   durable "$memory.pending" "$3" || refuse install 74 "cannot write $memory.pending: $(free_kib "$STATE") KiB free"
   read_package
   before="$package_state $package_version"
+  before_want=$want
   held=
   [ "$program" != revert ] || held=--allow-change-held-packages
   method=apt
@@ -457,6 +458,8 @@ install_package() {
     case $code in 124 | 137) hung=", ended after $((INSTALL_LIMIT_S + lock_timeout_s)) s" ;; *) hung= ;; esac
     refuse install 77 "installing $3 failed (exit $code$hung): $(log_tail)"
   done
+  # A hold that came after the upgrade is somebody's wish; installing takes it off.
+  [ "$before_want" != hold ] || echo "$package hold" | dpkg --set-selections
   in_place "$3" "$4" "$5" || refuse install 77 "installing $3 ended without an error, but $package_state ${package_version:-nothing} is installed and $4 has sha256 ${sha:-unreadable}, expected $5"
   emit install true package "$1" packageVersion "$3" by "$method"
 }

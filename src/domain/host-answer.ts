@@ -1,0 +1,239 @@
+/**
+ * What a host's answer means. An answer is text that a host printed: nothing in it is believed beyond its shape, and no
+ * shape of it may throw.
+ *
+ * HA1  Verified and reverted rest on the `proof` step with the expected digest and version, never on the exit code alone.
+ * HA2  A code that says "nothing was changed" is believed only for an answer that began: a program that never began is not
+ *      known to have refused.
+ * HA3  What cannot be understood is a failure (it may have acted) or unknown, never a success.
+ */
+import type { Sha256 } from './artifact.ts';
+import {
+  HOST_EXIT,
+  type HostExitName,
+  type HostLook,
+  type HostOrder,
+  type HostStep,
+  type PackageRef,
+} from './host-order.ts';
+import type { BlockedKind, FailureKind, HostOutcome } from './host-outcome.ts';
+import { err, ok, type Result } from './result.ts';
+
+/** A program's answer with an exit status. */
+export interface HostAnswer {
+  readonly exitCode: number;
+  readonly steps: readonly HostStep[];
+  /** Tail of stderr; shown where the steps say nothing. */
+  readonly stderr: string;
+}
+
+const BLOCKED: Partial<Record<HostExitName, BlockedKind>> = {
+  unsupported: 'unsupported',
+  busy: 'busy',
+  fenced: 'fenced',
+  missingPackage: 'missing-package',
+  digestMismatch: 'digest-mismatch',
+  noSpace: 'no-space',
+  dpkgLocked: 'dpkg-locked',
+  drifted: 'drifted',
+};
+
+const FAILED: Partial<Record<HostExitName, FailureKind>> = {
+  installFailed: 'install-failed',
+  startFailed: 'start-failed',
+  proofFailed: 'proof-failed',
+};
+
+/** Longest message taken from a host, characters. */
+const MESSAGE_LIMIT = 1_000;
+
+/**
+ * The outcome of an order. A `look` proves nothing: where it ended well its outcome is `no-answer`, and `lookOf` has what it
+ * saw.
+ */
+export function outcomeOf(order: HostOrder, answer: HostAnswer): HostOutcome {
+  const name = exitNameOf(answer.exitCode);
+  if (!began(answer.steps)) return neverBegan(answer);
+  const blocked = name === null ? undefined : BLOCKED[name];
+  if (blocked !== undefined) return { kind: 'blocked', why: blocked, message: messageOf(answer) };
+  const failure = name === null ? undefined : FAILED[name];
+  if (failure !== undefined)
+    return { kind: 'failed', failure, step: failedStepOf(answer.steps), message: messageOf(answer) };
+  if (name !== 'done') return crashed(answer, `the host program ended with exit status ${answer.exitCode}`);
+  switch (order.program) {
+    case 'look':
+      return { kind: 'no-answer', why: 'unknown', message: 'a look proves nothing' };
+    case 'upgrade':
+    case 'prove':
+      return provenOutcome('verified', order.target, answer);
+    case 'revert':
+      return provenOutcome('reverted', order.previous, answer);
+    default:
+      return crashed(answer, 'an order that this program does not know');
+  }
+}
+
+/**
+ * The outcome of an unknown attempt, from a `prove` (or `look`) answer that came later. `verified`: the target is proven.
+ * `still-previous`: untouched, where `previous` is known (an upgrade or revert order names it). `failed`: neither, so the
+ * host is to be taken for touched. While a program is still at work there, nothing is known: `no-answer`.
+ */
+export function inspectionOf(order: HostOrder, answer: HostAnswer, previous?: PackageRef): HostOutcome {
+  if (!began(answer.steps)) return neverBegan(answer);
+  if (answer.exitCode === HOST_EXIT.busy || stepNamed(answer.steps, 'look')?.busy === true) {
+    return {
+      kind: 'no-answer',
+      why: 'unknown',
+      message: 'a host program is still at work there; look again later',
+    };
+  }
+  const untouched = 'previous' in order ? order.previous : previous;
+  const look = lookOf(answer.steps);
+  const proven = stepNamed(answer.steps, 'proof')?.ok === true;
+  if (!proven && untouched !== undefined && look.ok && isUntouched(look.value, untouched)) {
+    return { kind: 'still-previous' };
+  }
+  return order.program === 'revert'
+    ? outcomeOf({ ...order, program: 'upgrade' }, answer)
+    : outcomeOf(order, answer);
+}
+
+/** The `look` step's fields, checked one by one; the error says which is missing or odd. */
+export function lookOf(steps: readonly HostStep[]): Result<HostLook, string> {
+  const step = stepNamed(steps, 'look');
+  if (step === undefined || step === null) return err('the answer has no look step');
+  const text = (key: string): string | null => {
+    const value = step[key];
+    return typeof value === 'string' ? value : null;
+  };
+  const count = (key: string): number | null => {
+    const value = step[key];
+    return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
+  };
+  const digest = (key: string): Sha256 | null => {
+    const value = text(key);
+    return value === '' || (value !== null && isSha256(value)) ? value : null;
+  };
+  const state = text('packageState');
+  const kept = step.kept;
+  const look = {
+    architecture: text('architecture'),
+    packageState: state === 'installed' || state === 'absent' || state === 'broken' ? state : null,
+    packageVersion: text('packageVersion'),
+    activeState: text('activeState'),
+    subState: text('subState'),
+    unitFileState: text('unitFileState'),
+    mainPid: count('mainPid'),
+    runningSha256: digest('runningSha256'),
+    installedSha256: digest('installedSha256'),
+    restarts: count('restarts'),
+    kept:
+      Array.isArray(kept) && kept.every((one) => typeof one === 'string' && isSha256(one))
+        ? (kept as Sha256[])
+        : null,
+    freeKib: count('freeKib'),
+    bootId: text('bootId'),
+  };
+  for (const [key, value] of Object.entries(look)) {
+    if (value === null) return err(`the look step's ${key} is missing or odd: ${excerpt(step[key])}`);
+  }
+  return ok(look as HostLook);
+}
+
+function provenOutcome(kind: 'verified' | 'reverted', expected: PackageRef, answer: HostAnswer): HostOutcome {
+  const proof = stepNamed(answer.steps, 'proof');
+  if (proof?.ok !== true) return crashed(answer, 'the host program ended well but gave no proof');
+  if (stepNamed(answer.steps, 'end')?.ok !== true) return crashed(answer, 'the answer has no end');
+  const service = proof.service;
+  if (service !== 'running' && service !== 'left-stopped') {
+    return crashed(answer, `the proof does not say whether the service runs: ${excerpt(service)}`);
+  }
+  const sha256 = service === 'running' ? proof.runningSha256 : proof.installedSha256;
+  if (sha256 !== expected.executableSha256 || proof.packageVersion !== expected.packageVersion) {
+    return {
+      kind: 'failed',
+      failure: 'proof-failed',
+      step: 'proof',
+      message:
+        `expected ${expected.packageVersion} with executable ${expected.executableSha256}, ` +
+        `the host's proof names ${excerpt(proof.packageVersion)} with ${excerpt(sha256)}`,
+    };
+  }
+  return { kind, sha256: expected.executableSha256, packageVersion: expected.packageVersion, service };
+}
+
+/** Installed whole, and what runs (if anything does) is the same executable: as if nobody had been there. */
+function isUntouched(look: HostLook, previous: PackageRef): boolean {
+  return (
+    look.packageState === 'installed' &&
+    look.packageVersion === previous.packageVersion &&
+    look.installedSha256 === previous.executableSha256 &&
+    (look.mainPid === 0 ? look.activeState === 'inactive' : look.runningSha256 === previous.executableSha256)
+  );
+}
+
+function neverBegan(answer: HostAnswer): HostOutcome {
+  const why = /^sudo: /m.test(answer.stderr) ? 'sudo-refused' : 'unknown';
+  return {
+    kind: 'no-answer',
+    why,
+    message: `the host program did not begin (exit status ${answer.exitCode}): ${bounded(answer.stderr) || 'no output'}`,
+  };
+}
+
+function crashed(answer: HostAnswer, what: string): HostOutcome {
+  return {
+    kind: 'failed',
+    failure: 'crashed',
+    step: failedStepOf(answer.steps),
+    message: bounded(`${what}; ${messageOf(answer)}`),
+  };
+}
+
+function began(steps: readonly HostStep[]): boolean {
+  return stepNamed(steps, 'begin')?.ok === true;
+}
+
+/** A step as it was parsed: of any shape. */
+type RawStep = Readonly<Record<string, unknown>> | null | undefined;
+
+/** The last step of that name: the later word counts. */
+function stepNamed(steps: readonly RawStep[], name: string): RawStep {
+  return steps.findLast((step) => step?.step === name);
+}
+
+/** The step that failed, else the last one that was heard of. */
+function failedStepOf(steps: readonly RawStep[]): string {
+  const told = steps.filter((step) => typeof step?.step === 'string' && step.step !== 'end');
+  return (told.findLast((step) => step?.ok === false) ?? told.at(-1))?.step as string;
+}
+
+function messageOf(answer: HostAnswer): string {
+  const steps: readonly RawStep[] = answer.steps;
+  const failed = steps.findLast((step) => step?.ok === false && typeof step.message === 'string');
+  const message = failed?.message ?? answer.stderr;
+  return bounded(String(message)) || `exit status ${answer.exitCode}, no message`;
+}
+
+function exitNameOf(exitCode: number): HostExitName | null {
+  for (const [name, code] of Object.entries(HOST_EXIT)) if (code === exitCode) return name as HostExitName;
+  return null;
+}
+
+function isSha256(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
+}
+
+function bounded(text: string): string {
+  const trimmed = text.trim();
+  return trimmed.length <= MESSAGE_LIMIT ? trimmed : `${trimmed.slice(0, MESSAGE_LIMIT)}...`;
+}
+
+/** Any value, short, for a message; never throws. */
+function excerpt(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 100));
+  return typeof value === 'number' || typeof value === 'boolean' || value === null
+    ? String(value)
+    : `a ${typeof value}`;
+}
