@@ -301,7 +301,7 @@ describe('judge, one gate', () => {
     expect(judgement.observedMs).toBe(row.observedSteps * STEP);
     expect(verdict?.silent).toEqual(row.silent ?? []);
     expect(verdict?.offenders.map((offender) => offender.hostName)).toEqual(row.offenders ?? []);
-    expect(verdict?.why).toEqual(typeof row.why === 'string' ? row.why : expect.stringMatching(row.why));
+    expect(verdict?.why).toMatch(row.why);
   });
 
   it('names at most 20 silent hosts and 20 offenders', () => {
