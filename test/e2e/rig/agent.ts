@@ -51,7 +51,10 @@ function sha256(data: Buffer | string): string {
 }
 
 function fingerprint(...scripts: readonly string[]): string {
-  return sha256(scripts.map((script) => readFileSync(join(RIG_SCRIPTS, script), 'utf8')).join('\0')).slice(0, 12);
+  return sha256(scripts.map((script) => readFileSync(join(RIG_SCRIPTS, script), 'utf8')).join('\0')).slice(
+    0,
+    12,
+  );
 }
 
 /** Makes the base file system unless it is there (50 s the first time); gives its folder. */
@@ -86,7 +89,9 @@ export async function buildAgent(
   const file = join(folder, `osquery_${version}-1.linux_amd64.${environment}.deb`);
   if (!existsSync(file)) {
     await mkdir(folder, { recursive: true });
-    await must(join(RIG_SCRIPTS, 'build-agent.sh'), [file], { env: { ...scriptEnvironment(settings), ...values } });
+    await must(join(RIG_SCRIPTS, 'build-agent.sh'), [file], {
+      env: { ...scriptEnvironment(settings), ...values },
+    });
   }
   const executable = await must('/bin/sh', [
     '-c',
@@ -107,7 +112,13 @@ export async function buildAgent(
 /** Gives the lower layers, in overlay's syntax, of a host that has this package installed and its service enabled. */
 export async function layAgent(settings: RigSettings, base: string, agent: AgentPackage): Promise<string> {
   const rootfs = join(base, 'rootfs');
-  const folder = join(settings.cache, 'layers', `${fingerprint('build-base.sh', 'lay-agent.sh')}-${agent.sha256.slice(0, 12)}`);
-  await must(join(RIG_SCRIPTS, 'lay-agent.sh'), [folder, rootfs, agent.file], { env: scriptEnvironment(settings) });
+  const folder = join(
+    settings.cache,
+    'layers',
+    `${fingerprint('build-base.sh', 'lay-agent.sh')}-${agent.sha256.slice(0, 12)}`,
+  );
+  await must(join(RIG_SCRIPTS, 'lay-agent.sh'), [folder, rootfs, agent.file], {
+    env: scriptEnvironment(settings),
+  });
   return `${join(folder, 'upper')}:${rootfs}`;
 }

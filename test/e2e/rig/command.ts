@@ -30,7 +30,9 @@ export async function run(command: string, args: readonly string[], options: Run
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
       // What it started may hold the pipes open for ever: do not wait for `close`.
-      reject(new Error(`${command} ${args.join(' ')}: no end after ${timeoutMs} ms; so far: ${stdout}${stderr}`));
+      reject(
+        new Error(`${command} ${args.join(' ')}: no end after ${timeoutMs} ms; so far: ${stdout}${stderr}`),
+      );
     }, timeoutMs);
     child.on('error', (error) => {
       clearTimeout(timer);
@@ -44,10 +46,16 @@ export async function run(command: string, args: readonly string[], options: Run
 }
 
 /** As `run`, but throws on any exit status but 0; gives what was printed. */
-export async function must(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+export async function must(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<string> {
   const ran = await run(command, args, options);
   if (ran.code !== 0)
-    throw new Error(`${command} ${args.join(' ')} ended with ${ran.code}: ${ran.stderr.trim() || ran.stdout.trim()}`);
+    throw new Error(
+      `${command} ${args.join(' ')} ended with ${ran.code}: ${ran.stderr.trim() || ran.stdout.trim()}`,
+    );
   return ran.stdout;
 }
 

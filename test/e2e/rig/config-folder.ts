@@ -102,6 +102,7 @@ export async function writeConfig(parts: {
       targeting: { include: 'true' },
       waves: {
         strata: ['role'],
+        // oxlint-disable-next-line unicorn/no-thenable -- the configuration's own word
         then: ['50%', '100%'],
         maxUnavailable: { environment: '50%', zone: '100%', role: '100%' },
       },

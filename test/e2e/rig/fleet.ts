@@ -9,10 +9,17 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AGENT_VERSIONS, type AgentBehaviour, type AgentPackage, buildAgent, buildBase, layAgent } from './agent.ts';
+import {
+  AGENT_VERSIONS,
+  type AgentBehaviour,
+  type AgentPackage,
+  buildAgent,
+  buildBase,
+  layAgent,
+} from './agent.ts';
 import { must } from './command.ts';
 import { type ConfigOverrides, type WrittenConfig, writeConfig } from './config-folder.ts';
-import { type HostSpec, RigHost } from './host.ts';
+import { type HostSpec, RigHost, type Running } from './host.ts';
 import { whyImpossible } from './possible.ts';
 import { RigPrometheus } from './prometheus.ts';
 import { RIG_SCRIPTS, type RigSettings, rigSettings, scriptEnvironment } from './settings.ts';
@@ -41,7 +48,17 @@ async function takeRig(settings: RigSettings): Promise<() => Promise<void>> {
   const holder = `process ${process.pid} in ${process.cwd()}, since ${new Date().toISOString()}`;
   const janitor: ChildProcess = spawn(
     'flock',
-    ['--close', '--wait', '20', '--conflict-exit-code', '75', lock, join(RIG_SCRIPTS, 'janitor.sh'), lock, holder],
+    [
+      '--close',
+      '--wait',
+      '10',
+      '--conflict-exit-code',
+      '75',
+      lock,
+      join(RIG_SCRIPTS, 'janitor.sh'),
+      lock,
+      holder,
+    ],
     { detached: true, env: scriptEnvironment(settings), stdio: ['pipe', 'pipe', 'inherit'] },
   );
   let said = '';
@@ -61,7 +78,8 @@ async function takeRig(settings: RigSettings): Promise<() => Promise<void>> {
       `another run holds the rig ${settings.prefix}: ${readFileSync(lock, 'utf8').trim()}; wait for it, or set ROLLOUT_RIG_PREFIX and ROLLOUT_RIG_NET`,
     );
   }
-  if (code !== undefined) throw new Error(`the rig could not be taken: ${said.trim() || `its janitor ended with ${code}`}`);
+  if (code !== undefined)
+    throw new Error(`the rig could not be taken: ${said.trim() || `its janitor ended with ${code}`}`);
   return async () => {
     janitor.stdin?.end();
     await ended;
@@ -97,7 +115,10 @@ export class Fleet {
 
   host(name: string): RigHost {
     const host = this.hosts.find((candidate) => candidate.name === name);
-    if (host === undefined) throw new Error(`the fleet has no host ${name}; it has ${this.hosts.map((one) => one.name).join(', ')}`);
+    if (host === undefined)
+      throw new Error(
+        `the fleet has no host ${name}; it has ${this.hosts.map((one) => one.name).join(', ')}`,
+      );
     return host;
   }
 
@@ -111,15 +132,19 @@ export class Fleet {
     return await buildAgent(this.#settings, version, environment, behaviourOf(this.#spec, version));
   }
 
-  /**
-   * Every host (or the given ones) as `bootFleet` made it, with `installed` running; Prometheus running too. What Prometheus
-   * has recorded before stays recorded.
-   */
-  async reset({ hosts = this.hosts, installed }: { hosts?: readonly RigHost[]; installed?: string } = {}): Promise<void> {
+  /** What runs on every host (of one environment), by host name. Throws while one of them is frozen or off. */
+  async running(environment?: string): Promise<Readonly<Record<string, Running>>> {
+    const hosts = environment === undefined ? this.hosts : this.in(environment);
+    return Object.fromEntries(
+      await Promise.all(hosts.map(async (host) => [host.name, await host.running()] as const)),
+    );
+  }
+
+  /** Everything as `bootFleet` made it, with `installed` running on every host; Prometheus runs and knows no past. */
+  async reset({ installed }: { installed?: string } = {}): Promise<void> {
     const spec = installed === undefined ? this.#spec : { ...this.#spec, installed };
     const lower = await layers(this.#settings, spec, this.#base);
-    await together(hosts.map((host) => host.reset(lower(host))));
-    await this.prometheus.start();
+    await together([...this.hosts.map((host) => host.reset(lower(host))), this.prometheus.reset()]);
   }
 
   /** Writes `environments/*.yaml` for this fleet into `folder`, with a store and a journal of its own there. */
@@ -143,12 +168,17 @@ export class Fleet {
 function behaviourOf(spec: FleetSpec, version: string): AgentBehaviour {
   const all: Readonly<Record<string, AgentBehaviour>> = { ...AGENT_VERSIONS, ...spec.versions };
   const behaviour = all[version];
-  if (behaviour === undefined) throw new Error(`no behaviour is known for version ${version}; there are ${Object.keys(all).join(', ')}`);
+  if (behaviour === undefined)
+    throw new Error(`no behaviour is known for version ${version}; there are ${Object.keys(all).join(', ')}`);
   return behaviour;
 }
 
 /** For each host the lower layers that have its environment's `installed` package. */
-async function layers(settings: RigSettings, spec: FleetSpec, base: string): Promise<(host: RigHost) => string> {
+async function layers(
+  settings: RigSettings,
+  spec: FleetSpec,
+  base: string,
+): Promise<(host: RigHost) => string> {
   const version = spec.installed ?? '5.9.1';
   const byEnvironment = new Map<string, string>();
   for (const environment of new Set(spec.hosts.map((host) => host.environment))) {
@@ -160,7 +190,9 @@ async function layers(settings: RigSettings, spec: FleetSpec, base: string): Pro
 
 /** Waits for all, also where one fails, so that nothing is still being made while the rig is taken down. */
 async function together(work: readonly Promise<void>[]): Promise<void> {
-  const failures = (await Promise.allSettled(work)).filter((one) => one.status === 'rejected').map((one) => one.reason as unknown);
+  const failures = (await Promise.allSettled(work))
+    .filter((one) => one.status === 'rejected')
+    .map((one) => one.reason as unknown);
   if (failures.length === 1) throw failures[0];
   if (failures.length > 1) throw new AggregateError(failures, failures.map(String).join('\n'));
 }
@@ -196,8 +228,11 @@ export async function bootFleet(spec: FleetSpec): Promise<Fleet> {
   const release = await takeRig(settings);
   try {
     const keys = await makeHostKeys(settings, spec.hosts);
-    const options = ['BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=5'];
-    options.push(`UserKnownHostsFile=${join(settings.state, 'known_hosts')}`, `IdentityFile=${join(base, 'id_ed25519')}`);
+    const options = ['BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=2'];
+    options.push(
+      `UserKnownHostsFile=${join(settings.state, 'known_hosts')}`,
+      `IdentityFile=${join(base, 'id_ed25519')}`,
+    );
     const sshArguments = ['-F', 'none', ...options.flatMap((option) => ['-o', option])];
     const hosts = spec.hosts.map(
       (host, index) =>

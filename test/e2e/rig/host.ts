@@ -6,10 +6,10 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile, statfs, writeFile, rm } from 'node:fs/promises';
+import { readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { must, run, until, type Ran } from './command.ts';
+import { must, type Ran, run, until } from './command.ts';
 import { RIG_SCRIPTS, type RigSettings, scriptEnvironment } from './settings.ts';
 
 export interface HostSpec {
@@ -64,7 +64,8 @@ use Fcntl;
 for my $path ('/var/lib/dpkg/lock-frontend', '/var/lib/dpkg/lock') {
   open(my $file, '+>>', $path) or die "$path: $!";
   push @held, $file;
-  fcntl($file, F_SETLK, pack('s s x4 q q i x4', F_WRLCK, 0, 0, 0, 0)) or die "$path: $!";
+  my $lock = pack('s s x4 q q i x4', F_WRLCK, 0, 0, 0, 0);
+  fcntl($file, F_SETLK, $lock) or die "$path: $!";
 }
 $| = 1;
 print "held\\n";
@@ -176,7 +177,9 @@ export class RigHost {
         return state === 'running' || state === 'degraded';
       });
     } catch (error) {
-      const log = existsSync(console) ? (await readFile(console, 'utf8')).split('\n').slice(-15).join('\n') : '';
+      const log = existsSync(console)
+        ? (await readFile(console, 'utf8')).split('\n').slice(-15).join('\n')
+        : '';
       throw new Error(`host ${this.name} did not come up; the end of its console:\n${log}`, { cause: error });
     }
   }
@@ -187,7 +190,8 @@ export class RigHost {
       const nspawn = (await readFile(join(this.#folder, 'nspawn.pid'), 'utf8')).trim();
       const children = (await readFile(`/proc/${nspawn}/task/${nspawn}/children`, 'utf8')).trim().split(' ');
       for (const child of children) {
-        if (child !== '' && /^NSpid:\t\d+\t1$/m.test(await readFile(`/proc/${child}/status`, 'utf8'))) return Number(child);
+        if (child !== '' && /^NSpid:\t\d+\t1$/m.test(await readFile(`/proc/${child}/status`, 'utf8')))
+          return Number(child);
       }
     } catch {
       // Not started yet, or gone between two reads: off.
@@ -199,7 +203,19 @@ export class RigHost {
     const leader = await this.#leader();
     if (leader === undefined) throw new Error(`host ${this.name} is off: nothing can be run on it`);
     const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-    return ['--target', String(leader), '--mount', '--uts', '--ipc', '--net', '--pid', 'env', '-i', path, ...command];
+    return [
+      '--target',
+      String(leader),
+      '--mount',
+      '--uts',
+      '--ipc',
+      '--net',
+      '--pid',
+      'env',
+      '-i',
+      path,
+      ...command,
+    ];
   }
 
   /** Runs shell text as root on the host, without ssh. Throws when it does not end (frozen) or the host is off. */
@@ -217,6 +233,11 @@ export class RigHost {
     return await run('ssh', [...this.#place.sshArguments, `ops@${this.address}`, text], { timeoutMs });
   }
 
+  /** Copies a file of this machine onto its disk, as root's. */
+  async put(file: string, path: string): Promise<void> {
+    await must('cp', [file, join(this.#folder, 'root', path)]);
+  }
+
   /** Reads what runs and what is installed. Throws while it is frozen or off. */
   async running(): Promise<Running> {
     const fields = new Map<string, string>();
@@ -227,7 +248,8 @@ export class RigHost {
     const text = (name: string): string => fields.get(name) ?? '';
     const count = (name: string): number => {
       const value = Number(fields.get(name));
-      if (!Number.isInteger(value)) throw new Error(`host ${this.name}: ${name} is ${fields.get(name) ?? 'missing'}, not a number`);
+      if (!Number.isInteger(value))
+        throw new Error(`host ${this.name}: ${name} is ${fields.get(name) ?? 'missing'}, not a number`);
       return value;
     };
     return {
@@ -280,7 +302,7 @@ export class RigHost {
     await this.emptyDisk();
     const disk = join(this.#folder, 'disk');
     const { bavail, bsize } = await statfs(disk);
-    const bytes = Number(bavail) * Number(bsize) - leaveKib * 1024;
+    const bytes = bavail * bsize - leaveKib * 1024;
     if (bytes > 0) await must('fallocate', ['--length', String(bytes), join(disk, 'filling')]);
   }
 
@@ -290,7 +312,9 @@ export class RigHost {
 
   /** Holds dpkg's locks by a process on the host, until `release`, `crash` or `reset`. */
   async holdDpkgLock(): Promise<DpkgLock> {
-    const child = spawn('nsenter', await this.#enter(['perl', '-e', HOLD_DPKG_LOCK]), { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn('nsenter', await this.#enter(['perl', '-e', HOLD_DPKG_LOCK]), {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
     let said = '';
     let complaint = '';
@@ -321,7 +345,9 @@ export class RigHost {
   /** From now on its sshd shows another host key than the one known, as a VM made anew under the same address would. */
   async changeHostKey(): Promise<void> {
     const key = '/etc/ssh/ssh_host_ed25519_key';
-    await this.sh(`rm ${key} ${key}.pub && ssh-keygen -q -t ed25519 -N '' -f ${key} && systemctl restart ssh`);
+    await this.sh(
+      `rm ${key} ${key}.pub && ssh-keygen -q -t ed25519 -N '' -f ${key} && systemctl restart ssh`,
+    );
   }
 
   /** ops may log in but no longer use sudo. */

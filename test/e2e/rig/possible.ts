@@ -24,7 +24,9 @@ const COMMANDS: Readonly<Record<string, string>> = {
 };
 
 function isInstalled(command: string): boolean {
-  for (const folder of `${process.env['PATH'] ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`.split(delimiter)) {
+  for (const folder of `${process.env['PATH'] ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`.split(
+    delimiter,
+  )) {
     try {
       accessSync(join(folder, command), constants.X_OK);
       return true;
@@ -39,29 +41,42 @@ function isInstalled(command: string): boolean {
 export function whyImpossible(): readonly string[] {
   if (process.platform !== 'linux') return [`real hosts need Linux; this is ${process.platform}`];
   const reasons: string[] = [];
-  if (process.arch !== 'x64') reasons.push(`the agent package is built for amd64; this machine is ${process.arch}`);
+  if (process.arch !== 'x64')
+    reasons.push(`the agent package is built for amd64; this machine is ${process.arch}`);
   const missing = Object.keys(COMMANDS).filter((command) => !isInstalled(command));
   if (missing.length > 0) {
     const packages = [...new Set(missing.map((command) => COMMANDS[command]))].join(' ');
-    reasons.push(`missing: ${missing.join(', ')}; run scripts/debian-packages.sh, or: apt-get install ${packages}`);
+    reasons.push(
+      `missing: ${missing.join(', ')}; run scripts/debian-packages.sh, or: apt-get install ${packages}`,
+    );
   }
   if (process.getuid?.() !== 0) {
     reasons.push('booting hosts needs root; run the tests as root');
     return reasons;
   }
-  if (!/\soverlay$/m.test(readFileSync('/proc/filesystems', 'utf8')) && spawnSync('modprobe', ['overlay']).status !== 0)
+  if (
+    !/\soverlay$/m.test(readFileSync('/proc/filesystems', 'utf8')) &&
+    spawnSync('modprobe', ['overlay']).status !== 0
+  )
     reasons.push('the kernel has no overlay file system');
-  const unified = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((path) => existsSync(join(path, 'cgroup.procs')));
-  if (unified === undefined) reasons.push('no cgroup v2 hierarchy at /sys/fs/cgroup or /sys/fs/cgroup/unified');
+  const unified = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((path) =>
+    existsSync(join(path, 'cgroup.procs')),
+  );
+  if (unified === undefined)
+    reasons.push('no cgroup v2 hierarchy at /sys/fs/cgroup or /sys/fs/cgroup/unified');
   else {
     try {
       accessSync(join(unified, 'cgroup.procs'), constants.W_OK);
     } catch {
-      reasons.push(`${unified} cannot be written: cgroups are read-only here, as in an unprivileged container`);
+      reasons.push(
+        `${unified} cannot be written: cgroups are read-only here, as in an unprivileged container`,
+      );
     }
   }
   if (missing.length === 0) {
-    const spaces = spawnSync('unshare', ['--mount', '--net', '--pid', '--fork', 'true'], { encoding: 'utf8' });
+    const spaces = spawnSync('unshare', ['--mount', '--net', '--pid', '--fork', 'true'], {
+      encoding: 'utf8',
+    });
     if (spaces.status !== 0) reasons.push(`new namespaces are refused: ${(spaces.stderr ?? '').trim()}`);
   }
   return reasons;

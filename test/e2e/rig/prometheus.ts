@@ -19,10 +19,14 @@ async function fetchPrometheus(settings: RigSettings): Promise<string> {
   if (existsSync(program)) return program;
   const work = await mkdtemp(join(settings.cache, 'prometheus.'));
   try {
-    const got = await run('sh', ['-c', 'cd "$1" && apt-get --quiet=2 download prometheus', 'sh', work], { timeoutMs: 300_000 });
+    const got = await run('sh', ['-c', 'cd "$1" && apt-get --quiet=2 download prometheus', 'sh', work], {
+      timeoutMs: 300_000,
+    });
     const file = (await readdir(work)).find((name) => name.endsWith('.deb'));
     if (got.code !== 0 || file === undefined)
-      throw new Error(`cannot get Debian's prometheus package; try scripts/debian-packages.sh, which reads apt's lists: ${got.stderr.trim()}`);
+      throw new Error(
+        `cannot get Debian's prometheus package; try scripts/debian-packages.sh, which reads apt's lists: ${got.stderr.trim()}`,
+      );
     await must('dpkg-deb', ['--extract', join(work, file), join(work, 'unpacked')]);
     await rm(folder, { recursive: true, force: true });
     await rename(join(work, 'unpacked'), folder);
@@ -87,7 +91,9 @@ export class RigPrometheus {
     await writeFile(join(this.#settings.state, 'prometheus.pid'), String(child.pid));
     try {
       await until('Prometheus is ready', async () => {
-        const answer = await fetch(`${this.url}/-/ready`, { signal: AbortSignal.timeout(1000) }).catch(() => null);
+        const answer = await fetch(`${this.url}/-/ready`, { signal: AbortSignal.timeout(1000) }).catch(
+          () => null,
+        );
         return answer?.ok;
       });
     } catch (error) {
@@ -103,6 +109,13 @@ export class RigPrometheus {
     await this.#ended;
     this.#pid = undefined;
     await rm(join(this.#settings.state, 'prometheus.pid'), { force: true });
+  }
+
+  /** Starts it anew, without a past: what an earlier scenario burnt is in no later one's window. */
+  async reset(): Promise<void> {
+    await this.stop();
+    await rm(join(this.#folder, 'data'), { recursive: true, force: true });
+    await this.start();
   }
 
   /** An instant query's vector, as of now. */
