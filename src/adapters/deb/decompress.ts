@@ -6,8 +6,11 @@ import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ReadableStream } from 'node:stream/web';
 import zlib from 'node:zlib';
-import { XzReadableStream } from 'xz-decompress';
+import xz from 'xz-decompress';
 import { DebFailure } from './failure.ts';
+
+// A CommonJS bundle: plain Node finds no named exports in it (bundlers and test runners do).
+const { XzReadableStream } = xz;
 
 type Bytes = AsyncIterable<Uint8Array>;
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -141,6 +142,16 @@ describe('reading a file by its path', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it('works under plain Node too, whose modules are stricter than the test runner’s', () => {
+    const module = new URL('../../../src/adapters/deb/read.ts', import.meta.url).href;
+    const program = `const { readDeb } = await import(process.argv[1]);
+      console.log((await readDeb('/nowhere/x.deb', { executable: '/x' })).error.kind);`;
+    const answer = execFileSync(process.execPath, ['--input-type=module', '-e', program, module], {
+      encoding: 'utf8',
+    });
+    expect(answer).toBe('unreadable\n');
   });
 
   it.each([
