@@ -211,8 +211,8 @@ function failedStepOf(steps: readonly RawStep[]): string {
 function messageOf(answer: HostAnswer): string {
   const steps: readonly RawStep[] = answer.steps;
   const failed = steps.findLast((step) => step?.ok === false && typeof step.message === 'string');
-  const message = failed?.message ?? answer.stderr;
-  return bounded(String(message)) || `exit status ${answer.exitCode}, no message`;
+  const message = typeof failed?.message === 'string' ? failed.message : answer.stderr;
+  return bounded(message) || `exit status ${answer.exitCode}, no message`;
 }
 
 function exitNameOf(exitCode: number): HostExitName | null {

@@ -419,6 +419,14 @@ refused_for() {
   [ "$package_state $package_version" = "$before" ]
 }
 
+# apt refuses to work on an interrupted dpkg; dpkg itself mends what it left behind.
+choose_method() {
+  method=apt
+  if [ "$package_state" = broken ] || [ -n "$(ls -A "$R/var/lib/dpkg/updates" 2>/dev/null)" ] || ! command -v apt-get >/dev/null 2>&1; then
+    method=dpkg
+  fi
+}
+
 # install_package NAME SHA256 VERSION EXE EXE_SHA256: afterwards the package is wholly installed.
 install_package() {
   durable "$memory.pending" "$3" || refuse install 74 "cannot write $memory.pending: $(free_kib "$STATE") KiB free"
@@ -427,21 +435,19 @@ install_package() {
   before_want=$want
   held=
   [ "$program" != revert ] || held=--allow-change-held-packages
-  method=apt
-  # apt refuses to work on an interrupted dpkg; dpkg itself mends what it left behind.
-  if [ "$package_state" = broken ] || [ -n "$(ls -A "$R/var/lib/dpkg/updates" 2>/dev/null)" ] || ! command -v apt-get >/dev/null 2>&1; then
-    method=dpkg
-  fi
+  method=
   started=$(date +%s)
   while :; do
     lock_left=$((lock_timeout_s - ($(date +%s) - started)))
     [ "$lock_left" -ge 0 ] || lock_left=0
+    [ "$method" = dpkg-only ] || choose_method
     install_with "$method" "$PACKAGES/$2.deb"
     if refused_for 'Could not get lock|Unable to acquire the dpkg|locked by another process|Unable to lock'; then
       if [ "$lock_left" -eq 0 ]; then
         rm -f "$memory.pending"
         refuse install 75 "dpkg's lock was held by another for $lock_timeout_s s: $(log_tail)"
       fi
+      [ $((lock_left % 5)) -ne 0 ] || emit waiting true on dpkg-lock 'secondsLeft#' "$lock_left"
       sleep 1 # dpkg does not wait by itself
       continue
     fi
@@ -452,7 +458,7 @@ install_package() {
     fi
     # The way back must not depend on the health of apt's view of other packages.
     if [ "$program" = revert ] && [ "$method" = apt ]; then
-      method=dpkg
+      method=dpkg-only
       continue
     fi
     case $code in 124 | 137) hung=", ended after $((INSTALL_LIMIT_S + lock_timeout_s)) s" ;; *) hung= ;; esac

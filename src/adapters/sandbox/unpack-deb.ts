@@ -5,7 +5,16 @@
  * `node unpack-deb.js unpack FILE ROOT` writes its files and makes those scripts the installed ones. Each file appears
  * whole, by renaming. Only for packages that the demo made or that a person staged: the strict reader is adapters/deb.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { extract } from 'tar-stream';
@@ -25,8 +34,17 @@ function readAr(bytes: Buffer): Map<string, Buffer> {
   if (bytes.subarray(0, 8).toString('latin1') !== '!<arch>\n') throw new Error('not a Debian package');
   const members = new Map<string, Buffer>();
   for (let at = 8; at + 60 <= bytes.length; ) {
-    const name = bytes.subarray(at, at + 16).toString('latin1').trim().replace(/\/$/, '');
-    const size = Number(bytes.subarray(at + 48, at + 58).toString('latin1').trim());
+    const name = bytes
+      .subarray(at, at + 16)
+      .toString('latin1')
+      .trim()
+      .replace(/\/$/, '');
+    const size = Number(
+      bytes
+        .subarray(at + 48, at + 58)
+        .toString('latin1')
+        .trim(),
+    );
     if (!Number.isSafeInteger(size) || at + 60 + size > bytes.length) throw new Error('truncated package');
     members.set(name, bytes.subarray(at + 60, at + 60 + size));
     at += 60 + size + (size % 2);
@@ -48,7 +66,13 @@ async function readTar(members: Map<string, Buffer>, part: 'control' | 'data'): 
     const path = normalize(entry.header.name).replace(/^\/+/, '');
     if (path.startsWith('..')) throw new Error(`path leads out of the package: ${entry.header.name}`);
     const { type, mode, linkname } = entry.header;
-    files.push({ path, type: type ?? 'file', mode: mode ?? 0o644, link: linkname ?? '', bytes: Buffer.concat(chunks) });
+    files.push({
+      path,
+      type: type ?? 'file',
+      mode: mode ?? 0o644,
+      link: linkname ?? '',
+      bytes: Buffer.concat(chunks),
+    });
   }
   return files;
 }
@@ -80,7 +104,11 @@ function put(root: string, file: TarFile): void {
 }
 
 function readLines(path: string): string[] {
-  return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter((line) => line !== '') : [];
+  return existsSync(path)
+    ? readFileSync(path, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+    : [];
 }
 
 const [verb, file, root] = process.argv.slice(2);
@@ -99,7 +127,9 @@ if (verb === 'control') {
   }
   process.stdout.write(`${name} ${field(text, 'Version')}\n`);
 } else {
-  const conffiles = new Set(readLines(join(folder, `.${name}.new.conffiles`)).map((path) => path.replace(/^\//, '')));
+  const conffiles = new Set(
+    readLines(join(folder, `.${name}.new.conffiles`)).map((path) => path.replace(/^\//, '')),
+  );
   const data = await readTar(members, 'data');
   for (const entry of data) {
     if (conffiles.has(entry.path) && existsSync(join(root, entry.path))) continue;

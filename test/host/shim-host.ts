@@ -1,0 +1,253 @@
+/** One host as a folder: the real host programs run in a real sh against the embedded fleet's stand-ins for systemd and dpkg. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { writeDeb } from '../../src/adapters/deb/write.ts';
+import type { HostAnswer } from '../../src/domain/host-answer.ts';
+import { orderParameters } from '../../src/domain/host-command.ts';
+import type { HostOrder, HostStep, PackageRef } from '../../src/domain/host-order.ts';
+
+const SOURCE = fileURLToPath(new URL('../../src/', import.meta.url));
+const EXECUTABLE = '/opt/osquery/bin/osqueryd';
+const AGENT = { package: 'osquery', service: 'osqueryd', executable: EXECUTABLE };
+const UNIT = `[Unit]\nDescription=agent\n[Service]\nExecStart=${EXECUTABLE} --flagfile /etc/osquery/osquery.flags\nRestart=on-failure\n`;
+
+export interface Package {
+  readonly ref: PackageRef;
+  readonly bytes: Buffer;
+}
+
+export interface PackageOptions {
+  /** Lines of the stand-in executable, such as `crash=1`. */
+  readonly behaviour?: string;
+  readonly postinst?: string;
+  readonly preinst?: string;
+}
+
+export function makePackage(version: string, options: PackageOptions = {}): Package {
+  const executable = `version=${version}\n${options.behaviour ?? ''}\n`;
+  const scripts: Record<string, string> = {};
+  if (options.postinst !== undefined) scripts['postinst'] = `#!/bin/sh\n${options.postinst}\n`;
+  if (options.preinst !== undefined) scripts['preinst'] = `#!/bin/sh\n${options.preinst}\n`;
+  const bytes = writeDeb({
+    package: 'osquery',
+    version,
+    architecture: 'amd64',
+    contents: [
+      { kind: 'file', path: EXECUTABLE, content: executable, mode: 0o755 },
+      { kind: 'symlink', path: '/usr/bin/osqueryd', target: EXECUTABLE },
+      { kind: 'file', path: '/usr/lib/systemd/system/osqueryd.service', content: UNIT },
+      { kind: 'file', path: '/etc/default/osqueryd', content: `# ${version}\n` },
+    ],
+    conffiles: ['/etc/default/osqueryd'],
+    scripts,
+  });
+  return {
+    bytes,
+    ref: {
+      sha256: sha256(bytes),
+      size: bytes.length,
+      packageVersion: version,
+      executablePath: EXECUTABLE,
+      executableSha256: sha256(executable),
+    },
+  };
+}
+
+export function sha256(content: string | Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+export interface RunOptions {
+  /** Ends the program with SIGKILL when it has told this many lines. */
+  readonly killAfterSteps?: number;
+  /** Ends it with SIGKILL after this time, ms. */
+  readonly killAfterMs?: number;
+  /** Ends the whole process group, as a host that loses power does. */
+  readonly killAll?: boolean;
+  /** Stops reading its output after this many lines, as a dead connection does. */
+  readonly hangUpAfterSteps?: number;
+  /** Stand-ins that come before the usual ones: name to script. */
+  readonly tools?: Readonly<Record<string, string>>;
+  readonly parameters?: readonly string[];
+}
+
+export class ShimHost {
+  readonly root: string;
+  readonly #made: string;
+
+  constructor() {
+    this.#made = mkdtempSync(join(tmpdir(), 'rollout-host-'));
+    this.root = join(this.#made, 'root');
+    mkdirSync(join(this.root, 'proc/sys/kernel/random'), { recursive: true });
+    writeFileSync(
+      join(this.root, 'proc/sys/kernel/random/boot_id'),
+      '5a6b0b34-0000-4000-8000-000000000001\n',
+    );
+  }
+
+  path(...parts: string[]): string {
+    return join(this.root, ...parts);
+  }
+
+  /** Installs a package by the stand-in dpkg; the service is enabled and started unless told otherwise. */
+  async install(made: Package, service: 'running' | 'stopped' = 'running'): Promise<void> {
+    const file = join(this.#made, 'first.deb');
+    writeFileSync(file, made.bytes);
+    await this.command(`dpkg -i '${file}' && systemctl enable osqueryd`);
+    if (service === 'running') await this.command('systemctl start osqueryd');
+  }
+
+  deliver(...packages: readonly Package[]): void {
+    mkdirSync(this.path('home/ops/.cache/rollout'), { recursive: true });
+    for (const made of packages) {
+      writeFileSync(this.path('home/ops/.cache/rollout', `${made.ref.sha256}.deb`), made.bytes);
+    }
+  }
+
+  order(program: 'upgrade' | 'revert', target: Package, previous: Package, more: object = {}): HostOrder {
+    return {
+      program,
+      agent: AGENT,
+      orderId: 'r-1',
+      environment: 'gstg',
+      fence: 7,
+      target: target.ref,
+      previous: previous.ref,
+      proveMs: 250,
+      lockTimeoutS: 0,
+      ...more,
+    };
+  }
+
+  prove(target: Package): HostOrder {
+    return { program: 'prove', agent: AGENT, orderId: 'r-1', target: target.ref, proveMs: 250 };
+  }
+
+  look(): HostOrder {
+    return { program: 'look', agent: AGENT };
+  }
+
+  start(order: HostOrder, options: RunOptions = {}): { child: ChildProcess; answer: Promise<HostAnswer> } {
+    const text = ['lib.sh', `${order.program}.sh`]
+      .map((file) => readFileSync(join(SOURCE, 'host', file), 'utf8'))
+      .join('\n');
+    const words = [
+      ...orderParameters(order, { incoming: '/home/ops/.cache/rollout' }),
+      ...(options.parameters ?? []),
+    ];
+    const child = spawn('sh', ['-s', '--', ...words], {
+      env: this.#env(options.tools),
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+    });
+    child.stdin.on('error', () => {});
+    child.stdin.end(`{\n${text}\n}\n`);
+    const kill = (): void => {
+      if (options.killAll === true && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      else child.kill('SIGKILL');
+    };
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      stdout += chunk;
+      const lines = stdout.split('\n').length - 1;
+      if (options.killAfterSteps !== undefined && lines >= options.killAfterSteps) kill();
+      if (options.hangUpAfterSteps !== undefined && lines >= options.hangUpAfterSteps) {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }
+    });
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      stderr += chunk;
+    });
+    const timer = options.killAfterMs === undefined ? undefined : setTimeout(kill, options.killAfterMs);
+    const answer = new Promise<HostAnswer>((resolve) => {
+      const done = (code: number | null): void => {
+        clearTimeout(timer);
+        const steps = stdout
+          .split('\n')
+          .filter((line) => line.endsWith('}'))
+          .map((line) => JSON.parse(line) as HostStep);
+        resolve({ exitCode: code ?? -1, steps, stderr });
+      };
+      // A killed program's children may hold its pipes: then its own end is what counts.
+      if (options.killAfterMs ?? options.killAfterSteps ?? options.hangUpAfterSteps) child.on('exit', done);
+      else child.on('close', done);
+    });
+    return { child, answer };
+  }
+
+  run(order: HostOrder, options: RunOptions = {}): Promise<HostAnswer> {
+    return this.start(order, options).answer;
+  }
+
+  /** Runs a line of sh with the stand-ins; its stdout. Throws when it fails. */
+  async command(line: string): Promise<string> {
+    const child = spawn('sh', ['-c', line], { env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] });
+    let out = '';
+    let said = '';
+    child.stdout.on('data', (chunk) => {
+      out += String(chunk);
+    });
+    child.stderr.on('data', (chunk) => {
+      said += String(chunk);
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    if (code !== 0) throw new Error(`${line}: exit ${String(code)}: ${said}`);
+    return out.trim();
+  }
+
+  /** What runs, what is installed and how the service stands, read from the folder. */
+  async state(): Promise<{ running: string; installed: string; version: string; unit: string }> {
+    const shown = await this.command(
+      'systemctl show osqueryd -p ActiveState,UnitFileState,MainPID; dpkg-query -W -f x osquery',
+    );
+    const pid = /MainPID=(\d+)/.exec(shown)?.[1] ?? '0';
+    const executable = this.path('proc', pid, 'exe');
+    return {
+      running: pid === '0' ? '' : sha256(readFileSync(executable)),
+      installed: sha256(readFileSync(this.path(EXECUTABLE))),
+      version: shown.split('\n').at(-1) ?? '',
+      unit: `${/ActiveState=(\w+)/.exec(shown)?.[1]} ${/UnitFileState=(\w*)/.exec(shown)?.[1]}`,
+    };
+  }
+
+  /** Files below a folder of the host, sorted; empty when there is none. */
+  files(folder: string): string[] {
+    const path = this.path(folder);
+    return existsSync(path) ? readdirSync(path).sort() : [];
+  }
+
+  remove(): void {
+    rmSync(this.#made, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  #env(tools: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+    const own = join(this.#made, 'tools');
+    for (const [name, script] of Object.entries(tools)) {
+      mkdirSync(own, { recursive: true });
+      writeFileSync(join(own, name), `#!/bin/sh\n${script}\n`);
+      chmodSync(join(own, name), 0o755);
+    }
+    const path = [
+      ...(Object.keys(tools).length > 0 ? [own] : []),
+      join(SOURCE, 'adapters/sandbox/bin'),
+      dirname(process.execPath),
+      process.env['PATH'] ?? '/usr/bin:/bin',
+    ];
+    return { PATH: path.join(delimiter), ROLLOUT_ROOT: this.root, ROLLOUT_NODE: process.execPath };
+  }
+}
