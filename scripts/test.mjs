@@ -151,7 +151,9 @@ const stages = [
         encoding: 'utf8',
       });
       if (asked.status === 0) return '';
-      return (asked.stdout.trim() || asked.stderr.trim()).split('\n').join('; ');
+      const said =
+        asked.stdout?.trim() || asked.stderr?.trim() || String(asked.error ?? 'no reason was given');
+      return said.split('\n').join('; ');
     },
     run: () =>
       vitest('e2e', 'vitest.e2e.config.ts', {
