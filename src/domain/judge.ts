@@ -10,8 +10,9 @@
  *     for less than `forMs`, or silent, holds; a gap or an excess that is over only costs observed time.
  */
 import { explainVerdict } from './explain-verdict.ts';
-import type { GateMeasurement, GateOffender, GateVerdict, Judgement, Sample, VerdictKind } from './gate.ts';
+import type { GateMeasurement, GateOffender, GateVerdict, Judgement, VerdictKind } from './gate.ts';
 import type { HostId } from './host.ts';
+import { isWorse, StepTrack } from './step-track.ts';
 
 export interface JudgeInput {
   readonly measurements: readonly GateMeasurement[];
@@ -25,10 +26,6 @@ export interface JudgeInput {
 
 /** Most hosts that a verdict names. */
 const MAX_NAMED = 20;
-
-const MISSING = 0;
-const HEALTHY = 1;
-const OVER = 2;
 
 /** Judges all gates over one span. Without hosts, gates or a whole step there is no witness: inconclusive. */
 export function judge(input: JudgeInput): Judgement {
@@ -69,13 +66,8 @@ function judgeGate(
   }
 
   const ambiguous = new Set(outcome.ambiguous);
-  const track = new Track(
-    steps,
-    stepMs > 0 ? Math.ceil(gate.forMs / stepMs) : 0,
-    input,
-    gate.direction,
-    gate.limit,
-  );
+  const before = stepMs > 0 ? Math.ceil(gate.forMs / stepMs) : 0;
+  const track = new StepTrack({ steps, before, from, stepMs, gate });
   const failed: GateOffender[] = [];
   const over: GateOffender[] = [];
   const pending: GateOffender[] = [];
@@ -96,7 +88,7 @@ function judgeGate(
     samples += seen.samples;
     if (seen.worst !== undefined && (worst === undefined || isWorse(gate.direction, seen.worst, worst)))
       worst = seen.worst;
-    if (seen.newest === MISSING) silent.push(host.name);
+    if (seen.newest === 'missing') silent.push(host.name);
     if (seen.worst !== undefined && seen.over) {
       const offender = {
         hostId: host.id,
@@ -106,7 +98,7 @@ function judgeGate(
       };
       over.push(offender);
       if (seen.failed) failed.push(offender);
-      if (seen.newest === OVER) pending.push(offender);
+      if (seen.newest === 'over') pending.push(offender);
     }
   }
   // An answer that is not whole is no witness, neither for nor against the version (G1, G3).
@@ -167,107 +159,6 @@ function judgeGate(
     recovered: over.length,
   });
   return verdict('pass', over, why);
-}
-
-interface Seen {
-  /** Finite numbers inside the span. */
-  readonly samples: number;
-  /** Worst of them, and the step it was seen at. */
-  readonly worst: number | undefined;
-  readonly worstStep: number;
-  /** Was over the limit at some step of the span. */
-  readonly over: boolean;
-  /** Was over it long enough (K3). */
-  readonly failed: boolean;
-  /** State at the newest step. */
-  readonly newest: number;
-}
-
-/** One host's steps, reused from host to host: 10,000 hosts must not make 10,000 arrays. */
-class Track {
-  readonly #steps: number;
-  /** Steps before the span. */
-  readonly #before: number;
-  readonly #from: number;
-  readonly #stepMs: number;
-  readonly #direction: 'above' | 'below';
-  readonly #limit: number;
-  readonly #state: Uint8Array;
-  readonly #value: Float64Array;
-  /** A number that cannot be counted was seen: it makes the step missing, whatever else is there. */
-  readonly #spoilt: Uint8Array;
-
-  constructor(
-    steps: number,
-    before: number,
-    span: { readonly from: number; readonly stepMs: number },
-    direction: 'above' | 'below',
-    limit: number,
-  ) {
-    this.#steps = steps;
-    // One more than `forMs` has: a run that ends at step 1 began `before` steps earlier.
-    this.#before = steps === 0 ? 0 : before + 1;
-    this.#from = span.from;
-    this.#stepMs = span.stepMs;
-    this.#direction = direction;
-    this.#limit = limit;
-    this.#state = new Uint8Array(this.#before + steps);
-    this.#value = new Float64Array(this.#before + steps);
-    this.#spoilt = new Uint8Array(this.#before + steps);
-  }
-
-  /** Sorts samples into steps; their order does not matter, the worst of a step counts. */
-  load(samples: readonly Sample[]): void {
-    this.#state.fill(MISSING);
-    this.#spoilt.fill(0);
-    for (const { at, value } of samples) {
-      const index = Math.ceil((at - this.#from) / this.#stepMs) - 1 + this.#before;
-      if (!(index >= 0 && index < this.#state.length)) continue;
-      if (!Number.isFinite(value)) {
-        this.#spoilt[index] = 1;
-        continue;
-      }
-      if (this.#state[index] !== MISSING && !isWorse(this.#direction, value, this.#value[index] ?? value))
-        continue;
-      this.#value[index] = value;
-      this.#state[index] = isWorse(this.#direction, value, this.#limit) ? OVER : HEALTHY;
-    }
-  }
-
-  walk(forMs: number, bad: Uint8Array): Seen {
-    let samples = 0;
-    let worst: number | undefined;
-    let worstStep = 0;
-    let over = false;
-    let failed = false;
-    let runStart = -1;
-    let state: number = MISSING;
-    for (let index = 0; index < this.#state.length; index += 1) {
-      state = this.#spoilt[index] === 1 ? MISSING : (this.#state[index] ?? MISSING);
-      if (state === OVER) {
-        if (runStart < 0) runStart = index;
-      } else runStart = -1;
-      const step = index - this.#before;
-      if (step < 0) continue;
-      if (state !== HEALTHY) bad[step] = 1;
-      if (state === MISSING) continue;
-      samples += 1;
-      const value = this.#value[index] ?? 0;
-      if (worst === undefined || isWorse(this.#direction, value, worst)) {
-        worst = value;
-        worstStep = step + 1;
-      }
-      if (state === OVER) {
-        over = true;
-        if ((index - runStart) * this.#stepMs >= forMs) failed = true;
-      }
-    }
-    return { samples, worst, worstStep, over, failed, newest: this.#steps === 0 ? HEALTHY : state };
-  }
-}
-
-function isWorse(direction: 'above' | 'below', value: number, than: number): boolean {
-  return direction === 'above' ? value > than : value < than;
 }
 
 function byName(a: GateOffender, b: GateOffender): number {
