@@ -1,5 +1,6 @@
 /** The journal in a real folder: the contract, and what only a disk can do. */
-import { execFileSync, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmod,
   mkdir,
@@ -15,7 +16,9 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/adapters/clock/system-clock.ts';
 import { chainError, readVerified, sha256Hex } from '../../../src/adapters/local-journal/chain.ts';
 import { localJournal } from '../../../src/adapters/local-journal/local-journal.ts';
 import { type Entry, verifyChain } from '../../../src/domain/journal.ts';
@@ -229,20 +232,35 @@ describe('the journal in a folder', () => {
     return undefined;
   });
 
+  const writer = (count: number): ChildProcessByStdio<null, Readable, null> =>
+    spawn(process.execPath, [join(import.meta.dirname, 'writer.ts'), folder, String(count)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+
   it('holds only whole entries after a writer was killed at any moment', async () => {
-    const writer = join(import.meta.dirname, 'endless-writer.ts');
     for (const afterMs of [5, 23, 60]) {
-      const child = spawn(process.execPath, [writer, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      await new Promise((resolve) => child.stdout.once('data', resolve));
-      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      const child = writer(100_000);
+      const ended = once(child, 'exit');
+      await once(child.stdout, 'data');
+      await systemClock.sleep(afterMs);
       child.kill('SIGKILL');
       await ended;
       const read = await readVerified(open());
-      expect(read.ok && read.value.length).toBeGreaterThan(0);
       const head = read.ok ? read.value.length : 0;
+      expect(head).toBeGreaterThan(0);
       expect((await names()).filter((name) => name.endsWith('.json'))).toHaveLength(head);
     }
+  });
+
+  it('becomes one whole chain, nothing lost, when several processes write at once', async () => {
+    const children = Array.from({ length: 4 }, () => writer(20));
+    const codes = await Promise.all(children.map((child) => once(child, 'exit')));
+    expect(codes.map(([code]) => code)).toEqual([0, 0, 0, 0]);
+    const read = await readVerified(open());
+    const reasons = read.ok ? read.value.map((entry) => entry.reason?.split(' ')[0]) : [];
+    const expected = children.flatMap((child) => Array.from({ length: 20 }, (_, i) => `${child.pid}/${i}`));
+    expect(reasons).toHaveLength(80);
+    expect(new Set(reasons)).toEqual(new Set(expected));
   });
 });
 
