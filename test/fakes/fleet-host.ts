@@ -1,0 +1,372 @@
+/**
+ * One host of the fleet in memory: what is installed, what runs, and the host programs as `src/host/*.sh` have them.
+ *
+ * FH1  A changing program holds the host's lock from its beginning to its end, also when nobody listens any more.
+ * FH2  What the service was is remembered under the order's id before the first touch, and never overwritten.
+ * FH3  A reboot ends what runs: programs stop where they are, the lock is free, an enabled service starts again.
+ */
+import type { Host } from '../../src/domain/host.ts';
+import { HOST_EXIT, type HostOrder, type HostStep, type PackageRef } from '../../src/domain/host-order.ts';
+import type { Clock } from '../../src/ports/clock.ts';
+
+/** What a version does on a host, by the sha256 of its executable. */
+export interface VersionBehaviour {
+  readonly version: string;
+  /** Cores. Default 0.02. */
+  readonly cpu?: number;
+  /** Bytes. Default 60e6. */
+  readonly memory?: number;
+  /** The package's maintainer script fails. */
+  readonly installFails?: boolean;
+  /** The daemon exits at once. */
+  readonly startFails?: boolean;
+  /** The daemon runs that long, then stays down, ms. */
+  readonly diesAfterMs?: number;
+  /** systemd brings it up again and again. */
+  readonly crashLoops?: boolean;
+  /** Behaves so only on these hosts, by name; elsewhere well. */
+  readonly only?: (host: string) => boolean;
+}
+
+export type Behaviours = ReadonlyMap<string, VersionBehaviour>;
+
+/** Set by a test or a simulation; each stays until it is cleared. */
+export interface HostTrouble {
+  dpkgLocked?: boolean;
+  diskFull?: boolean;
+  /** Packages reach it altered. */
+  alteredDelivery?: boolean;
+  /** Answers `done` without having done anything, and without a proof. */
+  lies?: boolean;
+}
+
+/** What ran from then on; `until` is when it died by itself. */
+interface Span {
+  readonly at: number;
+  readonly running: string;
+  readonly until: number;
+}
+
+export interface Answer {
+  readonly exitCode: number;
+  readonly steps: HostStep[];
+}
+
+class Ended extends Error {
+  readonly answer: Answer;
+  constructor(answer: Answer) {
+    super('program ended');
+    this.answer = answer;
+  }
+}
+
+type ChangeOrder = Extract<HostOrder, { program: 'upgrade' | 'revert' }>;
+
+interface Remembered {
+  readonly was: 'running' | 'stopped';
+  readonly enabled: boolean;
+}
+
+const INSTALL_MS = 1_500;
+const RESTART_MS = 300;
+
+export class FleetHost {
+  readonly host: Host;
+  readonly trouble: HostTrouble = {};
+  packageState: 'installed' | 'absent' | 'broken' = 'installed';
+  packageVersion: string;
+  /** sha256 of the executable on disk. */
+  onDisk: string;
+  enabled = true;
+  boots = 1;
+  readonly kept = new Set<string>();
+  readonly fences = new Map<string, number>();
+  /** Changing programs past the lock now: never more than one. */
+  atWork = 0;
+  readonly #clock: Clock;
+  readonly #behaviours: Behaviours;
+  readonly #spans: Span[] = [];
+  readonly #memory = new Map<string, Remembered>();
+  readonly #pending = new Set<string>();
+  #restarts = 0;
+  #locked = false;
+
+  constructor(
+    host: Host,
+    from: { readonly version: string; readonly executable: string },
+    clock: Clock,
+    behaviours: Behaviours,
+  ) {
+    this.host = host;
+    this.#clock = clock;
+    this.#behaviours = behaviours;
+    this.packageVersion = from.version;
+    this.onDisk = from.executable;
+    this.start();
+  }
+
+  /** sha256 of what runs at a time; empty when nothing does. */
+  runningAt(at: number): string {
+    const span = this.#spans.findLast((one) => one.at <= at);
+    return span === undefined || at >= span.until ? '' : span.running;
+  }
+
+  get running(): string {
+    return this.runningAt(this.#clock.now());
+  }
+
+  get locked(): boolean {
+    return this.#locked;
+  }
+
+  /** systemd's word. */
+  get activeState(): 'active' | 'inactive' | 'failed' {
+    if (this.running !== '') return 'active';
+    return this.#spans.at(-1)?.running === '' ? 'inactive' : 'failed';
+  }
+
+  /** An operator's hand, or systemd at boot. */
+  start(): boolean {
+    const at = this.#clock.now();
+    const behaviour = this.#behaviourOf(this.onDisk);
+    const until =
+      behaviour?.startFails === true ? at : at + (behaviour?.diesAfterMs ?? Number.POSITIVE_INFINITY);
+    this.#spans.push({ at, running: this.onDisk, until });
+    return until > at;
+  }
+
+  stop(): void {
+    this.#spans.push({ at: this.#clock.now(), running: '', until: Number.POSITIVE_INFINITY });
+  }
+
+  reboot(): void {
+    this.boots += 1;
+    this.#locked = false;
+    this.atWork = 0;
+    this.stop();
+    if (this.enabled && this.packageState !== 'absent') this.start();
+  }
+
+  /** Somebody else installs another version by hand. */
+  drift(version: string, executable: string): void {
+    this.packageVersion = version;
+    this.packageState = 'installed';
+    this.onDisk = executable;
+    if (this.activeState === 'active') this.start();
+  }
+
+  behaviourAt(at: number): VersionBehaviour | undefined {
+    return this.#behaviourOf(this.runningAt(at));
+  }
+
+  /** Runs a program to its end, whoever listens. Null: a reboot ended it. */
+  async run(
+    order: HostOrder,
+    delivered: ReadonlySet<string>,
+    tell: (step: HostStep) => void,
+  ): Promise<Answer | null> {
+    const steps: HostStep[] = [];
+    const emit = (step: string, isOk: boolean, fields: Record<string, unknown> = {}): void => {
+      const line = { step, ok: isOk, ...fields };
+      steps.push(line);
+      tell(line);
+    };
+    const boot = this.boots;
+    const changes = order.program === 'upgrade' || order.program === 'revert';
+    emit('begin', true, { program: order.program, protocol: 1, bootId: String(boot) });
+    const end = (exitCode: number): Answer => {
+      emit('end', exitCode === 0, { code: exitCode });
+      return { exitCode, steps };
+    };
+    const refuse = (step: string, exitCode: number, message: string): never => {
+      emit(step, false, { message });
+      throw new Ended(end(exitCode));
+    };
+    if (this.trouble.lies === true && changes) return end(0);
+    let holds = false;
+    try {
+      if (order.program === 'look') {
+        this.#look(emit, this.#locked);
+        return end(0);
+      }
+      if (this.#locked) refuse('lock', HOST_EXIT.busy, 'another host program is at work on this host');
+      if (changes) {
+        this.#locked = true;
+        holds = true;
+        this.atWork += 1;
+        await this.#change(order as ChangeOrder, { delivered, emit, refuse, boot });
+      } else if (order.program === 'prove') {
+        this.#look(emit, false);
+        const remembered = this.#memory.get(order.orderId) ?? this.#present();
+        const was = this.activeState === 'active' ? 'running' : remembered.was;
+        await this.#prove(order.target, order.proveMs, { was, emit, refuse, boot });
+      }
+      return end(0);
+    } catch (cause) {
+      if (cause instanceof Ended) return cause.answer;
+      if (cause instanceof Rebooted) return null;
+      throw cause;
+    } finally {
+      if (holds && this.boots === boot) {
+        this.#locked = false;
+        this.atWork -= 1;
+      }
+    }
+  }
+
+  async #change(order: ChangeOrder, tools: Tools): Promise<void> {
+    const { emit, refuse } = tools;
+    const { target, previous, orderId } = order;
+    const seen = this.fences.get(order.environment) ?? 0;
+    if (order.fence < seen) refuse('fence', HOST_EXIT.fenced, `order ${order.fence} is older than ${seen}`);
+    this.fences.set(order.environment, order.fence);
+    this.#look(emit, false);
+    const known =
+      this.packageVersion === target.packageVersion || this.packageVersion === previous.packageVersion;
+    if (this.packageState === 'absent' || (this.packageState === 'installed' && !known))
+      refuse('drift', HOST_EXIT.drifted, `${this.packageVersion} is installed`);
+    if (!this.#memory.has(orderId)) this.#memory.set(orderId, this.#present());
+    const remembered = this.#memory.get(orderId) ?? this.#present();
+    emit('remember', true, { service: remembered.was });
+    const wanted = order.program === 'upgrade' ? target : previous;
+    if (!this.#inPlace(wanted)) {
+      if (this.trouble.diskFull === true && order.program === 'upgrade')
+        refuse('space', HOST_EXIT.noSpace, 'too little disk space');
+      for (const one of order.program === 'upgrade' ? [target, previous] : [previous])
+        this.#stage(one, tools);
+      await this.#install(wanted, order, tools);
+    }
+    await this.#settle(wanted, remembered, orderId, tools);
+    await this.#prove(wanted, order.proveMs, { ...tools, was: remembered.was });
+    for (const sha of this.kept) if (sha !== target.sha256 && sha !== previous.sha256) this.kept.delete(sha);
+    emit('prune', true);
+  }
+
+  #stage(wanted: PackageRef, { delivered, emit, refuse }: Tools): void {
+    if (this.kept.has(wanted.sha256)) return emit('stage', true, { from: 'kept' });
+    if (!delivered.has(wanted.sha256))
+      refuse('stage', HOST_EXIT.missingPackage, `the package ${wanted.sha256} is neither kept nor delivered`);
+    if (this.trouble.alteredDelivery === true)
+      refuse('stage', HOST_EXIT.digestMismatch, 'the delivered package has another sha256; removed');
+    this.kept.add(wanted.sha256);
+    emit('stage', true, { from: 'delivered' });
+  }
+
+  async #install(wanted: PackageRef, order: ChangeOrder, { emit, refuse, boot }: Tools): Promise<void> {
+    this.#pending.add(order.orderId);
+    if (this.trouble.dpkgLocked === true) {
+      await this.#pass(order.lockTimeoutS * 1_000, boot);
+      this.#pending.delete(order.orderId);
+      refuse('install', HOST_EXIT.dpkgLocked, "dpkg's lock was held by another");
+    }
+    const before = this.packageState;
+    this.packageState = 'broken';
+    await this.#pass(INSTALL_MS, boot);
+    if (this.#behaviourOf(wanted.executableSha256)?.installFails === true)
+      refuse('install', HOST_EXIT.installFailed, `installing ${wanted.packageVersion} failed (exit 100)`);
+    this.packageState = 'installed';
+    this.packageVersion = wanted.packageVersion;
+    this.onDisk = wanted.executableSha256;
+    emit('install', true, { packageVersion: wanted.packageVersion, was: before });
+  }
+
+  async #settle(
+    wanted: PackageRef,
+    was: Remembered,
+    orderId: string,
+    { emit, refuse, boot }: Tools,
+  ): Promise<void> {
+    this.enabled = was.enabled;
+    if (was.was === 'running') {
+      const isRight = this.running === wanted.executableSha256;
+      if (this.#pending.has(orderId) || !isRight) {
+        await this.#pass(RESTART_MS, boot);
+        this.#restarts = 0;
+        if (!this.start()) refuse('restart', HOST_EXIT.startFailed, 'systemctl restart failed');
+      }
+    } else if (this.activeState !== 'inactive') this.stop();
+    this.#pending.delete(orderId);
+    emit('restart', true);
+  }
+
+  async #prove(
+    wanted: PackageRef,
+    proveMs: number,
+    { was, emit, refuse, boot }: Omit<Tools, 'delivered'> & { was: 'running' | 'stopped' },
+  ): Promise<void> {
+    if (!this.#inPlace(wanted))
+      refuse('proof', HOST_EXIT.proofFailed, `${this.packageState} ${this.packageVersion} is installed`);
+    if (was === 'running') {
+      for (let left = proveMs; ; left -= 1_000) {
+        if (this.activeState === 'inactive')
+          refuse('proof', HOST_EXIT.proofFailed, 'somebody has stopped it');
+        if (this.activeState !== 'active' || this.#behaviourOf(this.running)?.crashLoops === true)
+          refuse('proof', HOST_EXIT.startFailed, 'did not stay up');
+        if (left <= 0) break;
+        await this.#pass(Math.min(left, 1_000), boot);
+      }
+      if (this.running !== wanted.executableSha256)
+        refuse('proof', HOST_EXIT.proofFailed, `runs ${this.running}, expected ${wanted.executableSha256}`);
+    } else if (this.activeState === 'active') {
+      refuse('proof', HOST_EXIT.proofFailed, 'was stopped before and is active now');
+    }
+    emit('proof', true, {
+      service: was === 'running' ? 'running' : 'left-stopped',
+      runningSha256: was === 'running' ? this.running : '',
+      installedSha256: this.onDisk,
+      packageVersion: this.packageVersion,
+    });
+  }
+
+  #look(emit: Tools['emit'], busy: boolean): void {
+    emit('look', true, {
+      architecture: 'amd64',
+      packageState: this.packageState,
+      packageVersion: this.packageState === 'absent' ? '' : this.packageVersion,
+      activeState: this.activeState,
+      subState: this.activeState === 'active' ? 'running' : 'dead',
+      unitFileState: this.enabled ? 'enabled' : 'disabled',
+      mainPid: this.running === '' ? 0 : 4_000 + this.boots,
+      runningSha256: this.running,
+      installedSha256: this.onDisk,
+      restarts: this.#restarts,
+      kept: [...this.kept],
+      freeKib: this.trouble.diskFull === true ? 1_000 : 10_000_000,
+      bootId: String(this.boots),
+      busy,
+    });
+  }
+
+  #present(): Remembered {
+    const stopped = this.activeState === 'inactive' || (this.activeState === 'failed' && !this.enabled);
+    return { was: stopped ? 'stopped' : 'running', enabled: this.enabled };
+  }
+
+  #inPlace(wanted: PackageRef): boolean {
+    return (
+      this.packageState === 'installed' &&
+      this.packageVersion === wanted.packageVersion &&
+      this.onDisk === wanted.executableSha256
+    );
+  }
+
+  #behaviourOf(executable: string): VersionBehaviour | undefined {
+    const behaviour = this.#behaviours.get(executable);
+    if (behaviour?.only === undefined || behaviour.only(this.host.name)) return behaviour;
+    return { version: behaviour.version };
+  }
+
+  async #pass(ms: number, boot: number): Promise<void> {
+    await this.#clock.sleep(ms);
+    if (this.boots !== boot) throw new Rebooted();
+  }
+}
+
+class Rebooted extends Error {}
+
+interface Tools {
+  readonly delivered: ReadonlySet<string>;
+  readonly emit: (step: string, isOk: boolean, fields?: Record<string, unknown>) => void;
+  readonly refuse: (step: string, exitCode: number, message: string) => never;
+  readonly boot: number;
+}
