@@ -16,7 +16,8 @@ R=${ROLLOUT_ROOT:-}
 STATE=$R/var/lib/rollout
 PACKAGES=$STATE/packages
 LOCK=$R/run/lock/rollout.lock
-LOG=$STATE/install.log
+# In memory, so that a full disk does not stop the way back.
+LOG=$R/run/rollout/install.log
 # KiB that must stay free beside what a package needs.
 MARGIN_KIB=51200
 # A maintainer script that hangs longer than this is ended, or no revert could ever get the lock. Seconds.
@@ -104,6 +105,8 @@ begin() {
   # The embedded fleet may name the folder with its root or without.
   case $incoming in '' | "$R"/*) ;; *) incoming=$R$incoming ;; esac
   memory=$STATE/orders/$order
+  # An install has begun and the restart after it is still due. Gone after a reboot, which is a restart.
+  pending=$R/run/rollout/$order.pending
 }
 
 # check KEY VALUE PATTERN: not empty, at most 200 characters, no leading `-` or `.`, no character that PATTERN matches.
@@ -147,7 +150,9 @@ need_tools() {
 # durable FILE TEXT: whole or not at all, also after a power cut. Fails when there is no space.
 durable() {
   mkdir -p "${1%/*}" && printf '%s\n' "$2" >"$1.tmp" && { sync "$1.tmp" 2>/dev/null || sync; } && mv -f "$1.tmp" "$1" &&
-    { sync "${1%/*}" 2>/dev/null || :; }
+    { sync "${1%/*}" 2>/dev/null || :; } && return 0
+  rm -f "$1.tmp"
+  return 1
 }
 
 # digest FILE: its sha256 into $sha; fails, with $sha empty, when it cannot be read.
@@ -160,7 +165,7 @@ digest() {
 }
 
 hold_lock() {
-  mkdir -p "$R/run/lock" "$PACKAGES" || refuse lock 74 "cannot make $PACKAGES"
+  mkdir -p "$R/run/lock" "$R/run/rollout" "$PACKAGES" || refuse lock 74 "cannot make $PACKAGES"
   if command -v flock >/dev/null 2>&1; then
     exec 9>>"$LOCK"
     flock -n 9 || refuse lock 70 'another host program is at work on this host; try again when it has ended'
@@ -429,7 +434,7 @@ choose_method() {
 
 # install_package NAME SHA256 VERSION EXE EXE_SHA256: afterwards the package is wholly installed.
 install_package() {
-  durable "$memory.pending" "$3" || refuse install 74 "cannot write $memory.pending: $(free_kib "$STATE") KiB free"
+  : >"$pending"
   read_package
   before="$package_state $package_version"
   before_want=$want
@@ -444,7 +449,7 @@ install_package() {
     install_with "$method" "$PACKAGES/$2.deb"
     if refused_for 'Could not get lock|Unable to acquire the dpkg|locked by another process|Unable to lock'; then
       if [ "$lock_left" -eq 0 ]; then
-        rm -f "$memory.pending"
+        rm -f "$pending"
         refuse install 75 "dpkg's lock was held by another for $lock_timeout_s s: $(log_tail)"
       fi
       [ $((lock_left % 5)) -ne 0 ] || emit waiting true on dpkg-lock 'secondsLeft#' "$lock_left"
@@ -453,7 +458,7 @@ install_package() {
     fi
     [ "$code" -ne 0 ] || break
     if refused_for 'No space left on device|not have enough free space'; then
-      rm -f "$memory.pending"
+      rm -f "$pending"
       refuse install 74 "no space to install $3: $(log_tail)"
     fi
     # The way back must not depend on the health of apt's view of other packages.
@@ -487,11 +492,11 @@ settle() {
     masked-runtime:*) systemctl mask -q --runtime "$service.service" >/dev/null ;;
     enabled:masked | disabled:masked) systemctl unmask -q "$service.service" >/dev/null ;;
   esac
-  [ ! -e "$memory.pending" ] || systemctl daemon-reload
+  [ ! -e "$pending" ] || systemctl daemon-reload
   did=nothing
   if [ "$was" = running ]; then
     read_running
-    if [ -e "$memory.pending" ] || [ "$active" != active ] || [ "$running_sha" != "$1" ]; then
+    if [ -e "$pending" ] || [ "$active" != active ] || [ "$running_sha" != "$1" ]; then
       did=restarted
       systemctl daemon-reload
       systemctl reset-failed "$service.service" >/dev/null 2>&1
@@ -510,7 +515,7 @@ settle() {
         ;;
     esac
   fi
-  rm -f "$memory.pending"
+  rm -f "$pending"
   emit restart true did "$did" unitFileState "$was_unit_file"
 }
 
@@ -592,6 +597,6 @@ prune() {
     esac
   done
   find "$STATE/orders" -type f -mtime +180 -exec rm -f {} + 2>/dev/null
-  rm -f "$STATE"/fence/*.tmp "$STATE"/orders/*.tmp
+  rm -f "$STATE"/fence/*.tmp "$STATE"/orders/*.tmp "$LOG"
   emit prune true
 }

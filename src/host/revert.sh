@@ -14,6 +14,8 @@ main() {
   remember
   if ! in_place "$previous_version" "$previous_exe" "$previous_exe_sha256"; then
     rm -f "$PACKAGES"/.*.part
+    # The way back may need the room that the version to leave takes.
+    [ "$(free_kib "$PACKAGES")" -ge $((MARGIN_KIB + previous_size / 200)) ] || rm -f "$PACKAGES/$target_sha256.deb"
     stage previous "$previous_sha256" "$previous_size"
     install_package previous "$previous_sha256" "$previous_version" "$previous_exe" "$previous_exe_sha256"
   fi

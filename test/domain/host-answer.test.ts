@@ -1,0 +1,207 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { inspectionOf, lookOf, outcomeOf } from '../../src/domain/host-answer.ts';
+import { HOST_EXIT, type HostOrder, type HostStep, type PackageRef } from '../../src/domain/host-order.ts';
+
+function ref(version: string, digit: string): PackageRef {
+  return {
+    sha256: digit.repeat(64),
+    size: 10,
+    packageVersion: version,
+    executablePath: '/opt/osquery/bin/osqueryd',
+    executableSha256: (digit === 'a' ? 'c' : 'd').repeat(64),
+  };
+}
+
+const target = ref('5.10.2-1.linux', 'b');
+const previous = ref('5.9.1-1.linux', 'a');
+const agent = { package: 'osquery', service: 'osqueryd', executable: '/opt/osquery/bin/osqueryd' };
+const change = {
+  agent,
+  orderId: 'r-1',
+  fence: 1,
+  environment: 'gstg',
+  target,
+  previous,
+  proveMs: 0,
+  lockTimeoutS: 1,
+};
+const upgrade: HostOrder = { program: 'upgrade', ...change };
+const revert: HostOrder = { program: 'revert', ...change };
+const prove: HostOrder = { program: 'prove', agent, orderId: 'r-1', target, proveMs: 0 };
+const orders = [upgrade, revert, prove, { program: 'look', agent } satisfies HostOrder];
+
+const begin: HostStep = { step: 'begin', ok: true };
+const end: HostStep = { step: 'end', ok: true, code: 0 };
+const proof = (of: PackageRef, more: object = {}): HostStep => ({
+  step: 'proof',
+  ok: true,
+  service: 'running',
+  runningSha256: of.executableSha256,
+  installedSha256: of.executableSha256,
+  packageVersion: of.packageVersion,
+  ...more,
+});
+const look = (of: PackageRef, more: object = {}): HostStep => ({
+  step: 'look',
+  ok: true,
+  architecture: 'amd64',
+  packageState: 'installed',
+  packageVersion: of.packageVersion,
+  activeState: 'active',
+  subState: 'running',
+  unitFileState: 'enabled',
+  mainPid: 12,
+  runningSha256: of.executableSha256,
+  installedSha256: of.executableSha256,
+  restarts: 0,
+  kept: [of.sha256],
+  freeKib: 1,
+  bootId: 'x',
+  ...more,
+});
+const answer = (exitCode: number, ...steps: HostStep[]) => ({ exitCode, steps, stderr: '' });
+
+describe('outcomeOf', () => {
+  it('believes a proof of the right executable only', () => {
+    expect(outcomeOf(upgrade, answer(0, begin, proof(target), end)).kind).toBe('verified');
+    expect(outcomeOf(revert, answer(0, begin, proof(previous), end)).kind).toBe('reverted');
+    expect(outcomeOf(upgrade, answer(0, begin, proof(previous), end))).toMatchObject({
+      kind: 'failed',
+      failure: 'proof-failed',
+    });
+    expect(outcomeOf(revert, answer(0, begin, proof(target), end))).toMatchObject({ kind: 'failed' });
+  });
+
+  it.each([
+    ['no proof', [begin, end]],
+    ['a failed proof', [begin, proof(target, { ok: false }), end]],
+    ['a proof whose ok is a word', [begin, proof(target, { ok: 'true' }), end]],
+    ['no end', [begin, proof(target)]],
+    ['an end that is not well', [begin, proof(target), { step: 'end', ok: false, code: 79 }]],
+    ['a proof without a service', [begin, proof(target, { service: 'perhaps' }), end]],
+    ['another version', [begin, proof(target, { packageVersion: '9' }), end]],
+    [
+      'left stopped with another file on disk',
+      [begin, proof(target, { service: 'left-stopped', installedSha256: '' }), end],
+    ],
+  ])('does not believe exit 0 with %s', (_name, steps) => {
+    expect(outcomeOf(upgrade, answer(0, ...steps)).kind).toBe('failed');
+  });
+
+  it('gives every reserved exit code its own meaning', () => {
+    const meanings = Object.values(HOST_EXIT).map((code) => {
+      const outcome = outcomeOf(upgrade, answer(code, begin, { step: 'x', ok: false, message: 'why' }, end));
+      return outcome.kind === 'blocked'
+        ? outcome.why
+        : outcome.kind === 'failed'
+          ? outcome.failure
+          : outcome.kind;
+    });
+    expect(meanings).toEqual([
+      'crashed', // done, without a proof
+      'crashed',
+      'unsupported',
+      'busy',
+      'fenced',
+      'missing-package',
+      'digest-mismatch',
+      'no-space',
+      'dpkg-locked',
+      'drifted',
+      'install-failed',
+      'start-failed',
+      'proof-failed',
+    ]);
+  });
+
+  it('names the failed step and its message', () => {
+    const steps = [
+      begin,
+      { step: 'install', ok: false, message: 'postinst said no' },
+      { step: 'end', ok: false },
+    ];
+    expect(outcomeOf(upgrade, answer(77, ...steps))).toEqual({
+      kind: 'failed',
+      failure: 'install-failed',
+      step: 'install',
+      message: 'postinst said no',
+    });
+  });
+
+  it('does not take a code for a refusal when the program never began', () => {
+    expect(outcomeOf(upgrade, { exitCode: 75, steps: [], stderr: '' })).toMatchObject({
+      kind: 'no-answer',
+      why: 'unknown',
+    });
+    expect(
+      outcomeOf(upgrade, { exitCode: 1, steps: [], stderr: 'sudo: a password is required\n' }),
+    ).toMatchObject({
+      kind: 'no-answer',
+      why: 'sudo-refused',
+    });
+  });
+});
+
+describe('inspectionOf', () => {
+  it('tells proven, untouched, touched and not known apart', () => {
+    expect(inspectionOf(prove, answer(0, begin, look(target), proof(target), end)).kind).toBe('verified');
+    const failed = { step: 'proof', ok: false, message: 'not it' };
+    expect(inspectionOf(prove, answer(79, begin, look(previous), failed), previous).kind).toBe(
+      'still-previous',
+    );
+    expect(inspectionOf(prove, answer(79, begin, look(previous), failed)).kind).toBe('failed');
+    const half = look(previous, { installedSha256: target.executableSha256 });
+    expect(inspectionOf(prove, answer(79, begin, half, failed), previous).kind).toBe('failed');
+    const broken = look(previous, { packageState: 'broken' });
+    expect(inspectionOf(prove, answer(79, begin, broken, failed), previous).kind).toBe('failed');
+    expect(inspectionOf(prove, answer(70, begin), previous)).toMatchObject({
+      kind: 'no-answer',
+      why: 'unknown',
+    });
+    expect(inspectionOf(prove, answer(0, begin, look(previous, { busy: true }), end), previous).kind).toBe(
+      'no-answer',
+    );
+  });
+});
+
+describe('lookOf', () => {
+  it('takes a whole look and refuses one with anything missing or odd', () => {
+    expect(lookOf([begin, look(target)]).ok).toBe(true);
+    for (const key of Object.keys(look(target)).filter((one) => one !== 'step' && one !== 'ok')) {
+      for (const odd of [undefined, null, {}, Number.NaN, -1]) {
+        const result = lookOf([look(target, { [key]: odd })]);
+        expect(result, key).toMatchObject({ ok: false, error: expect.stringContaining(key) });
+      }
+    }
+  });
+});
+
+/** Steps of any shape, biased towards words that mean something. */
+const word = fc.constantFrom('begin', 'look', 'proof', 'end', 'install', 'running', 'left-stopped', '');
+const anyStep = fc.oneof(
+  fc.anything(),
+  fc.dictionary(
+    fc.constantFrom('step', 'ok', 'message', 'service', 'busy', 'runningSha256', 'packageVersion', 'kept'),
+    fc.oneof(word, fc.boolean(), fc.anything()),
+  ),
+);
+const anyAnswer = fc.record({
+  exitCode: fc.oneof(fc.constantFrom(...Object.values(HOST_EXIT)), fc.integer()),
+  steps: fc.array(anyStep).map((steps) => [begin, ...steps] as HostStep[]),
+  stderr: fc.string(),
+});
+
+describe('any answer', () => {
+  it('never throws, and is a success only with the right proof', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...orders), anyAnswer, (order, given) => {
+        lookOf(given.steps);
+        for (const outcome of [outcomeOf(order, given), inspectionOf(order, given, previous)]) {
+          expect(['verified', 'reverted']).not.toContain(outcome.kind);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
