@@ -1,0 +1,65 @@
+/** `rollout history ENV`: the journal in words, newest last; `--verify` says whether the whole chain holds. */
+import { type Entry, GENESIS_HASH, verifyChain } from '../../domain/journal.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { Invocation } from '../invocation.ts';
+import { jsonLine } from '../json-lines.ts';
+import { entryLine, type HostNames, learnNames } from '../render/entry-line.ts';
+import { harmless, moment } from '../render/paint.ts';
+import { sayRefused, withSession } from '../session.ts';
+
+export function run(invocation: Invocation): Promise<number> {
+  const [name = ''] = invocation.args;
+  return withSession(invocation, async (session) => {
+    const context = session.open(name);
+    if (!context.ok) return sayRefused(invocation, [context.error]);
+    const read = await context.value.journal.read(0);
+    if (!read.ok) {
+      const message = 'message' in read.error ? read.error.message : read.error.kind;
+      return sayRefused(invocation, [
+        { exit: 'failed', code: `journal-${read.error.kind}`, message, details: [] },
+      ]);
+    }
+    const entries = read.value;
+    const broken = verifyChain(entries, context.value.digest);
+    const limit = typeof invocation.options.limit === 'number' ? invocation.options.limit : 200;
+    const names: HostNames = new Map();
+    for (const entry of entries) learnNames(entry, names);
+    for (const entry of entries.slice(-limit)) {
+      if (invocation.json) jsonLine(invocation, 'entry', { environment: name, entry });
+      else sayEntry(invocation, entry, entryLine(entry, names, session.paint), session.paint.dim);
+    }
+    if (broken !== null) {
+      return sayRefused(invocation, [
+        {
+          exit: 'failed',
+          code: 'journal-corrupt',
+          message: `the journal of ${name} is not whole: ${JSON.stringify(broken)}; nothing is done on such a record`,
+          details: [],
+        },
+      ]);
+    }
+    if (invocation.options.verify === true && !invocation.json) {
+      const head = entries.at(-1)?.hash ?? GENESIS_HASH;
+      invocation.output.out(`chain whole: ${entries.length} entries, head ${head}`);
+    }
+    if (entries.length === 0 && !invocation.json) invocation.output.out(`${name}: the journal is empty`);
+    return EXIT.done;
+  });
+}
+
+function sayEntry(
+  invocation: Invocation,
+  entry: Entry,
+  text: string | null,
+  dim: (text: string) => string,
+): void {
+  if (text === null) return;
+  const why =
+    entry.body.kind === 'rollout-planned' && entry.reason !== undefined && entry.reason !== ''
+      ? ` (${harmless(entry.reason)})`
+      : '';
+  const who = `${entry.actor.user}@${entry.actor.hostname}`;
+  invocation.output.out(
+    `${dim(`${String(entry.seq).padStart(5)}  ${moment(entry.at)}  ${who}`)}  ${text}${why}`,
+  );
+}

@@ -1,0 +1,70 @@
+/** `rollout releases [ENV]`: what is staged, and what each environment pins, has proven or keeps in quarantine. */
+
+import type { Artifact } from '../../domain/artifact.ts';
+import type { EnvironmentState } from '../../domain/state.ts';
+import { compareVersions } from '../../domain/version.ts';
+import { readState } from '../../engine/start-rollout.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { Invocation } from '../invocation.ts';
+import { jsonLine } from '../json-lines.ts';
+import { columns, moment, type Paint } from '../render/paint.ts';
+import { sayRefused, withSession } from '../session.ts';
+
+export function run(invocation: Invocation): Promise<number> {
+  return withSession(invocation, async (session) => {
+    const [only] = invocation.args;
+    let worst: number = EXIT.done;
+    const blocks: string[] = [];
+    for (const name of only === undefined ? session.names : [only]) {
+      const context = session.open(name);
+      if (!context.ok) return sayRefused(invocation, [context.error]);
+      const [staged, state] = await Promise.all([context.value.store.list(), readState(context.value)]);
+      if (!staged.ok || !state.ok) {
+        const message = staged.ok ? '' : staged.error.message;
+        worst = sayRefused(invocation, [
+          state.ok ? { exit: 'failed', code: 'store-failed', message, details: [] } : state.error,
+        ]);
+        continue;
+      }
+      const artifacts = [...staged.value].sort((a, b) => compareVersions(b.version, a.version));
+      if (invocation.json) {
+        for (const artifact of artifacts)
+          jsonLine(invocation, 'release', { ...artifact, marks: marksOf(artifact, state.value) });
+      } else {
+        blocks.push(releaseLines(name, artifacts, state.value, session.paint).join('\n'));
+      }
+    }
+    if (blocks.length > 0) invocation.output.out(blocks.join('\n\n'));
+    return worst;
+  });
+}
+
+function releaseLines(
+  name: string,
+  artifacts: readonly Artifact[],
+  state: EnvironmentState,
+  paint: Paint,
+): string[] {
+  if (artifacts.length === 0)
+    return [`${paint.strong(name)}  nothing is staged; rollout stage VERSION --package ${name}=FILE`];
+  const rows = artifacts.map((artifact) => [
+    artifact.version,
+    artifact.architecture,
+    artifact.sha256.slice(0, 12),
+    `${(artifact.size / 1e6).toFixed(1)} MB`,
+    moment(artifact.stagedAt),
+    artifact.stagedBy,
+    marksOf(artifact, state).join(', '),
+  ]);
+  return [paint.strong(name), ...columns(rows).map((row) => `  ${row}`)];
+}
+
+function marksOf(artifact: Artifact, state: EnvironmentState): string[] {
+  const marks: string[] = [];
+  const digests = (held: { digests: Readonly<Record<string, string>> }): boolean =>
+    Object.values(held.digests).includes(artifact.sha256);
+  if (state.pin !== null && digests(state.pin)) marks.push('pinned');
+  if (state.receipts.some(digests)) marks.push('proven');
+  if (state.quarantine.some((held) => held.sha256 === artifact.sha256)) marks.push('QUARANTINED');
+  return marks;
+}

@@ -1,0 +1,144 @@
+/** What deploy, promote, canary and a rollback to a version share: prepare, show, ask, run, say how it ended. */
+
+import { parseDuration } from '../../domain/duration.ts';
+import type { Receipt, RolloutKind } from '../../domain/journal.ts';
+import type { EngineContext, Refusal } from '../../engine/context.ts';
+import { preparePlan } from '../../engine/prepare-plan.ts';
+import { runRollout } from '../../engine/run-rollout.ts';
+import {
+  beginRollout,
+  inTheWay,
+  readQuarantine,
+  readState,
+  type StartRequest,
+} from '../../engine/start-rollout.ts';
+import { askConsent } from '../confirm.ts';
+import { sayEnd } from '../ending.ts';
+import { EXIT } from '../exit-codes.ts';
+import { flag, type Invocation, textOption } from '../invocation.ts';
+import { jsonLine } from '../json-lines.ts';
+import { planLines } from '../render/plan-view.ts';
+import { type Session, sayRefused } from '../session.ts';
+
+export interface Forward {
+  readonly kind: RolloutKind;
+  readonly version: string;
+  readonly receipt?: Receipt;
+  readonly override?: string;
+  readonly keep?: boolean;
+}
+
+export async function rollForward(
+  session: Session,
+  context: EngineContext,
+  forward: Forward,
+): Promise<number> {
+  const { invocation } = session;
+  const { name } = context.environment;
+  const state = await readState(context);
+  if (!state.ok) return sayRefused(invocation, [state.error]);
+  const obstacle = inTheWay(state.value, forward, name);
+  if (obstacle === 'carry-on') {
+    if (!invocation.json) invocation.output.err(`${name}: carrying on with ${state.value.rollout?.id ?? ''}`);
+    return carryOn(session, context, 'rollout');
+  }
+  if (obstacle !== null) return sayRefused(invocation, [obstacle]);
+  const line = session.line(name);
+  if (!line.ok) return sayRefused(invocation, [line.error]);
+  const quarantine = await readQuarantine(line.value);
+  if (!quarantine.ok) return sayRefused(invocation, [quarantine.error]);
+  if (!invocation.json) invocation.output.err(`${name}: looking at the fleet ...`);
+  const prepared = await preparePlan(
+    context,
+    {
+      version: forward.version,
+      quarantine: quarantine.value,
+      ...(forward.kind === 'canary' ? { canaryOnly: true } : {}),
+      ...(forward.kind === 'rollback' ? { singleWave: true } : {}),
+    },
+    invocation.signal,
+  );
+  if (!prepared.ok) return sayRefused(invocation, [prepared.error]);
+  if (invocation.signal.aborted) return EXIT.interrupted;
+  const { plan, blockers } = prepared.value;
+  if (invocation.json)
+    jsonLine(invocation, 'plan', { environment: name, version: forward.version, plan, blockers });
+  else
+    for (const text of planLines(context, prepared.value, session.paint, { brief: true }))
+      invocation.output.err(text);
+  if (blockers.length > 0) return sayRefused(invocation, blockers);
+  const hosts = plan.waves.reduce((sum, wave) => sum + wave.hosts.length, 0);
+  if (hosts === 0 && state.value.pin?.version === forward.version) {
+    return sayNothingToDo(invocation, name, forward.version);
+  }
+  const consent = await askConsent(
+    invocation,
+    context.environment,
+    `${forward.kind} ${forward.version} to ${hosts} host(s) of ${name} in ${plan.waves.length} wave(s)`,
+  );
+  if (!consent.given) return consent.exit;
+  const request: StartRequest = { ...forward, reason: invocation.reason };
+  const refusals: Refusal[] = [];
+  const begin = beginRollout(context, request, prepared.value, (refusal) => refusals.push(refusal));
+  const end = await runRollout(context, { ...runOptions(invocation), begin });
+  session.narrator.close();
+  if (refusals.length > 0) return sayRefused(invocation, refusals);
+  return sayEnd(invocation, context, end, forward.kind === 'rollback' ? 'rollback' : 'rollout');
+}
+
+export async function carryOn(
+  session: Session,
+  context: EngineContext,
+  asked: 'rollout' | 'rollback',
+): Promise<number> {
+  const { invocation, narrator } = session;
+  const state = await readState(context);
+  if (!state.ok) return sayRefused(invocation, [state.error]);
+  for (const host of state.value.rollout?.hosts.values() ?? [])
+    narrator.names.set(host.host.id, host.host.name);
+  const end = await runRollout(context, runOptions(invocation));
+  narrator.close();
+  return sayEnd(invocation, context, end, asked);
+}
+
+/** A wrong `--give-up-after` was refused before: see checkDurations. */
+function runOptions(invocation: Invocation): {
+  mode: 'foreground' | 'advance';
+  signal: AbortSignal;
+  holdLimitMs: number;
+} {
+  const limit = parseDuration(textOption(invocation, 'giveUpAfter') ?? '30m');
+  const advance = flag(invocation, 'detach') || invocation.options.advance === true;
+  return {
+    mode: advance ? 'advance' : 'foreground',
+    signal: invocation.signal,
+    holdLimitMs: limit.ok ? limit.value : 0,
+  };
+}
+
+/** Refuses a duration that cannot be read, before anything is done. */
+export function checkDurations(invocation: Invocation): number | null {
+  const given = textOption(invocation, 'giveUpAfter');
+  if (given === undefined) return null;
+  const parsed = parseDuration(given);
+  if (parsed.ok) return null;
+  return sayRefused(invocation, [
+    {
+      exit: 'usage',
+      code: 'bad-duration',
+      message: `--give-up-after ${given}: ${parsed.error}`,
+      details: [],
+      next: 'write it like 90s, 30m or 1h30m',
+    },
+  ]);
+}
+
+function sayNothingToDo(invocation: Invocation, name: string, version: string): number {
+  if (invocation.json)
+    jsonLine(invocation, 'result', { environment: name, exit: EXIT.done, code: 'nothing-to-do', version });
+  else
+    invocation.output.out(
+      `${name}: every eligible host runs ${version} already, and it is the pin; nothing to do`,
+    );
+  return EXIT.done;
+}

@@ -1,0 +1,53 @@
+/** `rollout rollback ENV [--to VERSION]`: every host that the last rollout touched goes back, or the fleet to a version. */
+
+import type { EngineContext } from '../../engine/context.ts';
+import { request } from '../../engine/requests.ts';
+import { readState, rollbackTarget } from '../../engine/start-rollout.ts';
+import { askConsent } from '../confirm.ts';
+import { EXIT } from '../exit-codes.ts';
+import { type Invocation, textOption } from '../invocation.ts';
+import { type Session, sayRefused, withSession } from '../session.ts';
+import { carryOn, checkDurations, rollForward } from './roll-forward.ts';
+
+export async function run(invocation: Invocation): Promise<number> {
+  const [name = ''] = invocation.args;
+  const wrong = checkDurations(invocation);
+  if (wrong !== null) return wrong;
+  return withSession(invocation, async (session) => {
+    const context = session.open(name);
+    if (!context.ok) return sayRefused(invocation, [context.error]);
+    const to = textOption(invocation, 'to');
+    if (to !== undefined) return rollForward(session, context.value, { kind: 'rollback', version: to });
+    return rollBack(session, context.value);
+  });
+}
+
+async function rollBack(session: Session, context: EngineContext): Promise<number> {
+  const { invocation } = session;
+  const { name } = context.environment;
+  const state = await readState(context);
+  if (!state.ok) return sayRefused(invocation, [state.error]);
+  const target = rollbackTarget(state.value, name);
+  if (!target.ok) return sayRefused(invocation, [target.error]);
+  const touched = [...target.value.hosts.values()].filter((host) => host.touched);
+  const consent = await askConsent(
+    invocation,
+    context.environment,
+    `put ${touched.length} host(s) of ${name} back from ${target.value.version}`,
+  );
+  if (!consent.given) return consent.exit;
+  if (target.value.phase.kind !== 'rolling-back') {
+    const asked = await request(context, 'rollback', invocation.reason);
+    if (!asked.ok) return sayRefused(invocation, [asked.error]);
+  }
+  const holder = await context.lease.holder();
+  if (holder !== null) {
+    invocation.output.err(
+      `${name}: ${holder.actor.user}@${holder.actor.hostname} (pid ${holder.pid}) is at work there and will take it back now`,
+    );
+    if (!invocation.json)
+      invocation.output.err(`  next: rollout watch ${name}; rollout advance ${name} once it has ended`);
+    return EXIT.held;
+  }
+  return carryOn(session, context, 'rollback');
+}

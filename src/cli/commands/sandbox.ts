@@ -1,0 +1,74 @@
+/** `rollout sandbox up|down|status`: the embedded fleet, left running so that the real commands can be tried on it. */
+import { readAgents } from '../../adapters/sandbox/sandbox.ts';
+import { DEMO_VERSIONS, demoPackage } from '../demo-packages.ts';
+import { EXIT } from '../exit-codes.ts';
+import { flag } from '../invocation.ts';
+import { jsonLine } from '../json-lines.ts';
+import type { CommandModule } from '../program.ts';
+import { columns } from '../render/paint.ts';
+import { findRunning, layoutFor, runSandbox, startInBackground, stopSandbox } from '../sandbox-process.ts';
+
+export const up: CommandModule = {
+  run: async (invocation) => {
+    if (flag(invocation, 'foreground')) {
+      await runSandbox(invocation);
+      return EXIT.done;
+    }
+    const started = await startInBackground(invocation);
+    if (!started.ok) {
+      invocation.output.err(started.error);
+      return EXIT.failed;
+    }
+    const layout = layoutFor(invocation);
+    if (invocation.json) {
+      jsonLine(invocation, 'sandbox', { ...started.value, root: layout.root });
+      return EXIT.done;
+    }
+    const deb = (environment: string, version: string): string =>
+      demoPackage(layout.packages, environment, version);
+    const [base, good] = DEMO_VERSIONS.map(({ version }) => version);
+    invocation.output.out(
+      [
+        `the sandbox runs (pid ${started.value.pid}, files in ${layout.root}); every host has osquery ${base}. Try:`,
+        `  rollout stage ${base} --package sandbox-gstg=${deb('gstg', base ?? '')} --package sandbox-gprd=${deb('gprd', base ?? '')}`,
+        `  rollout stage ${good} --package sandbox-gstg=${deb('gstg', good ?? '')} --package sandbox-gprd=${deb('gprd', good ?? '')}`,
+        `  rollout plan sandbox-gstg ${good}`,
+        `  rollout deploy sandbox-gstg ${good}`,
+        '  rollout promote sandbox-gprd',
+        'Bad versions lie beside them: 5.11.0 burns CPU, 5.12.0 does not start. To end: rollout sandbox down',
+      ].join('\n'),
+    );
+    return EXIT.done;
+  },
+};
+
+export const down: CommandModule = {
+  run: async (invocation) => {
+    const ran = await stopSandbox(invocation);
+    if (invocation.json) jsonLine(invocation, 'sandbox', { stopped: ran });
+    else
+      invocation.output.out(
+        ran ? 'the sandbox is stopped and its files are deleted' : 'no sandbox was running',
+      );
+    return EXIT.done;
+  },
+};
+
+export const status: CommandModule = {
+  run: async (invocation) => {
+    const layout = layoutFor(invocation);
+    if ((await findRunning(layout)) === null) {
+      invocation.output.err('no sandbox is running; rollout sandbox up starts one');
+      return EXIT.failed;
+    }
+    const agents = await readAgents(layout);
+    if (invocation.json) for (const agent of agents) jsonLine(invocation, 'agent', { ...agent });
+    else
+      invocation.output.out(
+        columns(agents.map(({ host, active, running }) => [host.name, host.zone, active, running])).join(
+          '\n',
+        ),
+      );
+    return EXIT.done;
+  },
+};

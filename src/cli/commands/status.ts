@@ -1,0 +1,42 @@
+/** `rollout status [ENV]`: reads journals only; needs no host, no metrics and no store. */
+import { readStatus } from '../../engine/status.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { Invocation } from '../invocation.ts';
+import { jsonLine } from '../json-lines.ts';
+import { statusLines } from '../render/status-view.ts';
+import { type Session, sayRefused, withSession } from '../session.ts';
+
+export function run(invocation: Invocation): Promise<number> {
+  return withSession(invocation, (session) => showStatus(session, invocation.args[0]));
+}
+
+export async function showStatus(session: Session, only: string | undefined): Promise<number> {
+  const { invocation } = session;
+  let worst: number = EXIT.done;
+  const blocks: string[] = [];
+  for (const name of only === undefined ? session.names : [only]) {
+    const context = session.open(name);
+    const status = context.ok ? await readStatus(context.value) : context;
+    if (!status.ok) {
+      worst = Math.max(worst, sayRefused(invocation, [status.error]));
+    } else if (invocation.json) {
+      const { state, ...rest } = status.value;
+      jsonLine(invocation, 'status', {
+        ...rest,
+        pin: state.pin,
+        receipts: state.receipts,
+        quarantine: state.quarantine,
+        rollout: state.rollout,
+      });
+    } else {
+      blocks.push(statusLines(status.value, session.paint).join('\n'));
+    }
+  }
+  if (only === undefined && !invocation.json) {
+    for (const { name, kind, problems } of session.unusable) {
+      blocks.push(session.paint.dim(`${name}  not usable (${kind}): ${problems[0]?.message ?? ''}`));
+    }
+  }
+  if (blocks.length > 0) invocation.output.out(blocks.join('\n\n'));
+  return worst;
+}

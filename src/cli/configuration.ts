@@ -1,0 +1,48 @@
+/** Where configuration lies and what it holds: the folder given, the one at hand, or what ships with the program. */
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type ConfigPlaces, type LoadedConfig, loadConfig } from '../config/load.ts';
+import { err, ok, type Result } from '../domain/result.ts';
+import { type Refusal, refuse } from '../engine/context.ts';
+import { type Invocation, textOption } from './invocation.ts';
+
+/** The package's own root, in a clone and when installed. */
+const SHIPPED = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Where what is not configuration goes: the sandbox, and paths with `${state}`. */
+export function stateDirOf({ env, home }: Pick<Invocation, 'env' | 'home'>): string {
+  if (env.ROLLOUT_STATE_DIR !== undefined && env.ROLLOUT_STATE_DIR !== '')
+    return resolve(env.ROLLOUT_STATE_DIR);
+  if (env.XDG_STATE_HOME !== undefined && env.XDG_STATE_HOME !== '')
+    return join(env.XDG_STATE_HOME, 'rollout');
+  return join(home, '.local', 'state', 'rollout');
+}
+
+export function configPlaces(invocation: Invocation): Result<ConfigPlaces, Refusal> {
+  const given = textOption(invocation, 'config') ?? invocation.env.ROLLOUT_CONFIG;
+  const dir = given === undefined ? defaultDir(invocation.cwd) : resolve(invocation.cwd, given);
+  if (given !== undefined && !isFolder(join(dir, 'environments'))) {
+    return err(
+      refuse('usage', 'no-config', `${dir} has no folder environments/`, {
+        next: 'name the folder that holds environments/ and playbooks/ with --config',
+      }),
+    );
+  }
+  const stateDir = stateDirOf(invocation);
+  const playbookDirs = [join(SHIPPED, 'playbooks'), join(dir, 'playbooks')];
+  return ok({ dir, playbookDirs, stateDir, homeDir: invocation.home });
+}
+
+export async function readConfiguration(invocation: Invocation): Promise<Result<LoadedConfig, Refusal>> {
+  const places = configPlaces(invocation);
+  return places.ok ? ok(await loadConfig(places.value)) : places;
+}
+
+function defaultDir(cwd: string): string {
+  return isFolder(join(cwd, 'environments')) ? cwd : SHIPPED;
+}
+
+function isFolder(path: string): boolean {
+  return existsSync(path) && statSync(path).isDirectory();
+}

@@ -1,0 +1,221 @@
+/** How a rollout command ends: exit code, a few lines of facts, and what to type next. */
+import { causeInWords } from '../domain/decide-rollback.ts';
+import { formatDuration } from '../domain/duration.ts';
+import type { HostProgress, RolloutState } from '../domain/state.ts';
+import type { EngineContext } from '../engine/context.ts';
+import type { RunEnd } from '../engine/run-rollout.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import type { Invocation } from './invocation.ts';
+import { jsonLine } from './json-lines.ts';
+import { outcomeInWords } from './render/entry-line.ts';
+import { createPaint, facts, harmless, moment, type Paint, someOf } from './render/paint.ts';
+import { sayRefused } from './session.ts';
+
+/** `asked`: the command was itself a rollback, so that having rolled back is its success. */
+export function sayEnd(
+  invocation: Invocation,
+  context: EngineContext,
+  end: RunEnd,
+  asked: 'rollout' | 'rollback',
+): number {
+  const name = context.environment.name;
+  switch (end.kind) {
+    case 'locked': {
+      const { actor, since, pid } = end.holder;
+      return sayRefused(invocation, [
+        {
+          exit: 'locked',
+          code: 'locked',
+          message: `${name} is being worked on by ${actor.user}@${actor.hostname} (pid ${pid}) since ${moment(since)}: ${actor.command}`,
+          details: actor.ciJob === undefined ? [] : [actor.ciJob],
+          next: `rollout watch ${name}; rollout pause ${name} stops its new work`,
+        },
+      ]);
+    }
+    case 'failed':
+      return sayRefused(invocation, [
+        { exit: 'failed', code: 'failed', message: end.message, details: [], next: `rollout status ${name}` },
+      ]);
+    case 'nothing-to-run':
+      return sayNothing(invocation, name);
+    case 'finished':
+    case 'held':
+    case 'interrupted':
+      return sayRollout(invocation, name, end, asked);
+    default:
+      return end satisfies never;
+  }
+}
+
+function sayNothing(invocation: Invocation, name: string): ExitCode {
+  if (invocation.json)
+    jsonLine(invocation, 'result', { environment: name, exit: EXIT.done, code: 'nothing-to-run' });
+  else invocation.output.out(`${name}: nothing is under way`);
+  return EXIT.done;
+}
+
+type RolloutEnd = Extract<RunEnd, { kind: 'finished' | 'held' | 'interrupted' }>;
+
+function sayRollout(
+  invocation: Invocation,
+  name: string,
+  end: RolloutEnd,
+  asked: 'rollout' | 'rollback',
+): ExitCode {
+  const { rollout } = end;
+  const exit = exitOf(end, asked);
+  const uncovered = uncoveredOf(rollout);
+  if (invocation.json) {
+    jsonLine(invocation, 'result', {
+      environment: name,
+      exit,
+      code: end.kind === 'interrupted' ? 'interrupted' : end.reason.code,
+      message: end.kind === 'interrupted' ? 'interrupted' : end.reason.message,
+      rollout: rollout.id,
+      version: rollout.version,
+      phase: rollout.phase.kind,
+      hosts: countStates(rollout),
+      notCovered: uncovered.map(({ name, why }) => ({ name, why })),
+      ...(end.kind === 'held' ? { until: end.until } : {}),
+    });
+    return exit;
+  }
+  const paint = createPaint(invocation.output.color);
+  const title = `${paint.strong(name)}  ${rollout.version}  ${headline(end, paint)}`;
+  invocation.output.out([title, ...facts(factsOf(name, end, uncovered, paint), paint)].join('\n'));
+  return exit;
+}
+
+function exitOf(end: RolloutEnd, asked: 'rollout' | 'rollback'): ExitCode {
+  const { rollout } = end;
+  if (end.kind === 'interrupted') return EXIT.interrupted;
+  if (rollout.phase.kind === 'rollback-incomplete') return EXIT.incomplete;
+  if (end.kind === 'held') return EXIT.held;
+  switch (rollout.phase.kind) {
+    case 'done':
+      return uncoveredOf(rollout).length > 0 ? EXIT.incomplete : EXIT.done;
+    case 'rolled-back':
+      return asked === 'rollback' || rollout.phase.cause.kind === 'canary-finished'
+        ? EXIT.done
+        : EXIT.rolledBack;
+    default:
+      return EXIT.held;
+  }
+}
+
+function headline(end: RolloutEnd, paint: Paint): string {
+  const { phase } = end.rollout;
+  if (end.kind === 'interrupted') return paint.warn('INTERRUPTED: nothing new was begun');
+  switch (phase.kind) {
+    case 'done':
+      return paint.good('done');
+    case 'rolled-back':
+      return phase.cause.kind === 'canary-finished'
+        ? paint.good('canaries passed and were put back')
+        : paint.bad('ROLLED BACK');
+    case 'rollback-incomplete':
+      return paint.bad('ROLLBACK INCOMPLETE');
+    case 'aborted':
+      return paint.warn('aborted: the hosts stay as they are');
+    default:
+      return paint.warn(`waiting (${phase.kind})`);
+  }
+}
+
+interface Uncovered {
+  readonly name: string;
+  readonly why: string;
+}
+
+/** Hosts that must have the version and are not proven to: planned ones and eligible ones that were in no wave. */
+export function uncoveredOf(rollout: RolloutState): Uncovered[] {
+  const uncovered: Uncovered[] = [];
+  if (rollout.kind === 'canary') return uncovered;
+  for (const host of rollout.hosts.values()) {
+    if (host.state !== 'verified' && host.state !== 'gone') {
+      uncovered.push({
+        name: host.host.name,
+        why: `${host.state}${host.outcome === null ? '' : ` (${outcomeInWords(host.outcome)})`}`,
+      });
+    }
+  }
+  for (const host of rollout.leftOut) {
+    if (host.why.kind === 'agent-absent') uncovered.push({ name: host.name, why: 'has no agent to upgrade' });
+    else if (host.why.kind === 'unreachable') uncovered.push({ name: host.name, why: host.why.why });
+  }
+  return uncovered;
+}
+
+function factsOf(
+  name: string,
+  end: RolloutEnd,
+  uncovered: readonly Uncovered[],
+  paint: Paint,
+): [string, string][] {
+  const { rollout } = end;
+  const { phase } = rollout;
+  const rows: [string, string][] = [];
+  const states = countStates(rollout);
+  const hosts = Object.entries(states)
+    .map(([state, n]) => `${n} ${state}`)
+    .join(', ');
+  rows.push(['hosts', hosts === '' ? 'none needed a change' : hosts]);
+  if ('watch' in phase && phase.watch.observedMs > 0)
+    rows.push(['observed', `${formatDuration(phase.watch.observedMs)} healthy`]);
+  if ('cause' in phase) rows.push(['why', harmless(causeInWords(phase.cause))]);
+  else if (end.kind === 'held') rows.push(['waits', harmless(`${end.reason.code}: ${end.reason.message}`)]);
+  if (phase.kind === 'rollback-incomplete') {
+    const left = [...rollout.hosts.values()].filter((host) => host.touched);
+    rows.push(['not back', left.map((host) => troubled(host)).join('; ')]);
+  }
+  if (phase.kind === 'done' && uncovered.length > 0) {
+    rows.push([
+      'not covered',
+      someOf(
+        uncovered.map((host) => `${host.name}: ${harmless(host.why)}`),
+        10,
+      ),
+    ]);
+  }
+  if (phase.kind === 'rolled-back') {
+    rows.push([
+      'pin',
+      rollout.pinBefore === null ? 'none, as before' : `${rollout.pinBefore.version}, as before`,
+    ]);
+    if (phase.cause.kind !== 'canary-finished') rows.push(['quarantine', `rollout quarantine list ${name}`]);
+  }
+  const next = nextOf(name, end);
+  if (next !== null) rows.push(['next', paint.strong(next)]);
+  return rows;
+}
+
+function troubled(host: HostProgress): string {
+  return `${host.host.name} (${host.outcome === null ? host.state : outcomeInWords(host.outcome)})`;
+}
+
+function nextOf(name: string, end: RolloutEnd): string | null {
+  const { phase } = end.rollout;
+  if (end.kind === 'interrupted') return `rollout advance ${name}`;
+  if (phase.kind === 'rollback-incomplete') return `mend those hosts, then rollout advance ${name}`;
+  if (phase.kind === 'aborted') return `rollout rollback ${name} puts the touched hosts back`;
+  if (end.kind === 'finished')
+    return phase.kind === 'rolled-back' && phase.cause.kind !== 'canary-finished'
+      ? `rollout history ${name}`
+      : null;
+  switch (end.reason.code) {
+    case 'approval-needed':
+    case 'no-witness':
+      return `rollout approve ${name} --reason TEXT, then rollout advance ${name}`;
+    case 'paused':
+    case 'artifact-altered':
+      return `rollout resume ${name} goes on, rollout rollback ${name} takes it back`;
+    default:
+      return `rollout advance ${name}`;
+  }
+}
+
+export function countStates(rollout: RolloutState): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const host of rollout.hosts.values()) counts[host.state] = (counts[host.state] ?? 0) + 1;
+  return counts;
+}

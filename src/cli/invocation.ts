@@ -1,0 +1,53 @@
+/** One call of a command: what was typed, where output goes, and when to stop. The only door to the process. */
+
+export interface Output {
+  /** Results: one or more whole lines. */
+  out(text: string): void;
+  /** Progress and complaints. */
+  err(text: string): void;
+  /** Terminal control on the same stream, such as redrawing a line. */
+  errRaw(text: string): void;
+  readonly outIsTerminal: boolean;
+  readonly errIsTerminal: boolean;
+  /** Somebody can be asked. */
+  readonly inIsTerminal: boolean;
+  readonly color: boolean;
+  /** Columns of the terminal; 100 where there is none. */
+  readonly width: number;
+}
+
+export interface Invocation {
+  /** The words as typed behind the program's name, for the journal. */
+  readonly commandLine: string;
+  readonly args: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly home: string;
+  readonly hostname: string;
+  readonly user: string;
+  readonly pid: number;
+  readonly output: Output;
+  /** NDJSON on stdout instead of words. */
+  readonly json: boolean;
+  readonly yes: boolean;
+  readonly reason: string;
+  /** Ctrl-C and SIGTERM: begin nothing new. */
+  readonly signal: AbortSignal;
+}
+
+export function textOption(invocation: Invocation, name: string): string | undefined {
+  const value = invocation.options[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+export function flag(invocation: Invocation, name: string): boolean {
+  return invocation.options[name] === true;
+}
+
+/** An option that may be given several times. */
+export function listOption(invocation: Invocation, name: string): readonly string[] {
+  const value = invocation.options[name];
+  if (Array.isArray(value)) return value.filter((item) => typeof item === 'string');
+  return typeof value === 'string' ? [value] : [];
+}

@@ -1,0 +1,167 @@
+/** A journal entry in words: the same for a running rollout and for `history`. */
+import { causeInWords } from '../../domain/decide-rollback.ts';
+import { formatDuration } from '../../domain/duration.ts';
+import type { Judgement } from '../../domain/gate.ts';
+import type { HostOutcome } from '../../domain/host-outcome.ts';
+import type { AnsweredHost, Entry, HostAction } from '../../domain/journal.ts';
+import { count, harmless, type Paint, someOf } from './paint.ts';
+
+/** Names of hosts by id, learned from the plans that went by. */
+export type HostNames = Map<string, string>;
+
+export function learnNames(entry: Entry, names: HostNames): void {
+  if (entry.body.kind !== 'rollout-planned') return;
+  for (const wave of entry.body.plan.waves) for (const host of wave.hosts) names.set(host.id, host.name);
+  for (const host of entry.body.plan.leftOut) names.set(host.id, host.name);
+}
+
+/** One line, or null for entries that tell a person nothing. */
+export function entryLine(entry: Entry, names: HostNames, paint: Paint): string | null {
+  const body = entry.body;
+  const name = (id: string): string => names.get(id) ?? id;
+  switch (body.kind) {
+    case 'lease-taken':
+      return body.from === undefined ? null : `lease taken over from ${body.from} (epoch ${body.epoch})`;
+    case 'rollout-planned': {
+      const hosts = body.plan.waves.reduce((sum, wave) => sum + wave.hosts.length, 0);
+      const basis = body.override === undefined ? '' : ` WITHOUT A RECEIPT: ${harmless(body.override)}`;
+      return `${body.rolloutId}: ${body.rolloutKind} of ${paint.strong(body.version)} to ${count(hosts, 'host')} in ${count(body.plan.waves.length, 'wave')}${basis}`;
+    }
+    case 'wave-started':
+      return `wave ${body.wave + 1} begins`;
+    case 'hosts-intended':
+      return `${WORDS[body.action].doing} ${someOf(body.hosts.map(name), 6)}`;
+    case 'hosts-answered':
+      return answersLine(body.action, body.hosts, name, paint);
+    case 'hosts-excused':
+      return paint.warn(`left out past their deadline: ${someOf(body.hosts.map(name), 6)}`);
+    case 'wave-acted':
+      return `wave ${body.wave + 1} is changed and proven; watching`;
+    case 'judged':
+      return judgementLine(body.judgement, paint);
+    case 'wave-passed':
+      return paint.good(`wave ${body.wave + 1} passed`);
+    case 'bake-started':
+      return `all waves passed; the pin moves to ${paint.strong(body.pin.version)}; baking`;
+    case 'rollout-done': {
+      const receipt =
+        body.receipt === undefined ? '' : `, observed healthy for ${formatDuration(body.receipt.observedMs)}`;
+      const rest =
+        body.notCovered.length === 0
+          ? ''
+          : paint.warn(`; not covered: ${someOf(body.notCovered.map(name), 6)}`);
+      return paint.good(`done${receipt}`) + rest;
+    }
+    case 'rollback-started':
+      return body.cause.kind === 'canary-finished'
+        ? `the canaries passed; putting them back`
+        : paint.bad(`ROLLING BACK: ${harmless(causeInWords(body.cause))}`);
+    case 'rolled-back': {
+      const pin = body.pin === null ? 'no pin' : `the pin is ${body.pin.version}`;
+      return `rolled back, every touched host proven; ${pin}${body.quarantined.length === 0 ? '' : `; quarantined ${body.quarantined.map((digest) => digest.slice(0, 12)).join(', ')}`}`;
+    }
+    case 'rollback-incomplete':
+      return paint.bad(`NOT PUT BACK by the deadline: ${someOf(body.hosts.map(name), 6)}`);
+    case 'halted':
+      return paint.bad(`HALTED (${body.code}): ${harmless(body.message)}`);
+    case 'pause-requested':
+      return asked(entry, 'pause');
+    case 'resume-requested':
+      return asked(entry, 'resume');
+    case 'approval-given':
+      return asked(entry, 'approve');
+    case 'abort-requested':
+      return asked(entry, 'abort');
+    case 'rollback-requested':
+      return asked(entry, 'roll back');
+    case 'quarantine-lifted':
+      return `${asked(entry, 'lift the quarantine of')} ${body.sha256.slice(0, 12)}`;
+    default:
+      return body satisfies never;
+  }
+}
+
+const WORDS: Readonly<Record<HostAction, { doing: string; done: string }>> = {
+  upgrade: { doing: 'changing', done: 'changed and proven' },
+  inspect: { doing: 'looking again at', done: 'found proven' },
+  prove: { doing: 'proving', done: 'proven again' },
+  revert: { doing: 'putting back', done: 'back and proven' },
+};
+
+function asked(entry: Entry, verb: string): string {
+  const reason = entry.reason === undefined || entry.reason === '' ? '' : `: ${harmless(entry.reason)}`;
+  return `${entry.actor.user}@${entry.actor.hostname} asks to ${verb}${reason}`;
+}
+
+function answersLine(
+  action: HostAction,
+  hosts: readonly AnsweredHost[],
+  name: (id: string) => string,
+  paint: Paint,
+): string {
+  const good = hosts.filter(({ outcome }) => outcome.kind === 'verified' || outcome.kind === 'reverted');
+  const other = hosts.filter(({ outcome }) => outcome.kind !== 'verified' && outcome.kind !== 'reverted');
+  const parts: string[] = [];
+  if (good.length > 0) parts.push(paint.good(`${count(good.length, 'host')} ${WORDS[action].done}`));
+  for (const { id, outcome } of other.slice(0, 5)) {
+    parts.push(paint.bad(`${name(id)} ${outcomeInWords(outcome)}`));
+  }
+  if (other.length > 5) parts.push(paint.bad(`and ${other.length - 5} more in trouble`));
+  return parts.join('; ');
+}
+
+export function outcomeInWords(outcome: HostOutcome): string {
+  switch (outcome.kind) {
+    case 'verified':
+      return outcome.service === 'left-stopped' ? 'proven (service left stopped)' : 'proven';
+    case 'reverted':
+      return outcome.service === 'left-stopped' ? 'put back (service left stopped)' : 'put back';
+    case 'failed':
+      return `${outcome.failure} at ${outcome.step}: ${harmless(outcome.message)}`;
+    case 'blocked':
+      return `blocked (${outcome.why}): ${harmless(outcome.message)}`;
+    case 'no-answer':
+      return `${outcome.why}: ${harmless(outcome.message)}`;
+    case 'gone':
+      return 'is gone';
+    case 'still-previous':
+      return 'still has its previous version';
+    default:
+      return outcome satisfies never;
+  }
+}
+
+export function judgementLine(judgement: Judgement, paint: Paint): string {
+  const words = {
+    pass: paint.good('pass'),
+    fail: paint.bad('FAIL'),
+    inconclusive: paint.warn('inconclusive'),
+    error: paint.warn('error'),
+  };
+  const telling =
+    judgement.kind === 'pass'
+      ? judgement.gates
+      : judgement.gates.filter((gate) => gate.kind === judgement.kind);
+  const why =
+    judgement.kind === 'pass' ? gateNumbers(judgement) : harmless(telling.map((gate) => gate.why).join('; '));
+  return `gates ${words[judgement.kind]} (+${formatDuration(judgement.observedMs)}): ${why}`;
+}
+
+function gateNumbers(judgement: Judgement): string {
+  return judgement.gates
+    .map(
+      (gate) =>
+        `${gate.gate} ${gate.worst === undefined ? '-' : short(gate.worst)}/${short(gate.limit)} ${gate.unit}`,
+    )
+    .join(', ');
+}
+
+/** Three significant figures, so that 59768832 bytes reads 5.98e+7 only where it must. */
+export function short(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (size >= 1e9) return `${(value / 1e9).toPrecision(3)}G`;
+  if (size >= 1e6) return `${(value / 1e6).toPrecision(3)}M`;
+  if (size >= 1e4) return `${(value / 1e3).toPrecision(3)}k`;
+  return Number(value.toPrecision(3)).toString();
+}

@@ -1,0 +1,118 @@
+/**
+ * Tells a running rollout on stderr: one line for every durable step, and on a terminal one live line below them for
+ * what is under way. With `--json` every event goes to stdout instead, as it is.
+ */
+import type { EngineEvent, Tell } from '../../domain/event.ts';
+import type { Invocation } from '../invocation.ts';
+import { jsonLine } from '../json-lines.ts';
+import { entryLine, type HostNames, learnNames, outcomeInWords } from './entry-line.ts';
+import { createPaint, harmless, type Paint, timeOfDay } from './paint.ts';
+
+/** Up to so many hosts at work get a line each; beyond that only the troubled ones do. */
+const FEW_HOSTS = 24;
+
+export interface Narrator {
+  readonly tell: Tell;
+  /** Host names known from before this run. */
+  readonly names: HostNames;
+  /** Ends the live line. */
+  close(): void;
+}
+
+export function createNarrator(invocation: Invocation): Narrator {
+  const names: HostNames = new Map();
+  if (invocation.json) {
+    return {
+      names,
+      // Steps of single hosts are noise for a program: the outcome follows.
+      tell: (event) => {
+        if (event.kind !== 'host-step') jsonLine(invocation, 'event', { event });
+      },
+      close: () => {},
+    };
+  }
+  const paint = createPaint(invocation.output.color);
+  const live = invocation.output.errIsTerminal ? createLiveLine(invocation) : null;
+  let lastWaiting = '';
+  let batch = 0;
+  const line = (event: EngineEvent, text: string): void => {
+    live?.clear();
+    invocation.output.err(`${paint.dim(timeOfDay(event.at))} ${event.environment}  ${text}`);
+    live?.redraw();
+  };
+  const tell: Tell = (event) => {
+    switch (event.kind) {
+      case 'recorded': {
+        learnNames(event.entry, names);
+        lastWaiting = '';
+        if (event.entry.body.kind === 'hosts-intended') batch = event.entry.body.hosts.length;
+        const text = entryLine(event.entry, names, paint);
+        const spelled = event.entry.body.kind === 'hosts-answered' && batch <= FEW_HOSTS;
+        if (text !== null && !spelled) line(event, text);
+        live?.set('');
+        return;
+      }
+      case 'host-answered': {
+        const good = event.outcome.kind === 'verified' || event.outcome.kind === 'reverted';
+        if (batch > FEW_HOSTS && good) return;
+        line(event, `  ${hostLine(event, good, paint)}`);
+        return;
+      }
+      case 'host-step':
+        live?.set(`${event.host.name}: ${event.step.step}`);
+        return;
+      case 'waiting': {
+        const until = event.until === null ? '' : ` (looks again ${timeOfDay(event.until)})`;
+        live?.set(`${event.reason.message}${until}`);
+        // A pipe gets each new reason once; the numbers inside a reason change all the time.
+        if (event.reason.code === lastWaiting) return;
+        lastWaiting = event.reason.code;
+        line(event, paint.dim(`${event.reason.code}: ${harmless(event.reason.message)}`));
+        return;
+      }
+      case 'notice':
+        line(event, paint.warn(harmless(event.reason.message)));
+        return;
+      default:
+        event satisfies never;
+    }
+  };
+  return { names, tell, close: () => live?.clear() };
+}
+
+function hostLine(
+  event: Extract<EngineEvent, { kind: 'host-answered' }>,
+  good: boolean,
+  paint: Paint,
+): string {
+  const mark = good ? paint.good('ok') : paint.bad('!!');
+  const version =
+    event.outcome.kind === 'verified' || event.outcome.kind === 'reverted'
+      ? ` ${event.outcome.packageVersion}`
+      : '';
+  return `${mark} ${event.host.name}${version} ${outcomeInWords(event.outcome)} (${(event.tookMs / 1000).toFixed(1)}s)`;
+}
+
+interface LiveLine {
+  set(text: string): void;
+  clear(): void;
+  redraw(): void;
+}
+
+function createLiveLine(invocation: Invocation): LiveLine {
+  let text = '';
+  const write = (raw: string): void => invocation.output.errRaw(raw);
+  const clear = (): void => write('\r\u001b[K');
+  const redraw = (): void => {
+    if (text !== '') write(`\r\u001b[K${text.slice(0, invocation.output.width - 1)}`);
+  };
+  return {
+    clear,
+    redraw,
+    set: (next) => {
+      text = harmless(next);
+      if (text === '') clear();
+      else redraw();
+    },
+  };
+}

@@ -1,0 +1,75 @@
+/** Colours, columns and clock times for people. Colour never carries meaning alone. */
+
+export interface Paint {
+  readonly good: (text: string) => string;
+  readonly bad: (text: string) => string;
+  readonly warn: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly strong: (text: string) => string;
+}
+
+const plain = (text: string): string => text;
+const sgr =
+  (code: number, end: number) =>
+  (text: string): string =>
+    `\u001b[${code}m${text}\u001b[${end}m`;
+
+export function createPaint(color: boolean): Paint {
+  if (!color) return { good: plain, bad: plain, warn: plain, dim: plain, strong: plain };
+  return { good: sgr(32, 39), bad: sgr(31, 39), warn: sgr(33, 39), dim: sgr(2, 22), strong: sgr(1, 22) };
+}
+
+/** UTC, since a fleet has many time zones: `2026-11-21 03:12:05Z`. */
+export function moment(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')}Z`;
+}
+
+/** Time of day, UTC. */
+export function timeOfDay(at: number): string {
+  return new Date(at).toISOString().slice(11, 19);
+}
+
+/** Plain text of a host, a log or a person, made harmless for a terminal: one line, no control characters. */
+export function harmless(text: string): string {
+  // biome-ignore lint: control characters are what this is about
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/gu, ' ').trim();
+}
+
+/** Left-aligned columns, two spaces apart; the last column is not padded. */
+export function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, index) => {
+      widths[index] = Math.max(widths[index] ?? 0, visibleLength(cell));
+    });
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, index) =>
+        index === row.length - 1 ? cell : cell + ' '.repeat((widths[index] ?? 0) - visibleLength(cell)),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function visibleLength(text: string): number {
+  return text.replace(/\u001b\[\d+m/gu, '').length;
+}
+
+/** A label column and its values, as the ending of a command prints them. */
+export function facts(rows: readonly (readonly [label: string, value: string])[], paint: Paint): string[] {
+  const width = Math.max(0, ...rows.map(([label]) => label.length));
+  return rows.map(([label, value]) => `  ${paint.dim(label.padEnd(width))}  ${value}`);
+}
+
+/** `1 host`, `4 hosts`. */
+export function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+/** At most `most` names, then how many more. */
+export function someOf(names: readonly string[], most: number): string {
+  const more = names.length - most;
+  return more > 0 ? `${names.slice(0, most).join(', ')} and ${more} more` : names.join(', ');
+}

@@ -1,0 +1,107 @@
+/** A prepared plan for people: waves, bounds, gates, who is left out and by what rule. */
+import { formatDuration } from '../../domain/duration.ts';
+import type { LeftOutHost, NotPlanned, PlannedWave } from '../../domain/plan.ts';
+import type { Bound } from '../../domain/policy.ts';
+import type { EngineContext } from '../../engine/context.ts';
+import type { PreparedPlan } from '../../engine/prepare-plan.ts';
+import { short } from './entry-line.ts';
+import { columns, count, harmless, type Paint, someOf } from './paint.ts';
+
+export interface PlanViewOptions {
+  /** Before a rollout: counts instead of every name. */
+  readonly brief: boolean;
+}
+
+export function planLines(
+  context: EngineContext,
+  { plan, release, fleet }: PreparedPlan,
+  paint: Paint,
+  { brief }: PlanViewOptions,
+): string[] {
+  const { name, policy, promotesFrom } = context.environment;
+  const total = plan.waves.reduce((sum, wave) => sum + wave.hosts.length, 0);
+  const after = promotesFrom === null ? '' : `, after ${promotesFrom}`;
+  const lines = [
+    `${paint.strong(name)}  ${release.version}${after}: ${count(total, 'host')} in ${count(plan.waves.length, 'wave')}, of ${count(fleet.hosts.length, 'VM')} in the inventory`,
+  ];
+  for (const artifact of Object.values(release.artifacts)) {
+    lines.push(`  ${artifact.architecture}  ${artifact.originalFileName}  sha256 ${artifact.sha256}`);
+  }
+  lines.push(...columns(plan.waves.map((wave) => waveRow(wave, brief))).map((row) => `  ${row}`));
+  const { environment, zone, role } = policy.waves.maxUnavailable;
+  lines.push(
+    `  at most ${boundText(environment)} of the environment, ${boundText(zone)} of a zone and ${boundText(role)} of a role out of service at once`,
+    `  each wave soaks ${formatDuration(policy.soakMs)}, then ${name} bakes ${formatDuration(policy.bakeMs)}, observed healthy`,
+  );
+  if (!brief) lines.push(...gateLines(context, paint));
+  lines.push(...leftOutLines(plan.leftOut, paint, brief));
+  return lines;
+}
+
+function waveRow(wave: PlannedWave, brief: boolean): string[] {
+  const label = wave.index === 0 ? 'wave 1 (canary)' : `wave ${wave.index + 1}`;
+  const versions = tally(wave.hosts.map((host) => host.from.packageVersion));
+  const roles = tally(wave.hosts.map((host) => host.role));
+  const names = wave.hosts.map((host) => host.name);
+  return [
+    label,
+    count(wave.hosts.length, 'host'),
+    `from ${versions}`,
+    brief && wave.hosts.length > 8 ? roles : someOf(names, brief ? 8 : 200),
+  ];
+}
+
+function tally(items: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1);
+  return [...counts].map(([item, n]) => (counts.size === 1 ? item : `${n} ${item}`)).join(', ');
+}
+
+export function boundText(bound: Bound): string {
+  return bound.kind === 'percent' ? `${bound.percent} %` : count(bound.count, 'host');
+}
+
+function gateLines(context: EngineContext, paint: Paint): string[] {
+  const rows = context.environment.policy.gates.map((gate) => [
+    gate.name,
+    `fails ${gate.direction} ${short(gate.limit)} ${gate.unit}${gate.forMs > 0 ? ` for ${formatDuration(gate.forMs)}` : ''}, window ${formatDuration(gate.windowMs)}`,
+  ]);
+  return [paint.dim('  gates'), ...columns(rows).map((row) => `    ${row}`)];
+}
+
+function leftOutLines(leftOut: readonly LeftOutHost[], paint: Paint, brief: boolean): string[] {
+  if (leftOut.length === 0) return [];
+  if (brief) {
+    const kinds = tally(leftOut.map((host) => host.why.kind));
+    return [`  left out: ${leftOut.length} (${kinds}); rollout plan lists them with the reason`];
+  }
+  const rows = leftOut.map((host) => [host.name, host.role, host.zone, host.why.kind, whyText(host.why)]);
+  return [paint.dim('  left out'), ...columns(rows).map((row) => `    ${row}`)];
+}
+
+export function whyText(why: NotPlanned): string {
+  switch (why.kind) {
+    case 'exempt':
+      return harmless(`${why.reason} [${why.rule}: ${why.evidence}]`);
+    case 'undecided':
+      return harmless(`a person must say [${why.evidence}]`);
+    case 'unsupported':
+      return harmless(why.evidence);
+    case 'excluded':
+      return harmless(why.rule);
+    case 'not-running':
+      return why.status;
+    case 'agent-absent':
+      return 'has no agent to upgrade';
+    case 'already-there':
+      return `runs ${why.packageVersion} already`;
+    case 'unreachable':
+      return harmless(why.why);
+    case 'no-artifact':
+      return `no package for ${why.architecture}`;
+    case 'no-way-back':
+      return `runs ${why.packageVersion} (${why.architecture}), which is not staged`;
+    default:
+      return why satisfies never;
+  }
+}

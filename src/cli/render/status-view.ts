@@ -1,0 +1,118 @@
+/** Where an environment stands, in a few lines that can be read at 03:00: state, why, what is wrong, what to type. */
+import { causeInWords } from '../../domain/decide-rollback.ts';
+import { formatDuration } from '../../domain/duration.ts';
+import type { HostProgress, RolloutState } from '../../domain/state.ts';
+import type { EnvironmentStatus } from '../../engine/status.ts';
+import { countStates } from '../ending.ts';
+import { judgementLine, outcomeInWords } from './entry-line.ts';
+import { columns, count, facts, harmless, moment, type Paint } from './paint.ts';
+
+/** Hosts in trouble that are listed one by one. */
+const MOST_LISTED = 20;
+
+export function statusLines(status: EnvironmentStatus, paint: Paint): string[] {
+  const { name, state, holder } = status;
+  const { pin, rollout } = state;
+  const rows: [string, string][] = [['pin', pin === null ? 'none yet' : pin.version]];
+  const proven = state.receipts.at(-1);
+  if (proven !== undefined)
+    rows.push([
+      'proven',
+      `${proven.version} (${proven.rolloutId}, ${formatDuration(proven.observedMs)} observed)`,
+    ]);
+  if (state.quarantine.length > 0) {
+    rows.push([
+      'quarantine',
+      state.quarantine.map((held) => `${held.version} ${held.sha256.slice(0, 12)}`).join(', '),
+    ]);
+  }
+  if (rollout === null) return [`${paint.strong(name)}  no rollout yet`, ...facts(rows, paint)];
+  rows.push(...rolloutRows(status, rollout, paint));
+  if (holder !== null) {
+    rows.push([
+      'at work',
+      `${holder.actor.user}@${holder.actor.hostname} pid ${holder.pid} since ${moment(holder.since)}: ${harmless(holder.actor.command)}`,
+    ]);
+  }
+  if (status.next !== null) rows.push(['next', paint.strong(status.next)]);
+  return [
+    `${paint.strong(name)}  ${rollout.kind} of ${rollout.version}  ${phaseWord(rollout, paint)}`,
+    ...facts(rows, paint),
+    ...troubleLines(rollout, paint),
+  ];
+}
+
+function phaseWord(rollout: RolloutState, paint: Paint): string {
+  const { phase, stop } = rollout;
+  const where = 'wave' in phase ? ` wave ${phase.wave + 1}/${rollout.waveCount}` : '';
+  if (stop !== null) return paint.warn(`${stop.kind.toUpperCase()} (${phase.kind}${where})`);
+  switch (phase.kind) {
+    case 'done':
+      return paint.good('done');
+    case 'rolled-back':
+      return phase.cause.kind === 'canary-finished'
+        ? paint.good('canaries passed and were put back')
+        : paint.bad('ROLLED BACK');
+    case 'rolling-back':
+      return paint.bad('ROLLING BACK');
+    case 'rollback-incomplete':
+      return paint.bad('ROLLBACK INCOMPLETE');
+    case 'aborted':
+      return paint.warn('aborted');
+    default:
+      return `${phase.kind}${where}`;
+  }
+}
+
+function rolloutRows(
+  { reason, until }: EnvironmentStatus,
+  rollout: RolloutState,
+  paint: Paint,
+): [string, string][] {
+  const rows: [string, string][] = [];
+  const { phase } = rollout;
+  rows.push([
+    'rollout',
+    `${rollout.id}, planned ${moment(rollout.plannedAt)} by ${rollout.plannedBy.user}@${rollout.plannedBy.hostname}${rollout.reason === '' ? '' : `: ${harmless(rollout.reason)}`}`,
+  ]);
+  const states = Object.entries(countStates(rollout)).map(([state, n]) => `${n} ${state}`);
+  rows.push(['hosts', states.length === 0 ? 'none needed a change' : states.join(', ')]);
+  if ('watch' in phase) {
+    const needed = phase.kind === 'soaking' ? rollout.policy.soakMs : rollout.policy.bakeMs;
+    const missing = Math.max(0, needed - phase.watch.observedMs);
+    rows.push([
+      phase.kind === 'soaking' ? 'soak' : 'bake',
+      `${formatDuration(phase.watch.observedMs)} of ${formatDuration(needed)} observed healthy, ${formatDuration(missing)} to go`,
+    ]);
+    if (phase.watch.last !== null) rows.push(['gates', judgementLine(phase.watch.last, paint)]);
+  }
+  if ('cause' in phase) rows.push(['why', harmless(causeInWords(phase.cause))]);
+  if (reason !== null)
+    rows.push([
+      'waits for',
+      harmless(`${reason.code}: ${reason.message}${until === null ? '' : ` (until ${moment(until)})`}`),
+    ]);
+  return rows;
+}
+
+const QUIET = new Set(['pending', 'verified', 'gone', 'reverted']);
+
+function troubleLines(rollout: RolloutState, paint: Paint): string[] {
+  const troubled = [...rollout.hosts.values()].filter(
+    (host) => !QUIET.has(host.state) || host.troubleSince !== null,
+  );
+  if (troubled.length === 0) return [];
+  const rows = troubled.slice(0, MOST_LISTED).map((host) => troubleRow(host));
+  const more = troubled.length - MOST_LISTED;
+  return [
+    paint.dim(`  ${count(troubled.length, 'host')} not settled`),
+    ...columns(rows).map((row) => `    ${row}`),
+    ...(more > 0 ? [`    and ${more} more`] : []),
+  ];
+}
+
+function troubleRow(host: HostProgress): string[] {
+  const outcome = host.outcome === null ? '' : outcomeInWords(host.outcome);
+  const since = host.troubleSince === null ? '' : `since ${moment(host.troubleSince)}`;
+  return [host.host.name, host.state, since, outcome];
+}

@@ -1,0 +1,136 @@
+/** What every command that touches an environment begins with: configuration read, environments wired on demand, closed at the end. */
+import type { LoadedConfig, LoadedEnvironment } from '../config/load.ts';
+import { renderProblems } from '../config/problem.ts';
+import type { Environment } from '../domain/environment.ts';
+import { nearestWord } from '../domain/nearest.ts';
+import { err, ok, type Result } from '../domain/result.ts';
+import { type EngineContext, type Refusal, refuse } from '../engine/context.ts';
+import { readConfiguration } from './configuration.ts';
+import { EXIT } from './exit-codes.ts';
+import type { Invocation } from './invocation.ts';
+import { jsonLine } from './json-lines.ts';
+import { createNarrator, type Narrator } from './render/narrator.ts';
+import { createPaint, type Paint } from './render/paint.ts';
+import { wireEnvironment } from './wire.ts';
+
+export interface Session {
+  readonly invocation: Invocation;
+  readonly paint: Paint;
+  readonly narrator: Narrator;
+  /** Names of the environments that can be used, in the order of promotion. */
+  readonly names: readonly string[];
+  /** The others, with why not. */
+  readonly unusable: readonly Exclude<LoadedEnvironment, { kind: 'ready' }>[];
+  /** The environment, wired; a refusal when there is none of that name or it cannot be used yet. */
+  open(name: string): Result<EngineContext, Refusal>;
+  /** Every environment tied to this one by promotions, itself included. */
+  line(name: string): Result<EngineContext[], Refusal>;
+}
+
+/** Runs `work` with the configuration read; ends with its exit code, or with 2 when there is none. */
+export async function withSession(
+  invocation: Invocation,
+  work: (session: Session) => Promise<number>,
+): Promise<number> {
+  const read = await readConfiguration(invocation);
+  if (!read.ok) return sayRefused(invocation, [read.error]);
+  const narrator = createNarrator(invocation);
+  const wired = new Map<string, EngineContext>();
+  const { environments } = read.value;
+  const usable = [...environments.values()].flatMap((one) => (one.kind === 'ready' ? [one.environment] : []));
+  const open = (name: string): Result<EngineContext, Refusal> => {
+    const before = wired.get(name);
+    if (before !== undefined) return ok(before);
+    const environment = usable.find((one) => one.name === name);
+    if (environment === undefined) return err(whyNotUsable(name, read.value));
+    const context = wireEnvironment(environment, invocation, narrator.tell);
+    wired.set(name, context);
+    return ok(context);
+  };
+  const session: Session = {
+    invocation,
+    paint: createPaint(invocation.output.color),
+    narrator,
+    names: inLine(usable).map((environment) => environment.name),
+    unusable: [...environments.values()].filter((one) => one.kind !== 'ready'),
+    open,
+    line: (name) => {
+      const contexts: EngineContext[] = [];
+      for (const member of tiedTo(name, usable)) {
+        const context = open(member);
+        if (!context.ok) return context;
+        contexts.push(context.value);
+      }
+      return ok(contexts);
+    },
+  };
+  try {
+    return await work(session);
+  } finally {
+    narrator.close();
+    await Promise.all([...wired.values()].map((context) => context.remote.close()));
+  }
+}
+
+function whyNotUsable(name: string, { environments }: LoadedConfig): Refusal {
+  const found = environments.get(name);
+  if (found !== undefined && found.kind !== 'ready') {
+    return refuse('usage', `config-${found.kind}`, `the environment ${name} cannot be used:`, {
+      details: renderProblems(found.problems).split('\n'),
+    });
+  }
+  const known = [...environments.keys()];
+  const meant = nearestWord(name, known);
+  const list = known.length === 0 ? 'there are none' : `there are ${known.join(', ')}`;
+  return refuse('usage', 'unknown-environment', `no environment is called ${JSON.stringify(name)}; ${list}`, {
+    next: meant === null ? '--config DIR names another folder' : `did you mean ${meant}?`,
+  });
+}
+
+/** Predecessors before successors. */
+function inLine(environments: readonly Environment[]): Environment[] {
+  const depth = (environment: Environment, seen: number): number => {
+    const before = environments.find((other) => other.name === environment.promotesFrom);
+    return before === undefined || seen > environments.length ? 0 : 1 + depth(before, seen + 1);
+  };
+  return [...environments].sort((a, b) => depth(a, 0) - depth(b, 0) || (a.name < b.name ? -1 : 1));
+}
+
+function tiedTo(name: string, environments: readonly Environment[]): string[] {
+  const tied = new Set([name]);
+  for (let grown = 0; grown !== tied.size; ) {
+    grown = tied.size;
+    for (const { name: own, promotesFrom } of environments) {
+      if (promotesFrom === null) continue;
+      if (tied.has(own)) tied.add(promotesFrom);
+      if (tied.has(promotesFrom)) tied.add(own);
+    }
+  }
+  return environments.map((environment) => environment.name).filter((member) => tied.has(member));
+}
+
+const REFUSAL_EXIT = {
+  failed: EXIT.failed,
+  usage: EXIT.usage,
+  held: EXIT.held,
+  locked: EXIT.locked,
+} as const;
+
+/** Says why nothing was done and what to type next; answers with the exit code. */
+export function sayRefused(invocation: Invocation, refusals: readonly Refusal[]): number {
+  const exit = Math.max(EXIT.failed, ...refusals.map((refusal) => REFUSAL_EXIT[refusal.exit]));
+  if (invocation.json) {
+    for (const refusal of refusals)
+      jsonLine(invocation, 'refusal', { ...refusal, exit: REFUSAL_EXIT[refusal.exit] });
+    return exit;
+  }
+  const paint = createPaint(invocation.output.color);
+  for (const refusal of refusals) {
+    invocation.output.err(`${paint.bad('rollout:')} ${refusal.message}`);
+    for (const detail of refusal.details.slice(0, 20)) invocation.output.err(`    ${detail}`);
+    if (refusal.details.length > 20)
+      invocation.output.err(`    and ${refusal.details.length - 20} more (--json lists all)`);
+    if (refusal.next !== undefined) invocation.output.err(`  ${paint.dim('next:')} ${refusal.next}`);
+  }
+  return exit;
+}

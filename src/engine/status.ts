@@ -1,0 +1,64 @@
+/** Where an environment stands and what would move it, read from its journal alone: nothing is contacted or changed. */
+import { decide } from '../domain/decide.ts';
+import type { Reason } from '../domain/event.ts';
+import { isFinished } from '../domain/fold.ts';
+import { ok, type Result } from '../domain/result.ts';
+import type { EnvironmentState } from '../domain/state.ts';
+import type { LeaseHolder } from '../ports/lease.ts';
+import type { EngineContext, Refusal } from './context.ts';
+import { readState } from './start-rollout.ts';
+
+export interface EnvironmentStatus {
+  readonly name: string;
+  readonly state: EnvironmentState;
+  /** Who works on it now. */
+  readonly holder: LeaseHolder | null;
+  /** Why nothing moves, or what comes next; null when there is nothing under way. */
+  readonly reason: Reason | null;
+  /** When it moves by itself if somebody works on it, ms since the epoch. */
+  readonly until: number | null;
+  /** The command that would move it; null when nothing needs to be typed. */
+  readonly next: string | null;
+}
+
+export async function readStatus(context: EngineContext): Promise<Result<EnvironmentStatus, Refusal>> {
+  const { name } = context.environment;
+  const read = await readState(context);
+  if (!read.ok) return read;
+  const state = read.value;
+  const holder = await context.lease.holder();
+  const { rollout } = state;
+  if (rollout === null) {
+    return ok({ name, state, holder, reason: null, until: null, next: null });
+  }
+  if (isFinished(rollout)) {
+    const next = rollout.phase.kind === 'aborted' ? `rollout rollback ${name}` : null;
+    return ok({ name, state, holder, reason: null, until: null, next });
+  }
+  const now = context.clock.now();
+  const frozen =
+    context.environment.freeze.find((window) => window.from <= now && now < window.until) ?? null;
+  const decision = decide(rollout, { gone: new Set(), frozen }, now);
+  const until = decision.next === 'wait' || decision.next === 'hold' ? decision.until : null;
+  return ok({
+    name,
+    state,
+    holder,
+    reason: decision.reason,
+    until,
+    next: nextCommand(name, decision.reason.code, holder),
+  });
+}
+
+function nextCommand(name: string, code: string, holder: LeaseHolder | null): string | null {
+  switch (code) {
+    case 'approval-needed':
+    case 'no-witness':
+      return `rollout approve ${name} --reason TEXT`;
+    case 'paused':
+    case 'artifact-altered':
+      return `rollout resume ${name}, or rollout rollback ${name}`;
+    default:
+      return holder === null ? `rollout advance ${name}` : null;
+  }
+}
