@@ -96,9 +96,12 @@ export function execute(options: ExecuteOptions): Promise<RemoteAnswer> {
         ),
       ),
     );
-    void connection.lost.then((why) => {
+    // An exit status may still be in a buffer here, so the end of the connection waits a moment for it; the end of the channel
+    // waits likewise, for the reason why the connection ended.
+    const end = (why: string): void => {
       if (!settled) stops.push(after(clock, LAST_WORDS_MS, () => finish(why)));
-    });
+    };
+    void connection.lost.then(end);
 
     const attach = (channel: ClientChannel): void => {
       channel.on('error', () => {});
@@ -116,7 +119,10 @@ export function execute(options: ExecuteOptions): Promise<RemoteAnswer> {
         signal = code === null ? (name ?? 'a signal') : null;
         if (!settled) stops.push(after(clock, LINGER_MS, () => finish('')));
       });
-      channel.on('close', () => finish('the connection was closed'));
+      channel.on('close', () => {
+        if (exitCode === null && signal === null) end('the channel was closed');
+        else finish('');
+      });
       channel.end(options.programText);
     };
     try {
