@@ -8,9 +8,9 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ssh2 from 'ssh2';
 import type { Clock } from '../../ports/clock.ts';
 import { agentSamples } from './agent-samples.ts';
+import { makeKeyPair } from './key-pair.ts';
 import { type SandboxEnvironment, type SandboxHost, type SandboxLayout, sandboxFleet } from './layout.ts';
 import { type MetricsEndpoint, serveMetrics } from './metrics-endpoint.ts';
 import { HOME } from './sftp-folder.ts';
@@ -41,7 +41,7 @@ export interface SandboxOptions {
 export async function startSandbox({ layout, clock, installed }: SandboxOptions): Promise<Sandbox> {
   const hosts = sandboxFleet();
   const served = hosts.filter((host) => host.served);
-  const client = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'rollout sandbox' });
+  const client = makeKeyPair('rollout-sandbox');
   await writeFile(layout.clientKey, client.private, { mode: 0o600 });
   const servers: HostServer[] = [];
   const knownHosts: string[] = [];
@@ -53,7 +53,7 @@ export async function startSandbox({ layout, clock, installed }: SandboxOptions)
         const root = layout.hostFolder(host);
         await makeHost(root, host);
         await installAgent(root, installed[host.environment]);
-        const key = ssh2.utils.generateKeyPairSync('ed25519', { comment: host.name });
+        const key = makeKeyPair(host.name);
         const server = await serveHost({ root, hostKey: key.private, clientKey: client.public, port: 0 });
         servers.push(server);
         ports.set(host.name, server.port);
@@ -150,7 +150,8 @@ function inventoryLine(host: SandboxHost, ports: ReadonlyMap<string, number>): R
   return {
     id,
     name,
-    address: '127.0.0.1',
+    // What is not served is never contacted: an address of the range for documentation (RFC 5737).
+    address: host.served ? '127.0.0.1' : `192.0.2.${Number(id) % 1_000}`,
     ...(port === undefined ? {} : { port }),
     zone,
     role,

@@ -5,9 +5,9 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
-import { type Attributes, type SFTPWrapper, utils } from 'ssh2';
+import ssh2, { type Attributes, type SFTPWrapper } from 'ssh2';
 
-const { STATUS_CODE, OPEN_MODE } = utils.sftp;
+const { STATUS_CODE, OPEN_MODE } = ssh2.utils.sftp;
 
 /** Home folder of the one user. */
 export const HOME = '/home/ops';

@@ -3,6 +3,7 @@
  * what is under way. With `--json` every event goes to stdout instead, as it is.
  */
 import type { EngineEvent, Tell } from '../../domain/event.ts';
+import type { Entry } from '../../domain/journal.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
 import { entryLine, type HostNames, learnNames, outcomeInWords } from './entry-line.ts';
@@ -10,6 +11,11 @@ import { createPaint, harmless, type Paint, timeOfDay } from './paint.ts';
 
 /** Up to so many hosts at work get a line each; beyond that only the troubled ones do. */
 const FEW_HOSTS = 24;
+
+/** A verdict that stays the same is told again after so long, ms. */
+const VERDICT_EVERY_MS = 10 * 60_000;
+
+const STAGE_ENDS: ReadonlySet<string> = new Set(['wave-started', 'bake-started', 'rollback-started']);
 
 export interface Narrator {
   readonly tell: Tell;
@@ -34,7 +40,19 @@ export function createNarrator(invocation: Invocation): Narrator {
   const paint = createPaint(invocation.output.color);
   const live = invocation.output.errIsTerminal ? createLiveLine(invocation) : null;
   let lastWaiting = '';
+  let lastVerdict: { readonly kind: string; readonly at: number } | null = null;
   let batch = 0;
+  /** A verdict is news when it is another one, or after a while; a day's bake is not 1,440 lines. */
+  const isNews = (entry: Entry): boolean => {
+    if (entry.body.kind !== 'judged') {
+      if (STAGE_ENDS.has(entry.body.kind)) lastVerdict = null;
+      return true;
+    }
+    const { kind } = entry.body.judgement;
+    if (lastVerdict?.kind === kind && entry.at - lastVerdict.at < VERDICT_EVERY_MS) return false;
+    lastVerdict = { kind, at: entry.at };
+    return true;
+  };
   const line = (event: EngineEvent, text: string): void => {
     live?.clear();
     invocation.output.err(`${paint.dim(timeOfDay(event.at))} ${event.environment}  ${text}`);
@@ -44,11 +62,11 @@ export function createNarrator(invocation: Invocation): Narrator {
     switch (event.kind) {
       case 'recorded': {
         learnNames(event.entry, names);
-        lastWaiting = '';
+        if (event.entry.body.kind !== 'judged') lastWaiting = '';
         if (event.entry.body.kind === 'hosts-intended') batch = event.entry.body.hosts.length;
         const text = entryLine(event.entry, names, paint);
         const spelled = event.entry.body.kind === 'hosts-answered' && batch <= FEW_HOSTS;
-        if (text !== null && !spelled) line(event, text);
+        if (text !== null && !spelled && isNews(event.entry)) line(event, text);
         live?.set('');
         return;
       }
