@@ -461,8 +461,9 @@ install_package() {
       rm -f "$pending"
       refuse install 74 "no space to install $3: $(log_tail)"
     fi
-    # The way back must not depend on the health of apt's view of other packages.
-    if [ "$program" = revert ] && [ "$method" = apt ]; then
+    # The way back must not depend on the health of apt's view of other packages; nor is the version to blame for that. dpkg
+    # still checks what the package itself depends on.
+    if [ "$method" = apt ] && { [ "$program" = revert ] || refused_for 'Unmet dependencies. Try .apt'; }; then
       method=dpkg-only
       continue
     fi
@@ -472,7 +473,7 @@ install_package() {
   # A hold that came after the upgrade is somebody's wish; installing takes it off.
   [ "$before_want" != hold ] || echo "$package hold" | dpkg --set-selections
   in_place "$3" "$4" "$5" || refuse install 77 "installing $3 ended without an error, but $package_state ${package_version:-nothing} is installed and $4 has sha256 ${sha:-unreadable}, expected $5"
-  emit install true package "$1" packageVersion "$3" by "$method"
+  emit install true package "$1" packageVersion "$3" by "${method%-only}"
 }
 
 # unit_lines: the unit's state and last words, for a message.

@@ -1,4 +1,16 @@
-import fc from 'fast-check';
+import {
+  anything,
+  array,
+  assert,
+  boolean,
+  constantFrom,
+  dictionary,
+  integer,
+  oneof,
+  property,
+  record,
+  string,
+} from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { inspectionOf, lookOf, outcomeOf } from '../../src/domain/host-answer.ts';
 import { HOST_EXIT, type HostOrder, type HostStep, type PackageRef } from '../../src/domain/host-order.ts';
@@ -171,31 +183,31 @@ describe('lookOf', () => {
     for (const key of Object.keys(look(target)).filter((one) => one !== 'step' && one !== 'ok')) {
       for (const odd of [undefined, null, {}, Number.NaN, -1]) {
         const result = lookOf([look(target, { [key]: odd })]);
-        expect(result, key).toMatchObject({ ok: false, error: expect.stringContaining(key) });
+        expect(result).toMatchObject({ ok: false, error: expect.stringContaining(key) });
       }
     }
   });
 });
 
 /** Steps of any shape, biased towards words that mean something. */
-const word = fc.constantFrom('begin', 'look', 'proof', 'end', 'install', 'running', 'left-stopped', '');
-const anyStep = fc.oneof(
-  fc.anything(),
-  fc.dictionary(
-    fc.constantFrom('step', 'ok', 'message', 'service', 'busy', 'runningSha256', 'packageVersion', 'kept'),
-    fc.oneof(word, fc.boolean(), fc.anything()),
+const word = constantFrom('begin', 'look', 'proof', 'end', 'install', 'running', 'left-stopped', '');
+const anyStep = oneof(
+  anything(),
+  dictionary(
+    constantFrom('step', 'ok', 'message', 'service', 'busy', 'runningSha256', 'packageVersion', 'kept'),
+    oneof(word, boolean(), anything()),
   ),
 );
-const anyAnswer = fc.record({
-  exitCode: fc.oneof(fc.constantFrom(...Object.values(HOST_EXIT)), fc.integer()),
-  steps: fc.array(anyStep).map((steps) => [begin, ...steps] as HostStep[]),
-  stderr: fc.string(),
+const anyAnswer = record({
+  exitCode: oneof(constantFrom(...Object.values(HOST_EXIT)), integer()),
+  steps: array(anyStep).map((steps) => [begin, ...steps] as HostStep[]),
+  stderr: string(),
 });
 
 describe('any answer', () => {
   it('never throws, and is a success only with the right proof', () => {
-    fc.assert(
-      fc.property(fc.constantFrom(...orders), anyAnswer, (order, given) => {
+    assert(
+      property(constantFrom(...orders), anyAnswer, (order, given) => {
         lookOf(given.steps);
         for (const outcome of [outcomeOf(order, given), inspectionOf(order, given, previous)]) {
           expect(['verified', 'reverted']).not.toContain(outcome.kind);

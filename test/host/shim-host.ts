@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -82,6 +83,8 @@ export interface RunOptions {
   /** Stand-ins that come before the usual ones: name to script. */
   readonly tools?: Readonly<Record<string, string>>;
   readonly parameters?: readonly string[];
+  /** The only commands of the machine that are found, by name; all by default. */
+  readonly only?: readonly string[];
 }
 
 export class ShimHost {
@@ -149,7 +152,7 @@ export class ShimHost {
       ...(options.parameters ?? []),
     ];
     const child = spawn('sh', ['-s', '--', ...words], {
-      env: this.#env(options.tools),
+      env: this.#env(options.tools, options.only),
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });
@@ -235,7 +238,7 @@ export class ShimHost {
     rmSync(this.#made, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  #env(tools: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  #env(tools: Readonly<Record<string, string>> = {}, only?: readonly string[]): NodeJS.ProcessEnv {
     const own = join(this.#made, 'tools');
     for (const [name, script] of Object.entries(tools)) {
       mkdirSync(own, { recursive: true });
@@ -248,6 +251,22 @@ export class ShimHost {
       dirname(process.execPath),
       process.env['PATH'] ?? '/usr/bin:/bin',
     ];
+    if (only !== undefined) path.splice(-2, 2, this.#onlyThese(only));
     return { PATH: path.join(delimiter), ROLLOUT_ROOT: this.root, ROLLOUT_NODE: process.execPath };
+  }
+
+  /** A folder with links to these commands of the machine. */
+  #onlyThese(names: readonly string[]): string {
+    const folder = join(this.#made, 'only');
+    mkdirSync(folder, { recursive: true });
+    for (const name of names) {
+      const found = (process.env['PATH'] ?? '/usr/bin:/bin')
+        .split(delimiter)
+        .map((part) => join(part, name))
+        .find((file) => existsSync(file));
+      if (found === undefined) throw new Error(`this machine has no ${name}`);
+      if (!existsSync(join(folder, name))) symlinkSync(found, join(folder, name));
+    }
+    return folder;
   }
 }

@@ -253,6 +253,37 @@ describe('upgrade', () => {
     expect(outcome).toMatchObject({ kind: 'failed', failure: 'proof-failed', step: 'proof' });
   });
 
+  it('works where there is no flock, no timeout and no sha256sum, and still lets only one in', async () => {
+    const only = 'sh cat mkdir rm mv cp chmod wc tr sed awk grep tail date df sleep find ls sync'.split(' ');
+    const tools = { shasum: `exec '${await host.command('command -v sha256sum')}'` };
+    await host.install(old);
+    host.deliver(fresh, old);
+    const order = host.order('upgrade', fresh, old, { proveMs: 1500 });
+    const first = host.start(order, { only, tools });
+    await host.command(
+      'n=0; while [ ! -e "$ROLLOUT_ROOT/run/lock/rollout.lock.d/pid" ] && [ $n -lt 100 ]; do sleep 0.05; n=$((n+1)); done',
+    );
+    expect(outcomeOf(order, await host.run(order, { only, tools }))).toMatchObject({
+      kind: 'blocked',
+      why: 'busy',
+    });
+    expect(outcomeOf(order, await first.answer).kind).toBe('verified');
+    const killed = { only, tools, killAfterSteps: 3 };
+    await host.run(host.order('revert', fresh, old), killed);
+    const revert = host.order('revert', fresh, old);
+    expect(outcomeOf(revert, await host.run(revert, { only, tools })).kind).toBe('reverted');
+    expect(await host.state()).toEqual(runs(old));
+  });
+
+  it('uses dpkg where apt is broken by another package, since the version is not to blame', async () => {
+    await host.install(old);
+    host.deliver(fresh, old);
+    const broken = `echo "E: Unmet dependencies. Try 'apt --fix-broken install' with no packages"; exit 100`;
+    const { answer, outcome } = await upgradeOf(fresh, {}, { 'apt-get': broken });
+    expect(outcome.kind).toBe('verified');
+    expect(answer.steps.find((step) => step.step === 'install')).toMatchObject({ by: 'dpkg' });
+  });
+
   it('goes on when nobody listens any more', async () => {
     await host.install(old);
     host.deliver(fresh, old);
