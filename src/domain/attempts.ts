@@ -32,11 +32,16 @@ export function nameHosts(hosts: readonly HostProgress[]): string {
   return more > 0 ? `${names.join(', ')} and ${more} more` : names.join(', ');
 }
 
-/** Names with what each last answered, at most three. */
+/** What each last answered, hosts with the same trouble together; at most three troubles. */
 export function describeTrouble(hosts: readonly HostProgress[]): string {
-  const parts = hosts.slice(0, 3).map((host) => `${host.host.name} (${troubleOf(host)})`);
-  const more = hosts.length - parts.length;
-  return more > 0 ? `${parts.join(', ')} and ${more} more` : parts.join(', ');
+  const groups = new Map<string, HostProgress[]>();
+  for (const host of hosts) {
+    const trouble = troubleOf(host);
+    groups.set(trouble, [...(groups.get(trouble) ?? []), host]);
+  }
+  const parts = [...groups].slice(0, 3).map(([trouble, members]) => `${nameHosts(members)} (${trouble})`);
+  const more = groups.size - parts.length;
+  return more > 0 ? `${parts.join('; ')}; and ${more} other troubles` : parts.join('; ');
 }
 
 function troubleOf(host: HostProgress): string {

@@ -27,7 +27,8 @@ export function foldEntries(
   entries: readonly Entry[],
   from: EnvironmentState = EMPTY_STATE,
 ): EnvironmentState {
-  return entries.reduce(applyEntry, from);
+  const own: OwnMaps = new WeakSet();
+  return entries.reduce((state, entry) => apply(state, entry, own), from);
 }
 
 /** Ended for good: nothing will be done to a host any more unless a person asks. */
@@ -38,6 +39,16 @@ export function isFinished(rollout: RolloutState): boolean {
 }
 
 export function applyEntry(state: EnvironmentState, entry: Entry): EnvironmentState {
+  return apply(state, entry, new WeakSet());
+}
+
+/**
+ * Host maps that this very fold has made: nobody else has seen them, so they may be changed in place. A copy of 10,000
+ * hosts for every entry would make up most of a replay.
+ */
+type OwnMaps = WeakSet<ReadonlyMap<HostId, HostProgress>>;
+
+function apply(state: EnvironmentState, entry: Entry, own: OwnMaps): EnvironmentState {
   const head = { seq: entry.seq, hash: entry.hash };
   const body = entry.body;
   switch (body.kind) {
@@ -50,7 +61,7 @@ export function applyEntry(state: EnvironmentState, entry: Entry): EnvironmentSt
     default:
       return state.rollout === null
         ? { ...state, head }
-        : { ...applyToRollout(state, state.rollout, entry), head };
+        : { ...applyToRollout(state, state.rollout, entry, own), head };
   }
 }
 
@@ -99,7 +110,14 @@ function untouched(host: PlannedHost, wave: number): HostProgress {
   };
 }
 
-function applyToRollout(state: EnvironmentState, rollout: RolloutState, entry: Entry): EnvironmentState {
+function applyToRollout(
+  state: EnvironmentState,
+  rollout: RolloutState,
+  entry: Entry,
+  own: OwnMaps,
+): EnvironmentState {
+  const updateHosts = (ids: readonly HostId[], change: (host: HostProgress) => HostProgress) =>
+    changeHosts(rollout, ids, change, own);
   const body = entry.body;
   const since = entry.at;
   const withRollout = (change: Partial<RolloutState>): EnvironmentState => ({
@@ -111,12 +129,12 @@ function applyToRollout(state: EnvironmentState, rollout: RolloutState, entry: E
       return withRollout({ phase: { kind: 'acting', wave: body.wave, since } });
     case 'hosts-intended':
       return withRollout({
-        hosts: updateHosts(rollout, body.hosts, (host) => intended(host, body.action, since)),
+        hosts: updateHosts(body.hosts, (host) => intended(host, body.action, since)),
       });
     case 'hosts-answered': {
       const outcomes = new Map(body.hosts.map((answered) => [answered.id, answered.outcome]));
       return withRollout({
-        hosts: updateHosts(rollout, [...outcomes.keys()], (host) => {
+        hosts: updateHosts([...outcomes.keys()], (host) => {
           const outcome = outcomes.get(host.host.id);
           return outcome === undefined ? host : answeredHost(host, body.action, outcome, since);
         }),
@@ -124,7 +142,7 @@ function applyToRollout(state: EnvironmentState, rollout: RolloutState, entry: E
     }
     case 'hosts-excused':
       return withRollout({
-        hosts: updateHosts(rollout, body.hosts, (host) => ({
+        hosts: updateHosts(body.hosts, (host) => ({
           ...host,
           state: 'skipped',
           troubleSince: null,
@@ -147,7 +165,7 @@ function applyToRollout(state: EnvironmentState, rollout: RolloutState, entry: E
         phase: { kind: 'rolling-back', since, cause: body.cause },
         stop: null,
         rollbackRequested: false,
-        hosts: updateHosts(rollout, touchedIds(rollout), (host) => ({
+        hosts: updateHosts(touchedIds(rollout), (host) => ({
           ...host,
           troubleSince: null,
           lastAttemptAt: 0,
@@ -225,12 +243,16 @@ function quarantinedBy(
     }));
 }
 
-function updateHosts(
+function changeHosts(
   rollout: RolloutState,
   ids: readonly HostId[],
   change: (host: HostProgress) => HostProgress,
+  own: OwnMaps,
 ): ReadonlyMap<HostId, HostProgress> {
-  const hosts = new Map(rollout.hosts);
+  const hosts = own.has(rollout.hosts)
+    ? (rollout.hosts as Map<HostId, HostProgress>)
+    : new Map(rollout.hosts);
+  own.add(hosts);
   for (const id of ids) {
     const host = hosts.get(id);
     if (host !== undefined) hosts.set(id, change(host));
