@@ -69,10 +69,10 @@ describe('killed and run again', () => {
   it('an upgrade killed half-way is reverted to where it came from, a stopped service stopped', async () => {
     await host.install(old);
     await host.command('systemctl stop osqueryd');
-    const pushy = makePackage('5.10.3-1.linux', { postinst: 'systemctl start osqueryd; sleep 0.3' });
+    const pushy = makePackage('5.10.3-1.linux', { postinst: 'systemctl start osqueryd; sleep 5' });
     host.deliver(pushy, old);
     // Killed while the package's script has the service already started.
-    await host.run(host.order('upgrade', pushy, old, QUICK), { killAfterMs: 450, killAll: true });
+    await host.run(host.order('upgrade', pushy, old, QUICK), { killAfterMs: 1200, killAll: true });
     expect(await settled(host.order('revert', pushy, old, QUICK))).toMatchObject({
       kind: 'reverted',
       service: 'left-stopped',

@@ -1,10 +1,12 @@
 /**
- * What the embedded fleet's `dpkg` cannot do in sh: reads a `.deb` (control and data in plain tar or gz) into a host's folder.
+ * What the embedded fleet's `dpkg` cannot do in sh: unpacks a `.deb` (control and data in plain tar or gz) into a host's folder.
  *
- * `node unpack-deb.js control FILE ROOT` keeps the package's scripts as `.NAME.new.*` and prints `NAME VERSION`;
- * `node unpack-deb.js unpack FILE ROOT` writes its files and makes those scripts the installed ones. Each file appears
- * whole, by renaming. Only for packages that the demo made or that a person staged: the strict reader is adapters/deb.
+ * `node unpack-deb.js FILE ROOT` marks the package half-installed, runs its preinst, writes its files (each appears whole, by
+ * renaming; edited conffiles stay), marks it unpacked, and prints `NAME VERSION OLDVERSION`. Ends with 1 and dpkg's words on
+ * stderr when the file cannot be read or preinst fails; the old package then stays as it was. Only for packages that the demo
+ * made or that a person staged: the strict reader is adapters/deb.
  */
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -111,38 +113,67 @@ function readLines(path: string): string[] {
     : [];
 }
 
-const [verb, file, root] = process.argv.slice(2);
-if (file === undefined || root === undefined) throw new Error('usage: unpack-deb control|unpack FILE ROOT');
-const members = readAr(readFileSync(file));
-const control = await readTar(members, 'control');
-const text = control.find((entry) => entry.path === 'control')?.bytes.toString('utf8') ?? '';
-const name = field(text, 'Package');
-const folder = join(root, 'var/lib/dpkg/info');
-mkdirSync(folder, { recursive: true });
-if (verb === 'control') {
-  for (const script of SCRIPTS) {
-    rmSync(join(folder, `.${name}.new.${script}`), { force: true });
-    const entry = control.find((one) => one.path === script);
-    if (entry !== undefined) writeFileSync(join(folder, `.${name}.new.${script}`), entry.bytes);
-  }
-  process.stdout.write(`${name} ${field(text, 'Version')}\n`);
-} else {
-  const conffiles = new Set(
-    readLines(join(folder, `.${name}.new.conffiles`)).map((path) => path.replace(/^\//, '')),
-  );
-  const data = await readTar(members, 'data');
-  for (const entry of data) {
-    if (conffiles.has(entry.path) && existsSync(join(root, entry.path))) continue;
-    put(root, entry);
-  }
-  const now = new Set(data.filter((entry) => entry.type !== 'directory').map((entry) => entry.path));
-  for (const old of readLines(join(folder, `${name}.list`))) {
-    if (!now.has(old) && !conffiles.has(old)) rmSync(join(root, old), { force: true });
-  }
-  writeFileSync(join(folder, `${name}.list`), `${[...now].join('\n')}\n`);
-  for (const script of SCRIPTS) {
-    const fresh = join(folder, `.${name}.new.${script}`);
-    if (existsSync(fresh)) renameSync(fresh, join(folder, `${name}.${script}`));
-    else rmSync(join(folder, `${name}.${script}`), { force: true });
+/** dpkg's own state of a package: one line `WANT STATUS VERSION`, replaced whole. */
+function mark(path: string, line: string): void {
+  writeFileSync(`${path}.new`, `${line}\n`);
+  renameSync(`${path}.new`, path);
+}
+
+function giveUp(message: string): never {
+  process.stderr.write(`dpkg: error processing archive ${file} (--install): ${message}\n`);
+  process.exit(1);
+}
+
+async function readPackage(path: string): Promise<{ control: TarFile[]; data: TarFile[] }> {
+  try {
+    const members = readAr(readFileSync(path));
+    return { control: await readTar(members, 'control'), data: await readTar(members, 'data') };
+  } catch (cause) {
+    return giveUp((cause as Error).message);
   }
 }
+
+const [file, root] = process.argv.slice(2);
+if (file === undefined || root === undefined) throw new Error('usage: unpack-deb FILE ROOT');
+const { control, data } = await readPackage(file);
+const text = control.find((entry) => entry.path === 'control')?.bytes.toString('utf8') ?? '';
+const name = field(text, 'Package');
+const version = field(text, 'Version');
+const info = join(root, 'var/lib/dpkg/info');
+const state = join(root, 'var/lib/dpkg/shim', name);
+mkdirSync(info, { recursive: true });
+mkdirSync(dirname(state), { recursive: true });
+const before = readLines(state)[0];
+const oldVersion = before?.split(' ')[2] ?? '';
+mark(state, `install half-installed ${oldVersion === '' ? version : oldVersion}`);
+const preinst = control.find((entry) => entry.path === 'preinst');
+if (preinst !== undefined) {
+  const script = join(info, `.${name}.preinst`);
+  writeFileSync(script, preinst.bytes);
+  const ran = spawnSync('sh', [script, 'upgrade', oldVersion], { stdio: ['ignore', 2, 2] });
+  if (ran.status !== 0) {
+    if (before === undefined) rmSync(state);
+    else mark(state, before);
+    giveUp(`new ${name} package pre-installation script subprocess returned error exit status ${ran.status}`);
+  }
+}
+const scripts = new Map(control.map((entry) => [entry.path, entry.bytes]));
+const conffiles = new Set(
+  (scripts.get('conffiles')?.toString('utf8') ?? '').split('\n').map((path) => path.replace(/^\//, '')),
+);
+for (const entry of data) {
+  if (conffiles.has(entry.path) && existsSync(join(root, entry.path))) continue;
+  put(root, entry);
+}
+const now = new Set(data.filter((entry) => entry.type !== 'directory').map((entry) => entry.path));
+for (const old of readLines(join(info, `${name}.list`))) {
+  if (!now.has(old) && !conffiles.has(old)) rmSync(join(root, old), { force: true });
+}
+writeFileSync(join(info, `${name}.list`), `${[...now].join('\n')}\n`);
+for (const script of SCRIPTS) {
+  const bytes = scripts.get(script);
+  if (bytes === undefined) rmSync(join(info, `${name}.${script}`), { force: true });
+  else writeFileSync(join(info, `${name}.${script}`), bytes);
+}
+mark(state, `install unpacked ${version}`);
+process.stdout.write(`${name} ${version} ${oldVersion}\n`);
