@@ -105,7 +105,8 @@ async function incomingFolder(files: RemoteFiles): Promise<string> {
 }
 
 async function send(files: RemoteFiles, folder: string, source: Bytes): Promise<void> {
-  const part = `${folder}/${source.sha256}.deb.part`;
+  const final = `${folder}/${source.sha256}.deb`;
+  const part = `${final}.part`;
   const free = await files.freeBytes(folder);
   if (free !== null && free < source.size) {
     throw new Error(
@@ -114,7 +115,10 @@ async function send(files: RemoteFiles, folder: string, source: Bytes): Promise<
   }
   try {
     await writeWhole(files, part, source);
-    await files.replace(part, `${folder}/${source.sha256}.deb`);
+    await files.replace(part, final).catch(async (cause: unknown) => {
+      // Another delivery of the same package may have renamed the part that both wrote.
+      if ((await files.size(final)) !== source.size) throw cause;
+    });
   } catch (cause) {
     const left = await files.freeBytes(folder).catch(() => null);
     await files.remove(part).catch(() => {});
@@ -244,16 +248,20 @@ function filesOver(sftp: SFTPWrapper, wait: Wait): RemoteFiles {
       ),
     remove: (path) => wait<void>((done) => sftp.unlink(path, done)),
     async replace(from, to) {
-      try {
-        await wait<void>((done) => sftp.ext_openssh_rename(from, to, done));
-      } catch {
-        // No such extension: SFTP's own rename refuses an existing name.
-        await wait<void>((done) => sftp.unlink(to, done)).catch(() => {});
-        await named(
-          `renaming to ${to}`,
-          wait<void>((done) => sftp.rename(from, to, done)),
-        );
-      }
+      const whole = wait<void>((done) => sftp.ext_openssh_rename(from, to, done));
+      const failed = await whole.then(
+        () => null,
+        (cause: Error) => cause,
+      );
+      if (failed === null) return;
+      // ssh2 throws without a status code when the server lacks the extension; SFTP's own rename refuses an existing name.
+      if (typeof (failed as { code?: unknown }).code === 'number')
+        throw new Error(`renaming to ${to}: ${failed.message}`, { cause: failed });
+      await wait<void>((done) => sftp.unlink(to, done)).catch(() => {});
+      await named(
+        `renaming to ${to}`,
+        wait<void>((done) => sftp.rename(from, to, done)),
+      );
     },
   };
 }
