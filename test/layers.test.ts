@@ -5,7 +5,13 @@ import { expect, it } from 'vitest';
 import { type Exceptions, findBreaches } from './layers/rules.ts';
 
 /** Each with its reason; the check tells when one is no longer needed. */
-const EXCEPTIONS: Exceptions = { long: {}, time: {}, process: {} };
+const EXCEPTIONS: Exceptions = {
+  long: {},
+  time: {},
+  process: {
+    'src/adapters/sandbox/unpack-deb.ts': 'a program of its own: the embedded dpkg runs it with node',
+  },
+};
 
 it('src keeps the layers, leaves time and process to their owners, has no cycles, and says what each file owns', () => {
   const root = join(import.meta.dirname, '..');

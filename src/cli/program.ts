@@ -1,11 +1,8 @@
 /** The command table: names, arguments, options and what to load. Nothing here loads more than commander. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { CommandModule } from './command-module.ts';
 import { EXIT } from './exit-codes.ts';
-import type { Invocation, Output } from './invocation.ts';
-
-export interface CommandModule {
-  run(invocation: Invocation): Promise<number>;
-}
+import type { Output } from './invocation.ts';
 
 interface CommandSpec {
   readonly name: string;

@@ -44,6 +44,7 @@ export async function runSandbox(invocation: Invocation): Promise<void> {
   const sandbox = await startSandbox({
     layout,
     clock: systemClock,
+    path: invocation.env.PATH ?? '/usr/bin:/bin',
     installed: {
       gstg: demoPackage(layout.packages, 'gstg', base),
       gprd: demoPackage(layout.packages, 'gprd', base),

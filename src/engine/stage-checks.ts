@@ -1,7 +1,7 @@
 /** What staging refuses, and why. Pure. */
 import type { Artifact, Sha256 } from '../domain/artifact.ts';
 import { parseVersion, releaseOf } from '../domain/version.ts';
-import type { ReadPackage, StageEnvironment, StageProblem, StageRequest } from './stage.ts';
+import type { ReadPackage, StageEnvironment, StageProblem, StageRequest } from './stage-types.ts';
 
 /** Problems that show before any file is read. */
 export function checkRequest(

@@ -1,18 +1,6 @@
 /** Which environments of the promotion line cannot take a version yet. */
 import type { Architecture } from '../domain/artifact.ts';
-import type { StageEnvironment } from './stage.ts';
-
-export interface StageGap {
-  readonly environment: string;
-  readonly why: /** No package of the version. */
-    | { readonly kind: 'nothing' }
-    /** Others of the line have packages for these architectures, this one has not. */
-    | { readonly kind: 'architectures'; readonly missing: readonly Architecture[] }
-    /** Its store does not answer: it may or may not have the version. */
-    | { readonly kind: 'unknown' };
-  /** One sentence, with what to type. */
-  readonly message: string;
-}
+import type { StageEnvironment, StageGap } from './stage-types.ts';
 
 /** Looks at every store. An environment whose own architectures are known is held to those, others to what the line has. */
 export async function findGaps(

@@ -1,3 +1,4 @@
+/** Where packages are kept: immutable, pinned by sha256, one store an environment. */
 import type { Artifact } from '../domain/artifact.ts';
 import type { Result } from '../domain/result.ts';
 import type { PackageSource } from './remote.ts';

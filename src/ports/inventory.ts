@@ -1,3 +1,4 @@
+/** Where the VMs of an environment are known from. */
 import type { Host } from '../domain/host.ts';
 import type { Result } from '../domain/result.ts';
 

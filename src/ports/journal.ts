@@ -1,3 +1,4 @@
+/** Where entries are kept: append-only, create-only by number. */
 import type { Entry } from '../domain/journal.ts';
 import type { Result } from '../domain/result.ts';
 

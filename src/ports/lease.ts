@@ -1,3 +1,4 @@
+/** Who may work on an environment: one holder at a time. */
 import type { Actor } from '../domain/journal.ts';
 import type { Result } from '../domain/result.ts';
 

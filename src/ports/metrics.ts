@@ -1,3 +1,4 @@
+/** Where measured series are asked for. */
 import type { Sample } from '../domain/gate.ts';
 import type { Result } from '../domain/result.ts';
 

@@ -1,3 +1,4 @@
+/** How a package file is read. */
 import type { DebFacts } from '../domain/artifact.ts';
 import type { Result } from '../domain/result.ts';
 

@@ -1,3 +1,4 @@
+/** How host programs are run on hosts. */
 import type { HostOrder, HostStep } from '../domain/host-order.ts';
 import type { NoAnswerKind } from '../domain/host-outcome.ts';
 

@@ -1,3 +1,4 @@
+/** How secrets are read. */
 import type { SecretRef } from '../domain/connection.ts';
 import type { Result } from '../domain/result.ts';
 

@@ -33,12 +33,14 @@ export interface Sandbox {
 export interface SandboxOptions {
   readonly layout: SandboxLayout;
   readonly clock: Clock;
+  /** PATH of the machine. */
+  readonly path: string;
   /** The package that every host has at the start, by environment: paths of `.deb` files. */
   readonly installed: Readonly<Record<SandboxEnvironment, string>>;
 }
 
 /** Starts from nothing: whatever lay in the folder before is deleted, but for the packages. */
-export async function startSandbox({ layout, clock, installed }: SandboxOptions): Promise<Sandbox> {
+export async function startSandbox({ layout, clock, path, installed }: SandboxOptions): Promise<Sandbox> {
   const hosts = sandboxFleet();
   const served = hosts.filter((host) => host.served);
   const client = makeKeyPair('rollout-sandbox');
@@ -52,9 +54,15 @@ export async function startSandbox({ layout, clock, installed }: SandboxOptions)
       for (let host = queue.shift(); host !== undefined; host = queue.shift()) {
         const root = layout.hostFolder(host);
         await makeHost(root, host);
-        await installAgent(root, installed[host.environment]);
+        await installAgent(root, installed[host.environment], path);
         const key = makeKeyPair(host.name);
-        const server = await serveHost({ root, hostKey: key.private, clientKey: client.public, port: 0 });
+        const server = await serveHost({
+          root,
+          hostKey: key.private,
+          clientKey: client.public,
+          port: 0,
+          path,
+        });
         servers.push(server);
         ports.set(host.name, server.port);
         knownHosts.push(`[127.0.0.1]:${server.port} ${key.public.split(' ').slice(0, 2).join(' ')}`);
@@ -119,12 +127,12 @@ async function makeHost(root: string, host: SandboxHost): Promise<void> {
 }
 
 /** As a person would: dpkg -i, enable, start. */
-function installAgent(root: string, packageFile: string): Promise<void> {
+function installAgent(root: string, packageFile: string, path: string): Promise<void> {
   const script = 'dpkg -i "$1" >/dev/null && systemctl enable "$2" && systemctl start "$2"';
   const shims = fileURLToPath(new URL('./bin', import.meta.url));
   const child = spawn('sh', ['-c', script, 'sandbox', packageFile, SERVICE], {
     env: {
-      PATH: `${shims}:${process.env.PATH ?? '/usr/bin:/bin'}`,
+      PATH: `${shims}:${path}`,
       ROLLOUT_ROOT: root,
       ROLLOUT_NODE: process.execPath,
     },

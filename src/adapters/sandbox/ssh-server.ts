@@ -21,6 +21,8 @@ export interface HostServerOptions {
   readonly clientKey: string;
   /** 0: any free port. */
   readonly port: number;
+  /** PATH of the machine, where sh and its tools are; the stand-ins come before it. */
+  readonly path: string;
 }
 
 export interface HostServer {
@@ -40,9 +42,7 @@ export function serveHost(options: HostServerOptions): Promise<HostServer> {
     connection.on('ready', () => {
       connection.on('session', (accept) => {
         const session = accept();
-        session.on('exec', (acceptExec, _reject, info) =>
-          runCommand(acceptExec(), info.command, options.root),
-        );
+        session.on('exec', (acceptExec, _reject, info) => runCommand(acceptExec(), info.command, options));
         session.on('sftp', (acceptSftp) => serveSftp(acceptSftp, options.root));
       });
     });
@@ -75,11 +75,11 @@ function authenticate(context: AuthContext, allowed: ParsedKey): void {
   return signed === true ? context.accept() : context.reject();
 }
 
-function runCommand(channel: ServerChannel, command: string, root: string): void {
+function runCommand(channel: ServerChannel, command: string, { root, path }: HostServerOptions): void {
   const child = spawn('sh', ['-c', command], {
     cwd: `${root}${HOME}`,
     env: {
-      PATH: `${SHIMS}:${process.env.PATH ?? '/usr/bin:/bin'}`,
+      PATH: `${SHIMS}:${path}`,
       HOME,
       LANG: 'C.UTF-8',
       ROLLOUT_ROOT: root,

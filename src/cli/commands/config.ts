@@ -3,10 +3,10 @@ import { environmentJsonSchema, playbookJsonSchema } from '../../config/json-sch
 import { renderProblems } from '../../config/problem.ts';
 import { renderReference } from '../../config/reference.ts';
 import { refuse } from '../../engine/context.ts';
+import type { CommandModule } from '../command-module.ts';
 import { readConfiguration } from '../configuration.ts';
 import { EXIT } from '../exit-codes.ts';
 import { jsonLine } from '../json-lines.ts';
-import type { CommandModule } from '../program.ts';
 import { columns } from '../render/paint.ts';
 import { sayRefused } from '../session.ts';
 

@@ -3,10 +3,10 @@ import { err, ok, type Result } from '../../domain/result.ts';
 import { type EngineContext, type Refusal, refuse } from '../../engine/context.ts';
 import { openLedger } from '../../engine/run-rollout.ts';
 import { readState } from '../../engine/start-rollout.ts';
+import type { CommandModule } from '../command-module.ts';
 import { askConsent } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import { jsonLine } from '../json-lines.ts';
-import type { CommandModule } from '../program.ts';
 import { columns, moment } from '../render/paint.ts';
 import { type Session, sayRefused, withSession } from '../session.ts';
 

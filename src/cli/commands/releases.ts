@@ -1,13 +1,13 @@
 /** `rollout releases [ENV]`: what is staged, and what each environment pins, has proven or keeps in quarantine. */
 
 import type { Artifact } from '../../domain/artifact.ts';
+import { listReleases } from '../../domain/release.ts';
 import type { EnvironmentState } from '../../domain/state.ts';
-import { compareVersions } from '../../domain/version.ts';
 import { readState } from '../../engine/start-rollout.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
-import { columns, moment, type Paint } from '../render/paint.ts';
+import { columns, moment, type Paint, sizeText } from '../render/paint.ts';
 import { sayRefused, withSession } from '../session.ts';
 
 export function run(invocation: Invocation): Promise<number> {
@@ -26,7 +26,7 @@ export function run(invocation: Invocation): Promise<number> {
         ]);
         continue;
       }
-      const artifacts = [...staged.value].sort((a, b) => compareVersions(b.version, a.version));
+      const artifacts = listReleases(staged.value).flatMap((release) => Object.values(release.artifacts));
       if (invocation.json) {
         for (const artifact of artifacts)
           jsonLine(invocation, 'release', { ...artifact, marks: marksOf(artifact, state.value) });
@@ -51,7 +51,7 @@ function releaseLines(
     artifact.version,
     artifact.architecture,
     artifact.sha256.slice(0, 12),
-    `${(artifact.size / 1e6).toFixed(1)} MB`,
+    sizeText(artifact.size),
     moment(artifact.stagedAt),
     artifact.stagedBy,
     marksOf(artifact, state).join(', '),

@@ -1,10 +1,10 @@
 /** `pause`, `resume`, `approve`, `abort`: what a person asks of a rollout, heard by whoever works on it. */
 import { type RequestKind, request } from '../../engine/requests.ts';
+import type { CommandModule } from '../command-module.ts';
 import { askConsent } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
-import type { CommandModule } from '../program.ts';
 import { sayRefused, withSession } from '../session.ts';
 
 const WORDS: Readonly<

@@ -1,10 +1,10 @@
 /** `rollout sandbox up|down|status`: the embedded fleet, left running so that the real commands can be tried on it. */
 import { readAgents } from '../../adapters/sandbox/sandbox.ts';
+import type { CommandModule } from '../command-module.ts';
 import { DEMO_VERSIONS, demoPackage } from '../demo-packages.ts';
 import { EXIT } from '../exit-codes.ts';
 import { flag } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
-import type { CommandModule } from '../program.ts';
 import { columns } from '../render/paint.ts';
 import { findRunning, layoutFor, runSandbox, startInBackground, stopSandbox } from '../sandbox-process.ts';
 

@@ -4,11 +4,12 @@ import { systemClock } from '../../adapters/clock/system-clock.ts';
 import { debReader } from '../../adapters/deb/read.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { type EngineContext, type Refusal, refuse } from '../../engine/context.ts';
-import { type StagedPackage, type StageEnvironment, type StageOutcome, stage } from '../../engine/stage.ts';
+import { stage } from '../../engine/stage.ts';
+import type { StagedPackage, StageEnvironment, StageOutcome } from '../../engine/stage-types.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type Invocation, listOption } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
-import type { Paint } from '../render/paint.ts';
+import { type Paint, sizeText } from '../render/paint.ts';
 import { type Session, sayRefused, withSession } from '../session.ts';
 import { actorOf } from '../wire.ts';
 
@@ -118,9 +119,7 @@ function sayPackage(
     case 'already-there': {
       const { version, architecture, sha256, size } = result.artifact;
       const word = result.kind === 'published' ? paint.good('staged') : 'already staged';
-      output.out(
-        `${environment}  ${version} ${architecture}  ${word}  ${(size / 1e6).toFixed(1)} MB  sha256 ${sha256}`,
-      );
+      output.out(`${environment}  ${version} ${architecture}  ${word}  ${sizeText(size)}  sha256 ${sha256}`);
       return;
     }
     case 'refused':
