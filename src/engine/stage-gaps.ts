@@ -1,5 +1,4 @@
 /** Which environments of the promotion line cannot take a version yet. */
-import type { Architecture } from '../domain/artifact.ts';
 import type { StageEnvironment, StageGap } from './stage-types.ts';
 
 /** Looks at every store. An environment whose own architectures are known is held to those, others to what the line has. */
