@@ -9,6 +9,7 @@ import type { Invocation } from './invocation.ts';
 import { jsonLine } from './json-lines.ts';
 import { outcomeInWords } from './render/entry-line.ts';
 import { createPaint, facts, harmless, moment, type Paint, someOf } from './render/paint.ts';
+import { verdictLines } from './render/verdict-table.ts';
 import { sayRefused } from './session.ts';
 
 /** `asked`: the command was itself a rollback, so that having rolled back is its success. */
@@ -82,7 +83,12 @@ function sayRollout(
   }
   const paint = createPaint(invocation.output.color);
   const title = `${paint.strong(name)}  ${rollout.version}  ${headline(end, paint)}`;
-  invocation.output.out([title, ...facts(factsOf(name, end, uncovered, paint), paint)].join('\n'));
+  const { phase } = rollout;
+  const verdict =
+    'cause' in phase && phase.cause.kind === 'verdict' ? verdictLines(phase.cause.judgement, paint) : [];
+  invocation.output.out(
+    [title, ...facts(factsOf(name, end, uncovered, paint), paint), ...verdict].join('\n'),
+  );
   return exit;
 }
 

@@ -4,8 +4,9 @@ import { formatDuration } from '../../domain/duration.ts';
 import type { HostProgress, RolloutState } from '../../domain/state.ts';
 import type { EnvironmentStatus } from '../../engine/status.ts';
 import { countStates } from '../ending.ts';
-import { judgementLine, outcomeInWords } from './entry-line.ts';
+import { outcomeInWords } from './entry-line.ts';
 import { columns, count, facts, harmless, moment, type Paint } from './paint.ts';
+import { verdictLines } from './verdict-table.ts';
 
 /** Hosts in trouble that are listed one by one. */
 const MOST_LISTED = 20;
@@ -27,7 +28,7 @@ export function statusLines(status: EnvironmentStatus, paint: Paint): string[] {
     ]);
   }
   if (rollout === null) return [`${paint.strong(name)}  no rollout yet`, ...facts(rows, paint)];
-  rows.push(...rolloutRows(status, rollout, paint));
+  rows.push(...rolloutRows(status, rollout));
   if (holder !== null) {
     rows.push([
       'at work',
@@ -38,8 +39,15 @@ export function statusLines(status: EnvironmentStatus, paint: Paint): string[] {
   return [
     `${paint.strong(name)}  ${rollout.kind} of ${rollout.version}  ${phaseWord(rollout, paint)}`,
     ...facts(rows, paint),
+    ...judgementOf(rollout, paint),
     ...troubleLines(rollout, paint),
   ];
+}
+
+/** The newest judgement of a watch, or the one that a rollback rests on. */
+function judgementOf({ phase }: RolloutState, paint: Paint): string[] {
+  if ('watch' in phase && phase.watch.last !== null) return verdictLines(phase.watch.last, paint);
+  return 'cause' in phase && phase.cause.kind === 'verdict' ? verdictLines(phase.cause.judgement, paint) : [];
 }
 
 function phaseWord(rollout: RolloutState, paint: Paint): string {
@@ -84,7 +92,6 @@ function rolloutRows(
       phase.kind === 'soaking' ? 'soak' : 'bake',
       `${formatDuration(phase.watch.observedMs)} of ${formatDuration(needed)} observed healthy, ${formatDuration(missing)} to go`,
     ]);
-    if (phase.watch.last !== null) rows.push(['gates', judgementLine(phase.watch.last, paint)]);
   }
   if ('cause' in phase) rows.push(['why', harmless(causeInWords(phase.cause))]);
   if (reason !== null)

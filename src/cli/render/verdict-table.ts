@@ -1,0 +1,45 @@
+/** A judgement as a table: every gate with its number, limit, samples and, where it did not pass, the query to check it by. */
+import type { GateVerdict, Judgement } from '../../domain/gate.ts';
+import { short } from './entry-line.ts';
+import { columns, harmless, type Paint, someOf, timeOfDay } from './paint.ts';
+
+export function verdictLines(judgement: Judgement, paint: Paint): string[] {
+  const rows = judgement.gates.map((gate) => [
+    gate.gate,
+    verdictWord(gate, paint),
+    `worst ${gate.worst === undefined ? '-' : short(gate.worst)}`,
+    `limit ${gate.direction === 'above' ? '<=' : '>='} ${short(gate.limit)} ${gate.unit}`,
+    `${gate.samples} samples`,
+  ]);
+  const span = `${timeOfDay(judgement.from)} to ${timeOfDay(judgement.to)} UTC`;
+  return [
+    paint.dim(`  gates, ${span}`),
+    ...columns(rows).map((row) => `    ${row}`),
+    ...judgement.gates.filter((gate) => gate.kind !== 'pass').flatMap((gate) => explain(gate, paint)),
+  ];
+}
+
+function verdictWord(gate: GateVerdict, paint: Paint): string {
+  switch (gate.kind) {
+    case 'pass':
+      return paint.good('pass');
+    case 'fail':
+      return paint.bad('FAIL');
+    case 'inconclusive':
+    case 'error':
+      return paint.warn(gate.kind);
+    default:
+      return gate.kind satisfies never;
+  }
+}
+
+function explain(gate: GateVerdict, paint: Paint): string[] {
+  const lines = [`    ${gate.gate}: ${harmless(gate.why)}`];
+  if (gate.offenders.length > 0) {
+    const offenders = gate.offenders.map((offender) => `${offender.hostName} ${short(offender.value)}`);
+    lines.push(`      over the limit: ${someOf(offenders, 10)}`);
+  }
+  if (gate.silent.length > 0) lines.push(`      without a number: ${someOf(gate.silent, 10)}`);
+  lines.push(paint.dim(`      query: ${harmless(gate.query)}`));
+  return lines;
+}
