@@ -72,11 +72,7 @@ function phaseWord(rollout: RolloutState, paint: Paint): string {
   }
 }
 
-function rolloutRows(
-  { reason, until }: EnvironmentStatus,
-  rollout: RolloutState,
-  paint: Paint,
-): [string, string][] {
+function rolloutRows({ reason, until }: EnvironmentStatus, rollout: RolloutState): [string, string][] {
   const rows: [string, string][] = [];
   const { phase } = rollout;
   rows.push([
