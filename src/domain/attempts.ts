@@ -1,9 +1,9 @@
 /** Pacing and deadlines of attempts at hosts, and how hosts are named in a sentence. Pure. */
 import type { HostProgress, RolloutState } from './state.ts';
 
-/** Attempts at one host keep their distance; a host without trouble is due at once. */
+/** Attempts at one host keep their distance; a host without trouble is due at once, and so are all when the clock went back. */
 export function isDue(host: HostProgress, rollout: RolloutState, now: number): boolean {
-  return host.troubleSince === null || now >= nextAttemptAt(host, rollout);
+  return host.troubleSince === null || now >= nextAttemptAt(host, rollout) || now < host.lastAttemptAt;
 }
 
 export function nextAttemptAt(host: HostProgress, rollout: RolloutState): number {
@@ -20,9 +20,12 @@ export function earliestAttempt(hosts: readonly HostProgress[], rollout: Rollout
   return earliest;
 }
 
-/** In trouble for longer than a host may be. */
-export function isOverdue(host: HostProgress, rollout: RolloutState, now: number): boolean {
-  return host.troubleSince !== null && now - host.troubleSince >= rollout.policy.limits.hostDeadlineMs;
+/** In trouble for longer than a host may be, as attempts have seen it: a night in which nobody tried counts nothing. */
+export function isOverdue(host: HostProgress, rollout: RolloutState): boolean {
+  return (
+    host.troubleSince !== null &&
+    host.lastAttemptAt - host.troubleSince >= rollout.policy.limits.hostDeadlineMs
+  );
 }
 
 /** At most five names, then how many more. */

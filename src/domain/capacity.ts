@@ -17,7 +17,10 @@ const OUT_OF_SERVICE: ReadonlySet<HostState> = new Set<HostState>([
 
 /** Out of service, as far as anybody knows. A skipped host that was touched has never been proven either. */
 export function isOutOfService(host: HostProgress): boolean {
-  return OUT_OF_SERVICE.has(host.state) || (host.state === 'skipped' && host.touched);
+  if (host.state === 'skipped') return host.touched;
+  // Looked at again and found with neither version in order: to be changed again, but not serving.
+  if (host.state === 'pending') return host.touched && host.outcome?.kind === 'failed';
+  return OUT_OF_SERVICE.has(host.state);
 }
 
 interface Room {

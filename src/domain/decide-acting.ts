@@ -3,10 +3,11 @@
  *
  * A1  A host whose outcome is not known is looked at before it is touched again.
  * A2  New hosts are taken only within the bounds on unavailability (capacity.ts).
- * A3  Beyond its deadline a host is left out if the policy allows that many, else it holds the rollout.
+ * A3  Beyond its deadline a host is left out if the policy allows that many, else it holds the rollout. One that failed and
+ *     cannot be put back is never left out: a person must look at it.
  */
 import { describeTrouble, earliestAttempt, idsOf, isDue, isOverdue, nameHosts } from './attempts.ts';
-import { batchWithin } from './capacity.ts';
+import { batchWithin, isOutOfService } from './capacity.ts';
 import { act, type Decision, hold, record, wait } from './decision.ts';
 import type { HostProgress, HostState, RolloutState } from './state.ts';
 
@@ -23,7 +24,8 @@ const CHANGEABLE: ReadonlySet<HostState> = new Set<HostState>([
 ]);
 
 export function decideActing(rollout: RolloutState, wave: number, now: number): Decision {
-  const open = [...rollout.hosts.values()].filter((host) => host.wave === wave && !SETTLED.has(host.state));
+  // Of the waves before, only hosts that were gone and are back.
+  const open = [...rollout.hosts.values()].filter((host) => host.wave <= wave && !SETTLED.has(host.state));
   const altered = open.find(
     (host) =>
       host.state === 'blocked' && host.outcome?.kind === 'blocked' && host.outcome.why === 'digest-mismatch',
@@ -44,8 +46,11 @@ export function decideActing(rollout: RolloutState, wave: number, now: number): 
   if (open.length === 0) {
     return record({ kind: 'wave-acted', wave }, 'wave-acted', `wave ${wave + 1} is changed and proven`);
   }
-  const overdue = open.filter((host) => isOverdue(host, rollout, now));
-  const left = leaveOut(rollout, overdue);
+  const overdue = open.filter((host) => isOverdue(host, rollout));
+  const left = leaveOut(
+    rollout,
+    overdue.filter((host) => host.state !== 'reverting' && host.state !== 'revert-failed'),
+  );
   if (left !== null) return left;
   // A3: with a host out of reach for too long, those in trouble are tried again and no fresh one is taken.
   const candidates = open.filter(
@@ -58,8 +63,8 @@ export function decideActing(rollout: RolloutState, wave: number, now: number): 
   if (batch.length > 0) {
     return act('upgrade', idsOf(batch), 'upgrading', `changing ${batch.length} host(s) of wave ${wave + 1}`);
   }
-  const troubled = open.filter((host) => host.troubleSince !== null);
-  const next = earliestAttempt(troubled, rollout) ?? now + rollout.policy.limits.retryEveryMs;
+  const waiting = open.filter((host) => !isDue(host, rollout, now));
+  const next = earliestAttempt(waiting, rollout);
   if (overdue.length > 0) {
     return hold(
       next,
@@ -67,7 +72,13 @@ export function decideActing(rollout: RolloutState, wave: number, now: number): 
       `waiting for ${describeTrouble(overdue)}; no other host is changed meanwhile`,
     );
   }
-  return wait(next, 'retrying', `trying again: ${describeTrouble(troubled)}`);
+  if (next !== null) return wait(next, 'retrying', `trying again: ${describeTrouble(waiting)}`);
+  const out = [...rollout.hosts.values()].filter(isOutOfService);
+  return hold(
+    null,
+    'no-room',
+    `no further host may be taken out of service: ${out.length} already are or may be: ${describeTrouble(out)}`,
+  );
 }
 
 /** Right after a crash nothing is known of the host: looking is free, so the first look is at once. */

@@ -11,9 +11,20 @@ const HAS_FAILED: ReadonlySet<HostState> = new Set<HostState>([
   'reverted',
 ]);
 
-/** A VM that is no longer there is gone, not failed; nothing waits for it. */
-export function settleGone(rollout: RolloutState, { gone }: Observations): Decision | null {
-  if (gone.size === 0) return null;
+/** A VM that is no longer there is gone, not failed; nothing waits for it. One that is back is as it was left. */
+export function settleVanished(rollout: RolloutState, { gone, present }: Observations): Decision | null {
+  const returned = [...rollout.hosts.values()].filter(
+    (host) => host.state === 'gone' && present.has(host.host.id),
+  );
+  if (returned.length > 0) {
+    const outcome = { kind: 'no-answer', why: 'unknown', message: 'back in the inventory' } as const;
+    const hosts = returned.map((host) => ({ id: host.host.id, outcome, tookMs: 0 }));
+    return record(
+      { kind: 'hosts-answered', action: 'inspect', hosts },
+      'hosts-returned',
+      `${nameHosts(returned)}: back in the inventory`,
+    );
+  }
   const vanished: HostProgress[] = [];
   for (const id of gone) {
     const host = rollout.hosts.get(id);

@@ -1,7 +1,7 @@
 /**
  * What comes next while a wave soaks or an environment bakes. Pure.
  *
- * W1  Only observed time counts (judge.ts); a gap lengthens the watch.
+ * W1  Only observed time counts (judge.ts); a gap lengthens the watch. The newest judgement must be a pass.
  * W2  A fail verdict starts the rollback, paused or not; inconclusive and error only wait.
  * W3  The watch ends with a proof on every host: metrics cannot show which executable runs.
  * W4  Where nothing can be watched, a person must say so; silence is not health.
@@ -32,9 +32,9 @@ export function decideWatching(rollout: RolloutState, phase: WatchedPhase, now: 
   }
   const neededMs = phase.kind === 'soaking' ? rollout.policy.soakMs : rollout.policy.bakeMs;
   const watched = judgeable(rollout);
-  const blind = watched.length === 0 && neededMs > 0 && rollout.approvedAt < phase.since;
-  if (watch.observedMs < neededMs && watched.length > 0)
-    return keepJudging(rollout, phase, watched, neededMs, now);
+  const blind = watched.length === 0 && neededMs > 0 && rollout.approvedAt === 0;
+  const seenEnough = watch.observedMs >= neededMs && (watch.last === null || watch.last.kind === 'pass');
+  if (!seenEnough && watched.length > 0) return keepJudging(rollout, phase, watched, neededMs, now);
   if (rollout.stop !== null) return holdStopped(rollout.stop);
   if (blind) {
     return hold(
@@ -62,7 +62,7 @@ function keepJudging(
   // The window of a rate must lie wholly behind the change, or it would mix the old version in.
   const warmUpMs = kind === 'soaking' ? Math.max(0, ...gates.map((gate) => gate.windowMs)) : 0;
   const newest = now - sampleDelayMs;
-  const from = Math.max(watch.judgedTo ?? since + warmUpMs, newest - MOST_STEPS * sampleEveryMs);
+  const from = Math.max(watch.judgedTo ?? 0, since + warmUpMs, newest - MOST_STEPS * sampleEveryMs);
   const steps = Math.floor((newest - from) / sampleEveryMs);
   const lastTried = watch.lastAt + sampleEveryMs;
   if (steps >= 1 && now >= lastTried) {
@@ -103,18 +103,17 @@ function failedGates(judgement: Judgement): string {
 
 /** W3. */
 function proveThenPass(rollout: RolloutState, phase: WatchedPhase, now: number): Decision {
-  const since = phase.watch.lastAt === 0 ? phase.since : phase.watch.lastAt;
   const toProve = [...rollout.hosts.values()].filter(
     (host) =>
       host.state === 'verified' &&
-      host.provenAt < since &&
+      host.provenSeq < phase.watch.markSeq &&
       (phase.kind === 'baking' || host.wave === phase.wave),
   );
   const due = toProve.filter((host) => isDue(host, rollout, now));
   if (due.length > 0) {
     return act('prove', idsOf(due.slice(0, BATCH)), 'proving', `proving ${nameHosts(due)} once more`);
   }
-  const overdue = toProve.filter((host) => isOverdue(host, rollout, now));
+  const overdue = toProve.filter((host) => isOverdue(host, rollout));
   const left = leaveOut(rollout, overdue);
   if (left !== null) return left;
   if (toProve.length > 0) {

@@ -7,7 +7,7 @@
  * D4  Whoever asked for a pause, an abort or a rollback is heard before new work.
  */
 import { decideActing } from './decide-acting.ts';
-import { decideFailed, settleGone } from './decide-failed.ts';
+import { decideFailed, settleVanished } from './decide-failed.ts';
 import { decideRollback } from './decide-rollback.ts';
 import { decideWatching } from './decide-watching.ts';
 import { type Decision, finish, hold, holdStopped, type Observations, record } from './decision.ts';
@@ -32,7 +32,7 @@ export function decide(rollout: RolloutState, observed: Observations, now: numbe
       return finish('rolled-back', 'every touched host is back on its previous version, proven');
     default:
   }
-  const settled = settleGone(rollout, observed);
+  const settled = settleVanished(rollout, observed);
   if (settled !== null) return settled;
   if (phase.kind === 'rolling-back' || phase.kind === 'rollback-incomplete')
     return decideRollback(rollout, phase, now);
@@ -53,7 +53,8 @@ export function decide(rollout: RolloutState, observed: Observations, now: numbe
 }
 
 function startWave(rollout: RolloutState, wave: number, { frozen }: Observations): Decision {
-  if (wave >= rollout.waveCount) return startBake(rollout);
+  // A canary never moves the pin, not even one that had nothing to change.
+  if (wave >= rollout.waveCount) return rollout.kind === 'canary' ? endCanary(rollout) : startBake(rollout);
   if (frozen !== null) {
     const until = new Date(frozen.until).toISOString();
     return hold(frozen.until, 'frozen', `changes are frozen until ${until}: ${frozen.reason}`);
@@ -65,14 +66,10 @@ function startWave(rollout: RolloutState, wave: number, { frozen }: Observations
   );
 }
 
-function afterWave(
-  rollout: RolloutState,
-  { wave, since: approvableSince }: { wave: number; since: number },
-  observed: Observations,
-): Decision {
+function afterWave(rollout: RolloutState, { wave }: { wave: number }, observed: Observations): Decision {
   if (rollout.kind === 'canary') return endCanary(rollout);
   const approvalDue = wave === 0 && rollout.policy.approval === 'after-canary' && rollout.kind !== 'rollback';
-  if (approvalDue && wave + 1 < rollout.waveCount && rollout.approvedAt < approvableSince) {
+  if (approvalDue && wave + 1 < rollout.waveCount && rollout.approvedAt === 0) {
     return hold(
       null,
       'approval-needed',

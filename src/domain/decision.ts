@@ -9,6 +9,8 @@ import type { Stop } from './state.ts';
 export interface Observations {
   /** Hosts of this rollout that the inventory no longer has, in zones that it could list. */
   readonly gone: ReadonlySet<HostId>;
+  /** Hosts of this rollout that the inventory has: one that was gone may be back. */
+  readonly present: ReadonlySet<HostId>;
   /** The freeze window that is in force now, if any. */
   readonly frozen: FreezeWindow | null;
 }

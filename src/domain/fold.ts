@@ -3,7 +3,8 @@
  *
  * S1  The same entries always give the same state; applying one more entry never looks at anything but the entry.
  * S2  A host that may have been acted on stays `touched` until a revert of it is proven or the VM is gone.
- * S3  Observed time is added only by a judgement, never while the rollout is paused or halted.
+ * S3  Observed time is added only by a judgement, never while the rollout is paused or halted, nor later for that time.
+ * S4  What came before what is read off the entries' order, never off their times: clocks jump, and differ between machines.
  */
 import type { Sha256 } from './artifact.ts';
 import type { Judgement } from './gate.ts';
@@ -21,7 +22,9 @@ import {
   type Watch,
 } from './state.ts';
 
-const FRESH_WATCH: Watch = { judgedTo: null, observedMs: 0, lastAt: 0, last: null };
+function freshWatch(entry: Entry): Watch {
+  return { judgedTo: null, observedMs: 0, lastAt: 0, last: null, markSeq: entry.seq };
+}
 
 export function foldEntries(
   entries: readonly Entry[],
@@ -105,6 +108,7 @@ function untouched(host: PlannedHost, wave: number): HostProgress {
     lastAttemptAt: 0,
     troubleSince: null,
     provenAt: 0,
+    provenSeq: 0,
     leftStopped: false,
     outcome: null,
   };
@@ -126,7 +130,7 @@ function applyToRollout(
   });
   switch (body.kind) {
     case 'wave-started':
-      return withRollout({ phase: { kind: 'acting', wave: body.wave, since } });
+      return withRollout({ phase: { kind: 'acting', wave: body.wave, since }, approvedAt: 0 });
     case 'hosts-intended':
       return withRollout({
         hosts: updateHosts(body.hosts, (host) => intended(host, body.action, since)),
@@ -136,7 +140,7 @@ function applyToRollout(
       return withRollout({
         hosts: updateHosts([...outcomes.keys()], (host) => {
           const outcome = outcomes.get(host.host.id);
-          return outcome === undefined ? host : answeredHost(host, body.action, outcome, since);
+          return outcome === undefined ? host : answeredHost(host, body.action, outcome, entry);
         }),
       });
     }
@@ -149,20 +153,31 @@ function applyToRollout(
         })),
       });
     case 'wave-acted':
-      return withRollout({ phase: { kind: 'soaking', wave: body.wave, since, watch: FRESH_WATCH } });
+      return withRollout({
+        phase: { kind: 'soaking', wave: body.wave, since, watch: freshWatch(entry) },
+        approvedAt: 0,
+      });
     case 'judged':
-      return withRollout({ phase: judgedPhase(rollout, body.judgement, since) });
+      return withRollout({ phase: judgedPhase(rollout, body.judgement, entry) });
     case 'wave-passed':
-      return withRollout({ phase: { kind: 'passed', wave: body.wave, since } });
+      return withRollout({ phase: { kind: 'passed', wave: body.wave, since }, approvedAt: 0 });
     case 'bake-started':
-      return { ...withRollout({ phase: { kind: 'baking', since, watch: FRESH_WATCH } }), pin: body.pin };
+      return {
+        ...withRollout({ phase: { kind: 'baking', since, watch: freshWatch(entry) }, approvedAt: 0 }),
+        pin: body.pin,
+      };
     case 'rollout-done': {
       const done = withRollout({ phase: { kind: 'done', since, notCovered: body.notCovered } });
       return body.receipt === undefined ? done : { ...done, receipts: [...state.receipts, body.receipt] };
     }
     case 'rollback-started':
       return withRollout({
-        phase: { kind: 'rolling-back', since, cause: body.cause },
+        // Asked for again where it was incomplete, it is still the same rollback, for the same cause.
+        phase: {
+          kind: 'rolling-back',
+          since,
+          cause: rollout.phase.kind === 'rollback-incomplete' ? rollout.phase.cause : body.cause,
+        },
         stop: null,
         rollbackRequested: false,
         hosts: updateHosts(touchedIds(rollout), (host) => ({
@@ -186,7 +201,7 @@ function applyToRollout(
       if (isFinished(rollout)) return state;
       return withRollout({ stop: { kind: 'paused', since, by: entry.actor, reason: entry.reason ?? '' } });
     case 'resume-requested':
-      return withRollout({ stop: null });
+      return withRollout(resumed(rollout, since, own));
     case 'approval-given':
       return withRollout({ approvedAt: since });
     case 'abort-requested':
@@ -268,14 +283,40 @@ function intended(host: HostProgress, action: string, at: number): HostProgress 
   return action === 'revert' ? { ...attempt, state: 'reverting' } : attempt;
 }
 
-function answeredHost(host: HostProgress, action: string, outcome: HostOutcome, at: number): HostProgress {
+function answeredHost(
+  host: HostProgress,
+  action: string,
+  outcome: HostOutcome,
+  { at, seq }: Pick<Entry, 'at' | 'seq'>,
+): HostProgress {
   const answered = { ...host, outcome, lastAttemptAt: at };
   const troubled = { ...answered, troubleSince: host.troubleSince ?? at };
-  if (outcome.kind === 'gone') return { ...answered, state: 'gone', troubleSince: null, touched: false };
+  if (outcome.kind === 'gone') {
+    return {
+      ...answered,
+      state: 'gone',
+      troubleSince: null,
+      touched: false,
+      touchedBefore: host.touched,
+    };
+  }
+  // Back in the inventory: as it was left, and nothing is known of it.
+  if (host.state === 'gone' && action === 'inspect' && outcome.kind === 'no-answer') {
+    const touched = host.touchedBefore;
+    return { ...troubled, state: touched ? 'installing' : 'pending', touched };
+  }
   if (action === 'revert') return revertAnswered(answered, troubled, outcome);
   if (outcome.kind === 'verified' || outcome.kind === 'reverted') {
     const leftStopped = outcome.service === 'left-stopped';
-    return { ...answered, state: 'verified', troubleSince: null, provenAt: at, leftStopped };
+    return {
+      ...answered,
+      state: 'verified',
+      touched: true,
+      troubleSince: null,
+      provenAt: at,
+      provenSeq: seq,
+      leftStopped,
+    };
   }
   if (action === 'prove') {
     return outcome.kind === 'failed' ? { ...troubled, state: 'failed' } : troubled;
@@ -309,12 +350,32 @@ function revertAnswered(answered: HostProgress, troubled: HostProgress, outcome:
   return { ...troubled, state: 'revert-failed' };
 }
 
-function judgedPhase(rollout: RolloutState, judgement: Judgement, at: number): Phase {
+/** S3: time up to here was somebody's override. Hosts that refused are asked again: what was wrong may be mended. */
+function resumed(rollout: RolloutState, at: number, own: OwnMaps): Partial<RolloutState> {
+  const phase = rollout.phase;
+  const blocked = [...rollout.hosts.values()].filter((host) => host.state === 'blocked');
+  const hosts = changeHosts(
+    rollout,
+    blocked.map((host) => host.host.id),
+    (host) => ({ ...host, state: 'pending', troubleSince: null }),
+    own,
+  );
+  if (phase.kind !== 'soaking' && phase.kind !== 'baking') return { stop: null, hosts };
+  const judgedTo = Math.max(phase.watch.judgedTo ?? at, at);
+  const isOverridden = rollout.stop !== null;
+  return {
+    stop: null,
+    hosts,
+    phase: isOverridden ? { ...phase, watch: { ...phase.watch, judgedTo } } : phase,
+  };
+}
+
+function judgedPhase(rollout: RolloutState, judgement: Judgement, { at, seq }: Entry): Phase {
   const phase = rollout.phase;
   if (phase.kind !== 'soaking' && phase.kind !== 'baking') return phase;
   const { watch } = phase;
   // An error says nothing about the span: it is asked for again. Anything else settles it.
   const judgedTo = judgement.kind === 'error' ? watch.judgedTo : judgement.to;
   const observedMs = watch.observedMs + (rollout.stop === null ? judgement.observedMs : 0);
-  return { ...phase, watch: { judgedTo, observedMs, lastAt: at, last: judgement } };
+  return { ...phase, watch: { judgedTo, observedMs, lastAt: at, last: judgement, markSeq: seq } };
 }

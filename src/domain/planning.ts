@@ -145,16 +145,17 @@ function spread(hosts: readonly PlannedHost[]): PlannedHost[] {
 }
 
 function populationOf(hosts: readonly ClassifiedHost[]): Population {
-  const byZone: Record<string, number> = {};
-  const byRole: Record<string, number> = {};
+  // Maps: a zone or a role may be called `constructor`.
+  const byZone = new Map<string, number>();
+  const byRole = new Map<string, number>();
   let environment = 0;
   for (const { host, eligibility } of hosts) {
     if (eligibility.kind !== 'eligible') continue;
     environment += 1;
-    byZone[host.zone] = (byZone[host.zone] ?? 0) + 1;
-    byRole[host.role] = (byRole[host.role] ?? 0) + 1;
+    byZone.set(host.zone, (byZone.get(host.zone) ?? 0) + 1);
+    byRole.set(host.role, (byRole.get(host.role) ?? 0) + 1);
   }
-  return { environment, byZone, byRole };
+  return { environment, byZone: Object.fromEntries(byZone), byRole: Object.fromEntries(byRole) };
 }
 
 /** How many hosts a bound allows out of `total`: percent rounds down, but is at least 1. */

@@ -30,7 +30,7 @@ export interface HostProgress {
   readonly state: HostState;
   /** May carry the new version, wholly or in part. */
   readonly touched: boolean;
-  /** `touched` as it was before the attempt under way. */
+  /** `touched` as it was before the attempt under way, or before the VM was gone. */
   readonly touchedBefore: boolean;
   readonly attempts: number;
   /** When the last attempt was intended or answered, ms; 0 before the first. */
@@ -39,6 +39,8 @@ export interface HostProgress {
   readonly troubleSince: number | null;
   /** When the new version was last proven, ms; 0 never. */
   readonly provenAt: number;
+  /** Number of the journal entry that says so; 0 none. Order is read off this, since clocks jump. */
+  readonly provenSeq: number;
   /** An operator had stopped the service: nothing runs there that gates could judge. */
   readonly leftStopped: boolean;
   readonly outcome: HostOutcome | null;
@@ -52,6 +54,8 @@ export interface Watch {
   /** When the last judgement was made, ms; 0 before the first. */
   readonly lastAt: number;
   readonly last: Judgement | null;
+  /** Number of the entry of the last judgement, or of the watch's beginning: a proof must come after it. */
+  readonly markSeq: number;
 }
 
 export type Phase =
@@ -88,7 +92,7 @@ export interface RolloutState {
   readonly plannedBy: Actor;
   readonly reason: string;
   readonly pinBefore: Pin | null;
-  /** Last approval, ms; 0 none. */
+  /** When a person approved of going on from the present phase, ms; 0 not yet. */
   readonly approvedAt: number;
   readonly rollbackRequested: boolean;
 }

@@ -110,7 +110,9 @@ async function actOnHost(
     );
     if (answer.kind === 'no-answer')
       outcome = { kind: 'no-answer', why: answer.why, message: answer.message };
-    else outcome = action === 'inspect' ? inspectionOf(order, answer, packageRef(previous)) : outcomeOf(order, answer);
+    else
+      outcome =
+        action === 'inspect' ? inspectionOf(order, answer, packageRef(previous)) : outcomeOf(order, answer);
   }
   const at = context.clock.now();
   const tookMs = at - started;

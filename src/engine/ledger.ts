@@ -129,6 +129,8 @@ export class Ledger {
       }
       const refreshed = await this.refresh();
       if (!refreshed.ok) return refreshed;
+      // Only the reply was lost: the entry is there, and is not to be written twice.
+      if (this.#state.head?.hash === entry.hash) return ok(entry);
       if (this.#isFenced()) return err({ kind: 'fenced', epoch: this.#state.epoch });
       if (kind === 'decision') return err({ kind: 'overtaken' });
     }

@@ -78,7 +78,7 @@ function whyPointless(
 }
 
 function waitsForPerson(rollout: RolloutState, now: number): boolean {
-  const decision = decide(rollout, { gone: new Set(), frozen: null }, now);
+  const decision = decide(rollout, { gone: new Set(), present: new Set(), frozen: null }, now);
   return (
     decision.next === 'hold' &&
     (decision.reason.code === 'approval-needed' || decision.reason.code === 'no-witness')

@@ -141,7 +141,7 @@ async function loop(
   options: RunOptions,
   signal: AbortSignal,
 ): Promise<Result<RunEnd, LedgerError>> {
-  const looked: Looked = { at: Number.NEGATIVE_INFINITY, gone: new Set() };
+  const looked: Looked = { at: Number.NEGATIVE_INFINITY, gone: new Set(), present: new Set() };
   let heldSince: number | null = null;
   for (;;) {
     const rollout = ledger.state.rollout;
@@ -156,7 +156,7 @@ async function loop(
     if (result.kind === 'finish') return ok({ kind: 'finished', rollout: now, reason: result.reason });
     if (result.kind === 'interrupted') return ok({ kind: 'interrupted', rollout: now });
     if (result.kind === 'again') {
-      heldSince = null;
+      // Not heldSince = null: another attempt in vain at a host that holds everything is no progress.
       if (gaveUp) {
         const reason = {
           code: 'rollback-incomplete',
@@ -194,15 +194,18 @@ async function loop(
 interface Looked {
   at: number;
   gone: ReadonlySet<HostId>;
+  present: ReadonlySet<HostId>;
 }
 
-/** Lists the inventory at the start, and again while a host gives trouble, to tell gone from silent. */
+/** Lists the inventory at the start, and again while a host gives trouble or no metrics, to tell gone from silent. */
 async function observe(context: EngineContext, rollout: RolloutState, looked: Looked): Promise<Observations> {
   const now = context.clock.now();
   const frozen =
     context.environment.freeze.find((window) => window.from <= now && now < window.until) ?? null;
   const troubled = [...rollout.hosts.values()].some((host) => host.troubleSince !== null);
-  if (looked.at === Number.NEGATIVE_INFINITY || (troubled && now - looked.at >= INVENTORY_MS)) {
+  const silent = 'watch' in rollout.phase && rollout.phase.watch.last?.kind === 'inconclusive';
+  const isOld = now - looked.at >= INVENTORY_MS || now < looked.at;
+  if (looked.at === Number.NEGATIVE_INFINITY || ((troubled || silent) && isOld)) {
     const listed = await context.inventory.list();
     looked.at = now;
     if (listed.ok) {
@@ -213,7 +216,8 @@ async function observe(context: EngineContext, rollout: RolloutState, looked: Lo
         ({ host }) => !present.has(host.id) && !unknown.has(host.zone),
       );
       looked.gone = new Set(gone.map(({ host }) => host.id));
+      looked.present = present;
     }
   }
-  return { gone: looked.gone, frozen };
+  return { gone: looked.gone, present: looked.present, frozen };
 }

@@ -46,14 +46,14 @@ export async function readQuarantine(
   return ok(held);
 }
 
-/** T1: the newest version that the environment before has proven. */
+/** T1: what the environment before has proven and is meant to run now; not a version that it has gone back from since. */
 export async function provenBefore(
   context: EngineContext,
   before: EngineContext,
 ): Promise<Result<Receipt, Refusal>> {
   const state = await readState(before);
   if (!state.ok) return state;
-  const { rollout, receipts } = state.value;
+  const { rollout, receipts, pin } = state.value;
   const name = before.environment.name;
   if (rollout !== null && !isFinished(rollout) && rollout.kind !== 'canary') {
     return err(
@@ -67,13 +67,15 @@ export async function provenBefore(
       ),
     );
   }
-  const receipt = receipts.at(-1);
+  const receipt = receipts.findLast((one) => one.version === pin?.version);
   if (receipt === undefined) {
     return err(
       refuse(
         'held',
         'no-receipt',
-        `${name} has not proven any version yet: nothing to promote to ${context.environment.name}`,
+        pin === null
+          ? `${name} has not proven any version yet: nothing to promote to ${context.environment.name}`
+          : `${name} is meant to run ${pin.version}, which has no proven bake there: nothing to promote to ${context.environment.name}`,
         {
           next: `rollout deploy ${name} VERSION`,
         },
@@ -135,6 +137,19 @@ export function beginRollout(
     if (obstacle === 'carry-on') return ok('go');
     if (obstacle !== null) {
       refused(obstacle);
+      return ok('nothing');
+    }
+    // The plan was made without the lease: what was quarantined meanwhile must not go.
+    const digests = Object.values(prepared.release.artifacts).map((artifact) => artifact.sha256);
+    const held = ledger.state.quarantine.find(({ sha256 }) => digests.includes(sha256));
+    if (held !== undefined) {
+      refused(
+        refuse(
+          'failed',
+          'quarantined',
+          `${held.version} (${held.architecture}) was rolled back in ${held.rolloutId} while this was being planned; it is quarantined`,
+        ),
+      );
       return ok('nothing');
     }
     const written = await ledger.decided(

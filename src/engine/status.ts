@@ -38,7 +38,7 @@ export async function readStatus(context: EngineContext): Promise<Result<Environ
   const now = context.clock.now();
   const frozen =
     context.environment.freeze.find((window) => window.from <= now && now < window.until) ?? null;
-  const decision = decide(rollout, { gone: new Set(), frozen }, now);
+  const decision = decide(rollout, { gone: new Set(), present: new Set(), frozen }, now);
   const until = decision.next === 'wait' || decision.next === 'hold' ? decision.until : null;
   return ok({
     name,
