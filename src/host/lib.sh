@@ -15,7 +15,8 @@ export LC_ALL
 R=${ROLLOUT_ROOT:-}
 STATE=$R/var/lib/rollout
 PACKAGES=$STATE/packages
-LOCK=$R/run/lock/rollout.lock
+# Not in /run/lock, where any user may make, hold or replace it: this folder is root's alone.
+LOCK=$R/run/rollout/lock
 # In memory, so that a full disk does not stop the way back.
 LOG=$R/run/rollout/install.log
 # KiB that must stay free beside what a package needs.
@@ -165,7 +166,8 @@ digest() {
 }
 
 hold_lock() {
-  mkdir -p "$R/run/lock" "$R/run/rollout" "$PACKAGES" || refuse lock 74 "cannot make $PACKAGES"
+  (umask 077 && mkdir -p "$R/run/rollout") || refuse lock 74 "cannot make $R/run/rollout"
+  mkdir -p "$PACKAGES" || refuse lock 74 "cannot make $PACKAGES"
   if command -v flock >/dev/null 2>&1; then
     exec 9>>"$LOCK"
     flock -n 9 || refuse lock 70 'another host program is at work on this host; try again when it has ended'
@@ -370,22 +372,32 @@ stage() {
   emit stage true package "$1" sha256 "$2" from delivered
 }
 
-# Tells that work goes on, so that no idle timeout cuts the connection. Ends by itself when the program is gone.
-heartbeat() {
+# with_heartbeat NAME COMMAND...: tells that work goes on, so that no idle timeout cuts the connection. $code is how it ended.
+with_heartbeat() {
+  name=$1
+  shift
+  beat &
+  beating=$!
+  "$@"
+  code=$?
+  kill "$beating" 2>/dev/null
+  wait "$beating" 2>/dev/null
+}
+
+# Ends by itself when the program is gone, and does not keep its lock or its output open.
+beat() {
   exec 9>&-
   seconds=0
   while [ "$seconds" -lt 7200 ]; do
     sleep 5 >/dev/null 2>&1
     seconds=$((seconds + 5))
     kill -0 $$ 2>/dev/null || exit 0
-    emit working true on install 'seconds#' "$seconds"
+    emit working true on "$name" 'seconds#' "$seconds"
   done
 }
 
-# run_installer COMMAND...: output into $LOG, exit status into $code. PIPE is put back for maintainer scripts.
-run_installer() {
-  heartbeat &
-  beat=$!
+# install_quietly COMMAND...: output into $LOG. PIPE is put back for maintainer scripts; HUP stays ignored (H5).
+install_quietly() {
   limit=
   command -v timeout >/dev/null 2>&1 && limit="timeout -k 10 $((INSTALL_LIMIT_S + lock_timeout_s))"
   # shellcheck disable=SC2086
@@ -394,19 +406,16 @@ run_installer() {
     export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none UCF_FORCE_CONFFOLD=1
     exec $limit "$@"
   ) >"$LOG" 2>&1
-  code=$?
-  kill "$beat" 2>/dev/null
-  wait "$beat" 2>/dev/null
 }
 
 install_with() {
   if [ "$1" = apt ]; then
     # shellcheck disable=SC2086
-    run_installer apt-get install -y -q --reinstall --allow-downgrades --no-install-recommends --no-remove $held \
+    with_heartbeat install install_quietly apt-get install -y -q --reinstall --allow-downgrades --no-install-recommends --no-remove $held \
       -o DPkg::Lock::Timeout="$lock_left" -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
       -o Dpkg::Use-Pty=0 "$2"
   else
-    run_installer dpkg -i --force-confdef --force-confold "$2"
+    with_heartbeat install install_quietly dpkg -i --force-confdef --force-confold "$2"
   fi
 }
 
@@ -482,6 +491,10 @@ unit_lines() {
   [ -n "$R" ] || journalctl -q -u "$service.service" -n 4 --no-pager -o cat 2>/dev/null | tail -c 350 | sed 's/^/; /'
 }
 
+restart_quietly() {
+  systemctl restart "$service.service" >&2
+}
+
 # settle SHA256: the service is made what it was; restarted where another executable runs, or an install came in between.
 settle() {
   read_unit || :
@@ -501,7 +514,8 @@ settle() {
       did=restarted
       systemctl daemon-reload
       systemctl reset-failed "$service.service" >/dev/null 2>&1
-      if ! systemctl restart "$service.service" >/dev/null; then
+      with_heartbeat restart restart_quietly
+      if [ "$code" -ne 0 ]; then
         read_unit || :
         refuse restart 78 "systemctl restart $service failed: $(unit_lines)$(old_database)"
       fi
@@ -553,6 +567,7 @@ prove_running() {
   while [ "$left" -gt 0 ]; do
     sleep 0.25
     left=$((left - 250))
+    [ $((left % 5000)) -ne 0 ] || [ "$left" -le 0 ] || emit working true on proof 'msLeft#' "$left"
     read_unit || :
     steady
     [ "$restarts" -le "$first_restarts" ] || unsteady "systemd restarted it (process $first_pid became $pid)"

@@ -25,6 +25,9 @@ const EXECUTABLE = '/opt/osquery/bin/osqueryd';
 const AGENT = { package: 'osquery', service: 'osqueryd', executable: EXECUTABLE };
 const UNIT = `[Unit]\nDescription=agent\n[Service]\nExecStart=${EXECUTABLE} --flagfile /etc/osquery/osquery.flags\nRestart=on-failure\n`;
 
+/** `timeout` makes a process group of its own, which a kill of ours would miss. */
+const STAYS_IN_GROUP = 'shift 3; exec "$@"';
+
 export interface Package {
   readonly ref: PackageRef;
   readonly bytes: Buffer;
@@ -152,7 +155,10 @@ export class ShimHost {
       ...(options.parameters ?? []),
     ];
     const child = spawn('sh', ['-s', '--', ...words], {
-      env: this.#env(options.tools, options.only),
+      env: this.#env(
+        options.killAll ? { ...options.tools, timeout: STAYS_IN_GROUP } : options.tools,
+        options.only,
+      ),
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });

@@ -261,7 +261,7 @@ describe('upgrade', () => {
     const order = host.order('upgrade', fresh, old, { proveMs: 1500 });
     const first = host.start(order, { only, tools });
     await host.command(
-      'n=0; while [ ! -e "$ROLLOUT_ROOT/run/lock/rollout.lock.d/pid" ] && [ $n -lt 100 ]; do sleep 0.05; n=$((n+1)); done',
+      'n=0; while [ ! -e "$ROLLOUT_ROOT/run/rollout/lock.d/pid" ] && [ $n -lt 100 ]; do sleep 0.05; n=$((n+1)); done',
     );
     expect(outcomeOf(order, await host.run(order, { only, tools }))).toMatchObject({
       kind: 'blocked',
