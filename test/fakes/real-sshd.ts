@@ -66,7 +66,8 @@ export async function startRealSshd(options: RealSshdOptions): Promise<RealSshd>
       'PermitRootLogin yes',
       'PrintMotd no',
       'UseDNS no',
-      `SetEnv PATH=${shims}:/usr/bin:/bin`,
+      // A HOME of its own: bash under sshd reads ~/.bashrc, and the real one is nobody's business here.
+      `SetEnv PATH=${shims}:/usr/bin:/bin HOME=${home}`,
       `Subsystem sftp internal-sftp -d ${home}`,
       '',
     ].join('\n'),

@@ -11,9 +11,9 @@ export interface FakeCommand {
   /** All of stdin, once it was closed. */
   readonly stdin: Promise<string>;
   /** The host hangs: the socket stays open, nothing is read or answered any more. */
-  freeze(): void;
+  readonly freeze: () => void;
   /** The host is gone without a goodbye. */
-  vanish(): void;
+  readonly vanish: () => void;
 }
 
 export interface FakeSshOptions {
@@ -25,7 +25,7 @@ export interface FakeSshOptions {
   /** Takes TCP connections and says nothing. */
   readonly mute?: boolean;
   /** What a command does; by default it begins and ends well. */
-  readonly command?: (command: FakeCommand) => void;
+  readonly command?: (command: FakeCommand) => void | Promise<void>;
   /** Refuses to run commands at all. */
   readonly refuseExec?: boolean;
   readonly sftp?: 'reject' | FakeFiles;
@@ -69,13 +69,12 @@ export function newKeyPair(): { readonly private: string; readonly public: strin
 export const BEGIN = '{"step":"begin","ok":true,"version":1}\n';
 
 /** A program that begins, says the lines, and ends with the code. */
-export function answering(lines: readonly string[], code = 0): (command: FakeCommand) => void {
-  return ({ channel, stdin }) => {
-    void stdin.then(() => {
-      channel.write(BEGIN + lines.map((line) => `${line}\n`).join(''));
-      channel.exit(code);
-      channel.end();
-    });
+export function answering(lines: readonly string[], code = 0): (command: FakeCommand) => Promise<void> {
+  return async ({ channel, stdin }) => {
+    await stdin;
+    channel.write(BEGIN + lines.map((line) => `${line}\n`).join(''));
+    channel.exit(code);
+    channel.end();
   };
 }
 
@@ -175,7 +174,7 @@ function serve(
         channel.on('end', () => resolve(text));
       });
       const vanish = (): void => void socket?.destroy();
-      (options.command ?? answering([]))({ line: info.command, channel, stdin, freeze, vanish });
+      void (options.command ?? answering([]))({ line: info.command, channel, stdin, freeze, vanish });
     });
     session.on('sftp', (acceptSftp, reject) => {
       if (options.sftp === undefined || options.sftp === 'reject') reject();

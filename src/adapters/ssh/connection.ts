@@ -188,7 +188,7 @@ function createOffers(user: string, credentials: Credentials): Offers {
   return {
     next(methodsLeft, partialSuccess, next) {
       taken = (methodsLeft as readonly string[] | null) ?? taken;
-      partial ||= partialSuccess === true;
+      partial ||= partialSuccess;
       const credential = taken !== null && !taken.includes('publickey') ? undefined : rest.shift();
       if (credential === undefined) {
         // ssh2 takes false for "no more"; its types do not say so.
@@ -218,22 +218,17 @@ function createOffers(user: string, credentials: Credentials): Offers {
   };
 }
 
-/** The system's code first: `ECONNREFUSED` says more than ssh2's sentence around it. */
+const SPOKEN: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused (nothing listens there)',
+  EHOSTUNREACH: 'no route to it',
+  ENETUNREACH: 'no route to it',
+  ENOTFOUND: 'its name does not resolve (ENOTFOUND)',
+  EAI_AGAIN: 'its name does not resolve now (EAI_AGAIN)',
+  ETIMEDOUT: 'no answer (ETIMEDOUT)',
+  ECONNRESET: 'connection reset',
+};
+
+/** The system's code first: it says more than the sentence around it. */
 function spoken(error: Error & { code?: string | number }): string {
-  switch (error.code) {
-    case 'ECONNREFUSED':
-      return 'connection refused (nothing listens there)';
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return 'no route to it';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `its name does not resolve (${error.code})`;
-    case 'ETIMEDOUT':
-      return 'no answer (ETIMEDOUT)';
-    case 'ECONNRESET':
-      return 'connection reset';
-    default:
-      return error.message;
-  }
+  return SPOKEN[String(error.code)] ?? error.message;
 }

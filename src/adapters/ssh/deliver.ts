@@ -239,8 +239,7 @@ function filesOver(sftp: SFTPWrapper, wait: Wait): RemoteFiles {
         `writing at ${position}`,
         wait<void>((done) => sftp.write(handle, bytes, 0, bytes.length, position, done)),
       ),
-    truncate: (handle, length) =>
-      wait<void>((done) => sftp.fsetstat(handle, { size: length } as never, done)),
+    truncate: (handle, length) => wait<void>((done) => sftp.fsetstat(handle, { size: length }, done)),
     close: (handle) =>
       named(
         'closing the file',

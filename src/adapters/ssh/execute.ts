@@ -34,7 +34,7 @@ const LAST_WORDS_MS = 20;
 
 export function execute(options: ExecuteOptions): Promise<RemoteAnswer> {
   const { connection, label, clock } = options;
-  const lines = createAnswerLines(options.onStep);
+  const lines = createAnswerLines((step) => options.onStep?.(step));
   const decoder = new StringDecoder('utf8');
   let stderr = '';
   let exitCode: number | null = null;
@@ -101,7 +101,11 @@ export function execute(options: ExecuteOptions): Promise<RemoteAnswer> {
     const end = (why: string): void => {
       if (!settled) stops.push(after(clock, LAST_WORDS_MS, () => finish(why)));
     };
-    void connection.lost.then(end);
+    let gone = false;
+    void connection.lost.then((why) => {
+      gone = true;
+      return end(why);
+    });
 
     const attach = (channel: ClientChannel): void => {
       channel.on('error', () => {});
@@ -127,13 +131,16 @@ export function execute(options: ExecuteOptions): Promise<RemoteAnswer> {
     };
     try {
       connection.client.exec(options.commandLine, (error, channel) => {
-        if (error === undefined) attach(channel);
+        if (error === undefined) {
+          attach(channel);
+          return;
+        }
         // The host's own "no" comes while the connection lives: a forced command, or no session allowed.
-        else
-          void Promise.race([connection.lost, clock.sleep(LAST_WORDS_MS)]).then((lost) => {
-            if (lost === undefined)
-              nothing('denied', `the host allows no command for this user (${error.message})`);
-          });
+        stops.push(
+          after(clock, LAST_WORDS_MS, () => {
+            if (!gone) nothing('denied', `the host allows no command for this user (${error.message})`);
+          }),
+        );
       });
     } catch (cause) {
       nothing('unknown', `the connection broke as the program was sent (${(cause as Error).message})`);

@@ -51,10 +51,7 @@ function createJump(hop: Hop, before: JumpChain | null): JumpChain {
     const forget = (): void => {
       if (shared === mine) shared = null;
     };
-    void mine.then((result) => {
-      if (result.ok) void result.value.lost.then(forget);
-      else forget();
-    });
+    void mine.then((result) => (result.ok ? result.value.lost.then(forget) : forget()));
     return mine;
   };
 

@@ -8,9 +8,9 @@ export interface Ramp {
   /** Runs it when there is room. */
   run<T>(work: () => Promise<T>): Promise<T>;
   /** A connection came up, or the host said no: the way to it is clear. */
-  reached(): void;
+  readonly reached: () => void;
   /** A connection was dropped before the key exchange, or got no answer in time. */
-  strained(): void;
+  readonly strained: () => void;
   /** How many may run now. */
   readonly width: number;
 }

@@ -4,16 +4,18 @@ import type { Clock } from '../../ports/clock.ts';
 /** Calls back after `ms` unless the returned function is called first. */
 export function after(clock: Clock, ms: number, call: () => void): () => void {
   const stop = new AbortController();
-  void clock.sleep(ms, stop.signal).then(() => {
+  const wait = async (): Promise<void> => {
+    await clock.sleep(ms, stop.signal);
     if (!stop.signal.aborted) call();
-  });
+  };
+  void wait();
   return () => stop.abort();
 }
 
 export interface IdleWatch {
   /** Something came. */
-  touch(): void;
-  stop(): void;
+  readonly touch: () => void;
+  readonly stop: () => void;
 }
 
 /**

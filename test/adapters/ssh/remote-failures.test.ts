@@ -43,11 +43,9 @@ describe('a program that runs', () => {
   it('is given its text on stdin and answers its steps as they come', async () => {
     let stdin = '';
     const server = await fake({
-      command: (command) => {
-        void command.stdin.then((text) => {
-          stdin = text;
-        });
-        answering(['{"step":"done","ok":true}'])(command);
+      command: async (command) => {
+        stdin = await command.stdin;
+        await answering(['{"step":"done","ok":true}'])(command);
       },
     });
     const told: HostStep[] = [];
@@ -70,21 +68,19 @@ describe('a program that runs', () => {
 
   it('keeps its reserved exit code and the last 2,000 characters of stderr', async () => {
     const server = await fake({
-      command: ({ channel, stdin }) => {
-        void stdin.then(() => {
-          channel.stderr.write(`${'x'.repeat(5_000)}END`);
-          channel.write(BEGIN);
-          channel.exit(75);
-          channel.end();
-        });
+      command: async ({ channel, stdin }) => {
+        await stdin;
+        channel.stderr.write(`${'x'.repeat(5_000)}END`);
+        channel.write(BEGIN);
+        channel.exit(75);
+        channel.end();
       },
     });
     const answer = await rig.remote().run(at(server.port), job());
     expect(answer).toMatchObject({ kind: 'answered', exitCode: 75 });
-    if (answer.kind === 'answered') {
-      expect(answer.stderr).toHaveLength(2_000);
-      expect(answer.stderr.endsWith('END')).toBe(true);
-    }
+    const stderr = answer.kind === 'answered' ? answer.stderr : '';
+    expect(stderr).toHaveLength(2_000);
+    expect(stderr.endsWith('END')).toBe(true);
   });
 
   it('is heard through a noisy login shell, in slow pieces, with garbage in between', async () => {
@@ -97,15 +93,14 @@ describe('a program that runs', () => {
       'ep":"done","ok":true}',
     ];
     const server = await fake({
-      command: ({ channel, stdin }) => {
-        void stdin.then(async () => {
-          for (const piece of pieces) {
-            channel.write(piece);
-            await new Promise(setImmediate);
-          }
-          channel.exit(0);
-          channel.end();
-        });
+      command: async ({ channel, stdin }) => {
+        await stdin;
+        for (const piece of pieces) {
+          channel.write(piece);
+          await new Promise(setImmediate);
+        }
+        channel.exit(0);
+        channel.end();
       },
     });
     const answer = await rig.remote().run(at(server.port), job());
@@ -471,15 +466,14 @@ describe('cancelling and closing', () => {
   it('a program that began is waited for although the call was cancelled', async () => {
     const stop = new AbortController();
     const server = await fake({
-      command: ({ channel, stdin }) => {
-        void stdin.then(async () => {
-          channel.write(BEGIN);
-          stop.abort();
-          await new Promise(setImmediate);
-          channel.write('{"step":"done","ok":true}\n');
-          channel.exit(0);
-          channel.end();
-        });
+      command: async ({ channel, stdin }) => {
+        await stdin;
+        channel.write(BEGIN);
+        stop.abort();
+        await new Promise(setImmediate);
+        channel.write('{"step":"done","ok":true}\n');
+        channel.exit(0);
+        channel.end();
       },
     });
     expect(await rig.remote().run(at(server.port), job(), stop.signal)).toMatchObject({
