@@ -1,0 +1,327 @@
+/**
+ * Reads `environments/*.yaml` and `playbooks/*.yaml`: every problem of every file at once, and each environment as what it
+ * is worth: ready, not usable now, or wrong.
+ *
+ * L1  A file's problem makes only that environment invalid: a slip in gprd does not stop work on gstg.
+ * L2  An environment that is only listed may name a cloud that is not there yet, or a sandbox that does not run.
+ */
+import { readdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import type { Environment } from '../domain/environment.ts';
+import { nearestWord } from '../domain/nearest.ts';
+import { err, ok, type Result } from '../domain/result.ts';
+import { acrossFiles } from './across-files.ts';
+import type { PathBase } from './paths.ts';
+import { expandPath } from './paths.ts';
+import { fault, type Problem, sortProblems } from './problem.ts';
+import { MAX_CONFIG_BYTES, MAX_INVENTORY_BYTES, readText } from './read-file.ts';
+import { type Playbook, type Playbooks, resolveEnvironment } from './resolve.ts';
+import type { EnvironmentWritten, HostWritten } from './schema/environment.ts';
+import { whyNoBaseUrl } from './schema/parts.ts';
+import { ACTIONS, type Action } from './schema/playbook.ts';
+import { readEnvironmentText, readHostsText, readPlaybookText, type Written } from './written.ts';
+import type { YamlFile } from './yaml-file.ts';
+
+export interface ConfigPlaces {
+  /** Folder that holds `environments/`. */
+  readonly dir: string;
+  /** Folders of playbooks; a later one overrides an earlier one by action. One that does not exist is empty. */
+  readonly playbookDirs: readonly string[];
+  /** What `${state}` stands for in paths. */
+  readonly stateDir: string;
+  /** What `~/` stands for; the user's home by default. */
+  readonly homeDir?: string;
+}
+
+export interface ReadyEnvironment {
+  readonly kind: 'ready';
+  readonly name: string;
+  readonly file: string;
+  /** With the policy of `upgrade`, which deploy and promote follow. */
+  readonly environment: Environment;
+  /** The same with another action's playbook laid underneath. */
+  readonly forAction: (action: Action) => Environment;
+}
+
+export type LoadedEnvironment =
+  | ReadyEnvironment
+  /** Right, but it cannot be used: it needs what this version has not (`not-yet`), or a file that is not there (`not-there`). */
+  | {
+      readonly kind: 'not-yet' | 'not-there';
+      readonly name: string;
+      readonly file: string;
+      readonly description: string;
+      readonly promotesFrom: string | null;
+      readonly problems: readonly Problem[];
+    }
+  | {
+      readonly kind: 'invalid';
+      readonly name: string;
+      readonly file: string;
+      readonly problems: readonly Problem[];
+    };
+
+export interface LoadedConfig {
+  /** By name, in the order of names. */
+  readonly environments: ReadonlyMap<string, LoadedEnvironment>;
+  /** Everything that is wrong in any file; what is only unusable now is not among it. */
+  readonly problems: readonly Problem[];
+}
+
+export async function loadConfig(places: ConfigPlaces): Promise<LoadedConfig> {
+  const [files, playbooks] = await Promise.all([
+    readEnvironments(places),
+    readPlaybooks(places.playbookDirs),
+  ]);
+  const environments = new Map<string, LoadedEnvironment>();
+  for (const file of files.list) environments.set(file.name, await finish(file, playbooks.playbooks, places));
+  const invalid = [...environments.values()].flatMap((one) => (one.kind === 'invalid' ? one.problems : []));
+  return { environments, problems: sortProblems([...files.problems, ...playbooks.problems, ...invalid]) };
+}
+
+/** One environment to be used now: ready, or why not. Problems of other environments' files do not count (L1). */
+export async function loadEnvironment(
+  name: string,
+  places: ConfigPlaces,
+): Promise<Result<ReadyEnvironment, readonly Problem[]>> {
+  const [files, playbooks] = await Promise.all([
+    readEnvironments(places),
+    readPlaybooks(places.playbookDirs),
+  ]);
+  const file = files.list.find((candidate) => candidate.name === name);
+  if (file === undefined) {
+    const names = files.list.map((candidate) => candidate.name);
+    const meant = nearestWord(name, names);
+    const message = `there is no environment \`${name}\``;
+    const problem = {
+      ...whole(join(resolve(places.dir), 'environments'), message),
+      found: name,
+      allowed: names,
+    };
+    return err([...files.problems, meant === null ? problem : { ...problem, suggestion: meant }]);
+  }
+  const loaded = await finish(file, playbooks.playbooks, places);
+  if (playbooks.problems.length > 0) {
+    return err(sortProblems([...playbooks.problems, ...(loaded.kind === 'ready' ? [] : loaded.problems)]));
+  }
+  return loaded.kind === 'ready' ? ok(loaded) : err(loaded.problems);
+}
+
+/** Playbooks as they were written, for `doctor` and for showing. */
+export async function loadPlaybooks(
+  dirs: readonly string[],
+): Promise<{ readonly playbooks: Playbooks; readonly problems: readonly Problem[] }> {
+  return readPlaybooks(dirs);
+}
+
+function whole(file: string, message: string): Problem {
+  return { file, line: 0, column: 0, path: '', message };
+}
+
+export type EnvironmentFile = Written<EnvironmentWritten> & { readonly name: string };
+
+async function readEnvironments(
+  places: ConfigPlaces,
+): Promise<{ list: EnvironmentFile[]; problems: Problem[] }> {
+  const dir = join(resolve(places.dir), 'environments');
+  const listing = await yamlFiles(dir);
+  if (!listing.ok)
+    return {
+      list: [],
+      problems: [whole(dir, `the folder of environments ${listing.error}; see \`rollout init\``)],
+    };
+  const list: EnvironmentFile[] = [];
+  const problems: Problem[] = [];
+  for (const file of listing.value) {
+    const name = basename(file).replace(/\.ya?ml$/, '');
+    if (list.some((other) => other.name === name)) {
+      problems.push(whole(file, `there is ${name}.yaml too; one of the two must go`));
+      continue;
+    }
+    list.push({ ...(await readOne(file, readEnvironmentText)), name });
+  }
+  return { list: acrossFiles(list, (file) => baseOf(file, places)), problems };
+}
+
+async function readPlaybooks(
+  dirs: readonly string[],
+): Promise<{ playbooks: Playbooks; problems: Problem[] }> {
+  const playbooks: Partial<Record<Action, Playbook>> = {};
+  const problems: Problem[] = [];
+  for (const dir of dirs) {
+    const listing = await yamlFiles(resolve(dir));
+    if (!listing.ok) continue;
+    for (const file of listing.value) {
+      const { written, yaml, problems: own } = await readOne(file, readPlaybookText);
+      problems.push(...own);
+      if (written === null || yaml === null) continue;
+      const name = basename(file).replace(/\.ya?ml$/, '');
+      if (written.action === name)
+        playbooks[written.action] = { action: written.action, file, written, raw: yaml.value };
+      else
+        problems.push(
+          yaml.problem(
+            fault(['action'], `the file is named ${basename(file)}; action and name must be the same`, {
+              found: written.action,
+              allowed: ACTIONS,
+              suggestion: name,
+            }),
+          ),
+        );
+    }
+  }
+  return { playbooks, problems };
+}
+
+async function readOne<T>(
+  file: string,
+  read: (file: string, text: string) => Written<T>,
+): Promise<Written<T>> {
+  const text = await readText(file, MAX_CONFIG_BYTES);
+  if (text.ok) return read(file, text.value);
+  const { message, line = 0, column = 0 } = text.error;
+  return { file, yaml: null, written: null, problems: [{ ...whole(file, message), line, column }] };
+}
+
+async function yamlFiles(dir: string): Promise<Result<string[], string>> {
+  try {
+    const names = await readdir(dir);
+    return ok(
+      names
+        .filter((name) => /^[^.].*\.ya?ml$/.test(name))
+        .sort()
+        .map((name) => join(dir, name)),
+    );
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    return err(code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`);
+  }
+}
+
+function baseOf(file: string, places: ConfigPlaces): PathBase {
+  return { file, stateDir: resolve(places.stateDir), homeDir: places.homeDir ?? homedir() };
+}
+
+/** Opens what the environment's file names, and resolves it. */
+async function finish(
+  file: EnvironmentFile,
+  playbooks: Playbooks,
+  places: ConfigPlaces,
+): Promise<LoadedEnvironment> {
+  const { name, written, yaml } = file;
+  if (written === null || yaml === null)
+    return { kind: 'invalid', name, file: file.file, problems: file.problems };
+  const { description, promotesFrom } = written;
+  const about = { name, file: file.file, description, promotesFrom };
+  const cloud = notYet(written, yaml);
+  if (cloud.length > 0) return { kind: 'not-yet', ...about, problems: cloud };
+  const base = baseOf(file.file, places);
+  const hosts = await hostsOf(written, yaml, base);
+  const url = await prometheusUrlOf(written, yaml, base);
+  const wrong = [hosts, url].flatMap((one) => (one.kind === 'wrong' ? one.problems : []));
+  if (wrong.length > 0) return { kind: 'invalid', name, file: file.file, problems: wrong };
+  if (hosts.kind !== 'read' || url.kind !== 'read') {
+    const problems = [hosts, url].flatMap((one) => (one.kind === 'read' ? [] : one.problems));
+    return { kind: 'not-there', ...about, problems };
+  }
+  const resolving = {
+    base,
+    raw: yaml.value,
+    written,
+    playbooks,
+    hosts: hosts.value,
+    prometheusUrl: url.value,
+  };
+  const forAction = (action: Action): Environment => resolveEnvironment(resolving, action);
+  return { kind: 'ready', name, file: file.file, environment: forAction('upgrade'), forAction };
+}
+
+function notYet(written: EnvironmentWritten, yaml: YamlFile): Problem[] {
+  const kinds = [
+    ['inventory', written.inventory.kind, 'static'],
+    ['artifacts', written.artifacts.kind, 'local'],
+    ['journal', written.journal.kind, 'local'],
+  ] as const;
+  return kinds
+    .filter(([, kind]) => kind === 'gce' || kind === 'gcs')
+    .map(([key, kind, instead]) => {
+      const message = `not yet: \`kind: ${kind}\` comes with Google Cloud support; until then use \`kind: ${instead}\``;
+      return yaml.problem(fault([key, 'kind'], message, { found: kind, allowed: [instead] }));
+    });
+}
+
+type Opened<T> =
+  | { readonly kind: 'read'; readonly value: T }
+  | { readonly kind: 'not-there' | 'wrong'; readonly problems: readonly Problem[] };
+
+async function hostsOf(
+  written: EnvironmentWritten,
+  yaml: YamlFile,
+  base: PathBase,
+): Promise<Opened<readonly HostWritten[]>> {
+  if (written.inventory.kind !== 'static') return { kind: 'read', value: [] };
+  if (written.inventory.file === undefined) return { kind: 'read', value: written.inventory.hosts ?? [] };
+  const opened = await openNamed({
+    yaml,
+    base,
+    path: ['inventory', 'file'],
+    named: written.inventory.file,
+    what: 'the list of hosts',
+  });
+  if (opened.kind !== 'read') return opened;
+  const { file, text } = opened.value;
+  const hosts = readHostsText(file, text, written.ssh.port);
+  return hosts.written === null
+    ? { kind: 'wrong', problems: hosts.problems }
+    : { kind: 'read', value: hosts.written };
+}
+
+async function prometheusUrlOf(
+  written: EnvironmentWritten,
+  yaml: YamlFile,
+  base: PathBase,
+): Promise<Opened<string>> {
+  const { url, urlFile } = written.prometheus;
+  if (urlFile === undefined) return { kind: 'read', value: url ?? '' };
+  const path = ['prometheus', 'urlFile'];
+  const opened = await openNamed({ yaml, base, path, named: urlFile, what: "the file with Prometheus' URL" });
+  if (opened.kind !== 'read') return opened;
+  const line = opened.value.text.split('\n', 1)[0]?.trim() ?? '';
+  const why = whyNoBaseUrl(line);
+  if (why === null) return { kind: 'read', value: line };
+  return {
+    kind: 'wrong',
+    problems: [yaml.problem(fault(path, `the first line of ${opened.value.file}: ${why}`))],
+  };
+}
+
+interface Named {
+  readonly yaml: YamlFile;
+  readonly base: PathBase;
+  readonly path: readonly string[];
+  readonly named: string;
+  readonly what: string;
+}
+
+async function openNamed({
+  yaml,
+  base,
+  path,
+  named,
+  what,
+}: Named): Promise<Opened<{ file: string; text: string }>> {
+  const file = expandPath(named, base);
+  const text = await readText(file, MAX_INVENTORY_BYTES);
+  if (text.ok) return { kind: 'read', value: { file, text: text.value } };
+  const missing = text.error.kind === 'not-there';
+  if (!missing)
+    return {
+      kind: 'wrong',
+      problems: [yaml.problem(fault(path, `${what}, ${file}: ${text.error.message}`))],
+    };
+  const message = named.startsWith('${state}/sandbox/')
+    ? `the sandbox is not running: start it with \`rollout sandbox up\` (${file} does not exist)`
+    : `${what} does not exist: ${file}`;
+  return { kind: 'not-there', problems: [yaml.problem(fault(path, message, { found: named }))] };
+}

@@ -1,0 +1,203 @@
+/** From what was written and checked to what the engine and the wiring work with: paths absolute, playbooks laid underneath. Pure. */
+import { BUILTIN_GATES } from '../domain/builtin-gates.ts';
+import type { PrometheusSettings, SecretRef, SshSettings } from '../domain/connection.ts';
+import { parseDuration } from '../domain/duration.ts';
+import type { Environment, Targeting } from '../domain/environment.ts';
+import type { Host } from '../domain/host.ts';
+import type { GatePolicy, RolloutPolicy, StepTimeouts } from '../domain/policy.ts';
+import { expandPath, type PathBase } from './paths.ts';
+import { type EnvironmentWritten, environmentSchema, type HostWritten } from './schema/environment.ts';
+import { type Action, DEFAULT_TIMEOUTS, type PlaybookWritten, type Program } from './schema/playbook.ts';
+import { readKey } from './schema-walk.ts';
+
+/** A playbook that was read and checked, with its text as it was written, to be laid under environments. */
+export interface Playbook {
+  readonly action: Action;
+  readonly file: string;
+  readonly written: PlaybookWritten;
+  readonly raw: unknown;
+}
+
+export type Playbooks = Readonly<Partial<Record<Action, Playbook>>>;
+
+export interface Resolving {
+  readonly base: PathBase;
+  /** The environment as it was written, without defaults. */
+  readonly raw: unknown;
+  readonly written: EnvironmentWritten;
+  readonly playbooks: Playbooks;
+  /** From the file itself or from the one it names. */
+  readonly hosts: readonly HostWritten[];
+  readonly prometheusUrl: string;
+}
+
+/** The environment with the policy of `action`. Only for `kind: static` and `kind: local`; anything else is a bug here. */
+export function resolveEnvironment(from: Resolving, action: Action): Environment {
+  const { base, written } = from;
+  if (written.artifacts.kind !== 'local' || written.journal.kind !== 'local')
+    throw new Error('bug: only local places can be resolved');
+  return {
+    name: written.environment,
+    description: written.description,
+    file: base.file,
+    promotesFrom: written.promotesFrom,
+    inventory: { kind: 'static', hosts: from.hosts.map(resolveHost) },
+    artifacts: { kind: 'local', path: expandPath(written.artifacts.path, base) },
+    journal: { kind: 'local', path: expandPath(written.journal.path, base) },
+    architectures: written.agent.architectures,
+    ssh: resolveSsh(written.ssh, base),
+    prometheus: resolvePrometheus(written.prometheus, from.prometheusUrl, base),
+    targeting: resolveTargeting(written.targeting),
+    policy: resolvePolicy(from, action),
+    freeze: written.freeze,
+    confirm: written.confirm,
+  };
+}
+
+function resolveHost(host: HostWritten): Host {
+  const { port, ...rest } = host;
+  return port === undefined ? rest : { ...rest, port };
+}
+
+function secretRef(env: string | undefined, file: string | undefined, base: PathBase): SecretRef | null {
+  if (env !== undefined) return { kind: 'env', name: env };
+  return file === undefined ? null : { kind: 'file', path: expandPath(file, base) };
+}
+
+function resolveSsh(ssh: EnvironmentWritten['ssh'], base: PathBase): SshSettings {
+  const passphrase = secretRef(ssh.passphraseEnv, ssh.passphraseFile, base);
+  return {
+    user: ssh.user,
+    port: ssh.port,
+    identityFiles: ssh.identityFiles.map((file) => expandPath(file, base)),
+    ...(passphrase === null ? {} : { passphrase }),
+    agent: ssh.agent,
+    knownHosts: ssh.knownHosts.map((file) => expandPath(file, base)),
+    jump: ssh.jump.map((text) => resolveJump(text, ssh.user)),
+    connectTimeoutMs: ssh.connectTimeout,
+    commandTimeoutMs: ssh.commandTimeout,
+    idleTimeoutMs: ssh.idleTimeout,
+    keepaliveMs: ssh.keepalive,
+    concurrency: ssh.concurrency,
+  };
+}
+
+function resolveJump(text: string, defaultUser: string): SshSettings['jump'][number] {
+  const match = /^(?:([^@]+)@)?(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text);
+  return {
+    user: match?.[1] ?? defaultUser,
+    host: match?.[2] ?? match?.[3] ?? text,
+    port: Number(match?.[4] ?? 22),
+  };
+}
+
+function resolvePrometheus(
+  written: EnvironmentWritten['prometheus'],
+  url: string,
+  base: PathBase,
+): PrometheusSettings {
+  const token = secretRef(written.tokenEnv, written.tokenFile, base);
+  const password = secretRef(written.passwordEnv, written.passwordFile, base);
+  const basic =
+    written.username !== undefined && password !== null ? { username: written.username, password } : null;
+  return {
+    url: url.replace(/\/+$/, ''),
+    auth:
+      token !== null
+        ? { kind: 'bearer', token }
+        : basic !== null
+          ? { kind: 'basic', ...basic }
+          : { kind: 'none' },
+    ...(written.caFile === undefined ? {} : { caFile: expandPath(written.caFile, base) }),
+    timeoutMs: written.timeout,
+    parameters: written.parameters,
+    hostLabel: written.hostLabel,
+    hostValue: written.hostValue,
+    matchers: written.matchers.trim(),
+  };
+}
+
+function resolveTargeting(written: EnvironmentWritten['targeting']): Targeting {
+  const exempt = written.exempt.map(({ when, reason, until }) =>
+    until === undefined ? { when, reason } : { when, reason, until },
+  );
+  return { include: written.include, exempt, eligible: written.eligible };
+}
+
+/** Environment over playbook over built-in default, key by key; a list counts as one key. */
+function resolvePolicy(from: Resolving, action: Action): RolloutPolicy {
+  const merged = environmentSchema.parse(layered(from.raw, from.playbooks[action]?.raw));
+  const { architectures: _, ...agent } = merged.agent;
+  return {
+    agent,
+    waves: merged.waves,
+    limits: {
+      failedHosts: merged.limits.failedHosts,
+      unreachableHosts: merged.limits.unreachableHosts,
+      hostDeadlineMs: merged.limits.hostDeadline,
+      retryEveryMs: merged.limits.retryEvery,
+      rollbackDeadlineMs: merged.limits.rollbackDeadline,
+    },
+    soakMs: merged.soak,
+    bakeMs: merged.bake,
+    sampleEveryMs: merged.sampleEvery,
+    sampleDelayMs: merged.prometheus.delay,
+    gates: merged.gates.map(resolveGate),
+    approval: merged.approval,
+    proveMs: merged.prove,
+    stepTimeouts: stepTimeouts(from.playbooks, action),
+  };
+}
+
+function layered(environment: unknown, playbook: unknown): unknown {
+  const own = environment as Readonly<Record<string, unknown>>;
+  const under: Record<string, unknown> = {};
+  for (const key of ['soak', 'gates']) {
+    const value = readKey(playbook, key);
+    if (value !== undefined) under[key] = value;
+  }
+  const waves = { ...mapAt(playbook, 'waves'), ...mapAt(own, 'waves') };
+  const maxUnavailable = {
+    ...mapAt(mapAt(playbook, 'waves'), 'maxUnavailable'),
+    ...mapAt(mapAt(own, 'waves'), 'maxUnavailable'),
+  };
+  return { ...under, ...own, waves: { ...waves, maxUnavailable } };
+}
+
+function mapAt(value: unknown, key: string): object {
+  const found = readKey(value, key);
+  return typeof found === 'object' && found !== null ? found : {};
+}
+
+function resolveGate(gate: EnvironmentWritten['gates'][number]): GatePolicy {
+  const builtins: Readonly<Record<string, GatePolicy>> = BUILTIN_GATES;
+  const builtin = gate.use === undefined ? undefined : builtins[gate.use];
+  return {
+    name: gate.name ?? builtin?.name ?? '',
+    query: gate.query ?? builtin?.query ?? '',
+    unit: gate.unit ?? builtin?.unit ?? '',
+    direction: gate.direction ?? builtin?.direction ?? 'above',
+    limit: gate.limit ?? builtin?.limit ?? 0,
+    windowMs: gate.window ?? builtin?.windowMs ?? 0,
+    forMs: gate.for ?? builtin?.forMs ?? 0,
+  };
+}
+
+/** The package is delivered on the connection of the change, so that its time is part of the change's. */
+function stepTimeouts(playbooks: Playbooks, action: Action): StepTimeouts {
+  const forward = playbooks[action === 'rollback' ? 'upgrade' : action] ?? playbooks.upgrade;
+  const back = playbooks.rollback;
+  return {
+    lookMs: timeoutOf(forward, 'look'),
+    upgradeMs: timeoutOf(forward, 'deliver') + timeoutOf(forward, 'upgrade'),
+    revertMs: timeoutOf(forward, 'deliver') + timeoutOf(back, 'revert'),
+    proveMs: timeoutOf(forward, 'prove'),
+  };
+}
+
+function timeoutOf(playbook: Playbook | undefined, program: Program): number {
+  const written = playbook?.written.steps.find((step) => step.run === program)?.timeout;
+  if (written !== undefined) return written;
+  const fallback = parseDuration(DEFAULT_TIMEOUTS[program]);
+  return fallback.ok ? fallback.value : 0;
+}

@@ -1,0 +1,267 @@
+/**
+ * Rules between keys, over what was written. They trust no shape, so that they find their faults in a file that has others
+ * too; what a single key may be is the schema's.
+ */
+import { BUILTIN_GATES } from '../domain/builtin-gates.ts';
+import type { Bound } from '../domain/policy.ts';
+import { type Fault, fault } from './problem.ts';
+import { parseBound } from './schema/parts.ts';
+import { STEP_ORDER } from './schema/playbook.ts';
+import { readKey } from './schema-walk.ts';
+
+/** All rules inside one environment's file. */
+export function environmentFaults(written: unknown): Fault[] {
+  return [
+    ...inventoryFaults(readKey(written, 'inventory')),
+    ...hostFaults(
+      readKey(readKey(written, 'inventory'), 'hosts'),
+      ['inventory', 'hosts'],
+      readKey(readKey(written, 'ssh'), 'port'),
+    ),
+    ...sshFaults(readKey(written, 'ssh')),
+    ...prometheusFaults(readKey(written, 'prometheus')),
+    ...strategyFaults(written),
+    ...freezeFaults(readKey(written, 'freeze')),
+  ];
+}
+
+/** All rules inside one playbook. */
+export function playbookFaults(written: unknown): Fault[] {
+  return [...stepFaults(written), ...strategyFaults(written)];
+}
+
+function strategyFaults(written: unknown): Fault[] {
+  return [
+    ...waveFaults(readKey(readKey(written, 'waves'), 'then')),
+    ...gateFaults(readKey(written, 'gates')),
+  ];
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function has(value: unknown, key: string): boolean {
+  return readKey(value, key) !== undefined;
+}
+
+function isMap(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Exactly one of two keys. */
+function oneOf(value: unknown, path: string, [first, second]: readonly [string, string]): Fault[] {
+  if (!isMap(value)) return [];
+  if (has(value, first) && has(value, second)) {
+    return [
+      fault([path, second], `either ${first} or ${second}, not both`, {
+        part: 'key',
+        found: `${first} and ${second}`,
+      }),
+    ];
+  }
+  if (has(value, first) || has(value, second)) return [];
+  return [
+    fault([path], `one of ${first} and ${second} is missing`, { part: 'key', allowed: [first, second] }),
+  ];
+}
+
+function notBoth(value: unknown, path: string, [first, second]: readonly [string, string]): Fault[] {
+  return has(value, first) && has(value, second) ? oneOf(value, path, [first, second]) : [];
+}
+
+function inventoryFaults(inventory: unknown): Fault[] {
+  return readKey(inventory, 'kind') === 'static' ? oneOf(inventory, 'inventory', ['hosts', 'file']) : [];
+}
+
+/** Ids, names and addresses are each there once: one VM that is listed twice would be changed twice. */
+export function hostFaults(hosts: unknown, path: readonly (string | number)[], sshPort: unknown): Fault[] {
+  const faults: Fault[] = [];
+  const seen = new Map<string, number>();
+  for (const [index, host] of listOf(hosts).entries()) {
+    for (const key of ['id', 'name', 'address']) {
+      const value = readKey(host, key);
+      if (typeof value !== 'string') continue;
+      const port = key === 'address' ? `:${String(readKey(host, 'port') ?? sshPort ?? 22)}` : '';
+      const mark = `${key} ${value}${port}`;
+      const first = seen.get(mark);
+      if (first === undefined) seen.set(mark, index);
+      else
+        faults.push(
+          fault([...path, index, key], `host ${first + 1} of the list has the same ${key}`, {
+            found: `${value}${port}`,
+          }),
+        );
+    }
+  }
+  return faults;
+}
+
+function sshFaults(ssh: unknown): Fault[] {
+  if (!isMap(ssh)) return [];
+  const faults = notBoth(ssh, 'ssh', ['passphraseEnv', 'passphraseFile']);
+  if (listOf(readKey(ssh, 'identityFiles')).length === 0 && readKey(ssh, 'agent') !== true) {
+    const allowed = ['identityFiles: [~/.ssh/id_ed25519]', 'agent: true'];
+    faults.push(
+      fault(['ssh'], 'there is no way to log in: neither identityFiles nor agent', { part: 'key', allowed }),
+    );
+  }
+  return faults;
+}
+
+const SECRET_PARAMETER = /token|passw|secret|api.?key|authorization/i;
+
+function prometheusFaults(prometheus: unknown): Fault[] {
+  if (!isMap(prometheus)) return [];
+  const faults = [
+    ...oneOf(prometheus, 'prometheus', ['url', 'urlFile']),
+    ...notBoth(prometheus, 'prometheus', ['tokenEnv', 'tokenFile']),
+    ...notBoth(prometheus, 'prometheus', ['passwordEnv', 'passwordFile']),
+  ];
+  const bearer = has(prometheus, 'tokenEnv') || has(prometheus, 'tokenFile');
+  const password = has(prometheus, 'passwordEnv') || has(prometheus, 'passwordFile');
+  const user = has(prometheus, 'username');
+  if (bearer && (user || password))
+    faults.push(fault(['prometheus'], 'either a token or a user with password, not both', { part: 'key' }));
+  if (user && !password) {
+    faults.push(
+      fault(['prometheus', 'username'], 'the password is missing', {
+        part: 'key',
+        allowed: ['passwordEnv', 'passwordFile'],
+      }),
+    );
+  }
+  if (password && !user)
+    faults.push(fault(['prometheus'], 'a password without username', { part: 'key', allowed: ['username'] }));
+  const parameters = readKey(prometheus, 'parameters');
+  for (const key of isMap(parameters) ? Object.keys(parameters as object) : []) {
+    if (!SECRET_PARAMETER.test(key)) continue;
+    const message = 'a secret does not belong into this file; say where it is with tokenEnv or tokenFile';
+    faults.push(
+      fault(['prometheus', 'parameters', key], message, {
+        part: 'key',
+        found: key,
+        allowed: ['tokenEnv', 'tokenFile'],
+      }),
+    );
+  }
+  return faults;
+}
+
+/** Waves grow and end with everybody; counts and percentages are each compared with their own kind. */
+function waveFaults(then: unknown): Fault[] {
+  const list = listOf(then);
+  const faults: Fault[] = [];
+  const last: Partial<Record<Bound['kind'], number>> = {};
+  for (const [index, value] of list.entries()) {
+    const bound = parseBound(value);
+    if (bound === null) continue;
+    const size = bound.kind === 'count' ? bound.count : bound.percent;
+    const before = last[bound.kind];
+    if (before !== undefined && size <= before) {
+      const sign = bound.kind === 'percent' ? '%' : '';
+      faults.push(
+        fault(['waves', 'then', index], 'each wave must be larger than the one before', {
+          found: String(value),
+          allowed: [`more than ${before}${sign}`],
+        }),
+      );
+    }
+    last[bound.kind] = size;
+  }
+  const end = list.length === 0 ? null : parseBound(list.at(-1));
+  if (end !== null && !(end.kind === 'percent' && end.percent === 100)) {
+    faults.push(
+      fault(
+        ['waves', 'then', list.length - 1],
+        'the last wave must be 100%, or hosts would never be changed',
+        { found: String(list.at(-1)), allowed: ['100%'] },
+      ),
+    );
+  }
+  return faults;
+}
+
+const OWN_GATE_NEEDS = ['name', 'query', 'unit', 'direction', 'limit', 'window'];
+
+function gateFaults(gates: unknown): Fault[] {
+  const faults: Fault[] = [];
+  const names = new Map<string, number>();
+  for (const [index, gate] of listOf(gates).entries()) {
+    if (!isMap(gate)) continue;
+    const use = readKey(gate, 'use');
+    const missing = use === undefined ? OWN_GATE_NEEDS.filter((key) => !has(gate, key)) : [];
+    if (missing.length > 0) {
+      const message = `a gate of your own needs ${missing.join(', ')}; one that ships is named with \`use\``;
+      faults.push(
+        fault(['gates', index], message, {
+          allowed: Object.keys(BUILTIN_GATES).map((name) => `use: ${name}`),
+        }),
+      );
+    }
+    const name = readKey(gate, 'name') ?? use;
+    if (typeof name !== 'string') continue;
+    const first = names.get(name);
+    if (first === undefined) names.set(name, index);
+    else
+      faults.push(
+        fault(
+          ['gates', index],
+          `gate ${first + 1} of the list has the same name; give this one another \`name\``,
+          { found: name },
+        ),
+      );
+  }
+  return faults;
+}
+
+function freezeFaults(freeze: unknown): Fault[] {
+  return listOf(freeze).flatMap((one, index) => {
+    const from = readKey(one, 'from');
+    const until = readKey(one, 'until');
+    if (typeof from !== 'string' || typeof until !== 'string') return [];
+    const backwards =
+      from.length === 10 && until.length === 10 ? until < from : Date.parse(until) <= Date.parse(from);
+    return backwards
+      ? [
+          fault(['freeze', index, 'until'], 'it ends before it begins', {
+            found: until,
+            allowed: [`later than ${from}`],
+          }),
+        ]
+      : [];
+  });
+}
+
+function stepFaults(written: unknown): Fault[] {
+  const action = readKey(written, 'action');
+  const steps = readKey(written, 'steps');
+  const order =
+    typeof action === 'string' && Object.hasOwn(STEP_ORDER, action)
+      ? STEP_ORDER[action as keyof typeof STEP_ORDER]
+      : null;
+  if (order === null || !Array.isArray(steps)) return [];
+  const faults: Fault[] = [];
+  const runs = steps.map((step) => readKey(step, 'run'));
+  if (runs.join(' ') !== order.join(' ')) {
+    faults.push(
+      fault(['steps'], `the steps of ${action as string} are these, in this order`, {
+        part: 'key',
+        found: runs.map(String).join(', '),
+        allowed: [order.join(', ')],
+      }),
+    );
+  }
+  for (const [index, step] of steps.entries()) {
+    const upgrade = readKey(step, 'run') === 'upgrade';
+    if (upgrade && !has(step, 'undo'))
+      faults.push(
+        fault(['steps', index], 'without its undo there is no way back', { allowed: ['undo: revert'] }),
+      );
+    if (!upgrade && has(step, 'undo'))
+      faults.push(
+        fault(['steps', index, 'undo'], 'only `upgrade` changes a host and is undone', { part: 'key' }),
+      );
+  }
+  return faults;
+}

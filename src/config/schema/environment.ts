@@ -1,0 +1,71 @@
+/** The file `environments/NAME.yaml`. The schema is the only place where its keys, defaults and descriptions are written. */
+import { z } from 'zod';
+import {
+  agentSchema,
+  artifactsSchema,
+  inventorySchema,
+  journalSchema,
+  prometheusSchema,
+  sshSchema,
+  targetingSchema,
+} from './fleet.ts';
+import { duration, moment, someText, word } from './parts.ts';
+import { gatesSchema, limitsSchema, soakSchema, wavesSchema } from './strategy.ts';
+
+const name = () => word(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'small letters, digits and dashes');
+
+export const environmentSchema = z
+  .strictObject({
+    environment: name().meta({ description: "Name of the environment; also the file's name." }),
+    description: z
+      .string()
+      .prefault('')
+      .meta({ description: 'What this fleet is, for people.', form: 'text' }),
+    promotesFrom: name().nullable().prefault(null).meta({
+      description: 'Environment that must have proven a version first. null: deployed to directly.',
+    }),
+    inventory: inventorySchema,
+    artifacts: artifactsSchema,
+    journal: journalSchema,
+    ssh: sshSchema,
+    prometheus: prometheusSchema,
+    agent: agentSchema,
+    targeting: targetingSchema,
+    waves: wavesSchema,
+    soak: soakSchema,
+    bake: duration().prefault('24h').meta({
+      description:
+        'Observed time that the environment must stay healthy after its last wave, before the next one may have the version.',
+    }),
+    sampleEvery: duration(100).prefault('60s').meta({ description: 'Distance of two samples of a gate.' }),
+    prove: duration()
+      .prefault('10s')
+      .meta({ description: 'How long the agent must run without a restart before a host counts as proven.' }),
+    limits: limitsSchema,
+    gates: gatesSchema,
+    approval: z
+      .enum(['none', 'after-canary'])
+      .prefault('none')
+      .meta({ description: 'Whether a person must approve before the wave after the canary.' }),
+    freeze: z
+      .array(
+        z.strictObject({
+          from: moment('start').meta({ description: 'First day or moment.' }),
+          until: moment('end').meta({ description: 'Last day, or the moment it ends.' }),
+          reason: someText().meta({ description: 'Why nothing may be changed.' }),
+        }),
+      )
+      .prefault([])
+      .meta({
+        description: 'Times in which nothing new begins. What goes on goes on; a rollback always may.',
+      }),
+    confirm: z
+      .enum(['yes-no', 'type-name'])
+      .prefault('yes-no')
+      .meta({ description: "How a change is confirmed: by a yes, or by typing the environment's name." }),
+  })
+  .meta({ description: 'One environment: a fleet with its packages, metrics and rules.' });
+
+/** Checked and with every default, durations in ms; paths as written. */
+export type EnvironmentWritten = z.output<typeof environmentSchema>;
+export type HostWritten = z.output<typeof import('./fleet.ts').hostSchema>;

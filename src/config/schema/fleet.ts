@@ -1,0 +1,326 @@
+/** Keys about where hosts, packages and the record are, and how they are reached. */
+import { z } from 'zod';
+import {
+  baseUrl,
+  duration,
+  expression,
+  filePath,
+  moment,
+  secretEnv,
+  secretFile,
+  someText,
+  template,
+  word,
+} from './parts.ts';
+
+const VM_STATUSES = [
+  'PROVISIONING',
+  'STAGING',
+  'RUNNING',
+  'STOPPING',
+  'SUSPENDING',
+  'SUSPENDED',
+  'REPAIRING',
+  'TERMINATED',
+] as const;
+
+const texts = () => z.record(z.string(), z.string());
+
+export const hostSchema = z.strictObject({
+  id: word(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'digits in quotes, such as "4711"').meta({
+    description:
+      'Identity of the VM: the numeric instance id, in quotes. Names and addresses may be used again, an id never.',
+  }),
+  name: word(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/, 'a host name').meta({
+    description: 'Name of the VM, as people and metrics call it.',
+  }),
+  address: word(/^[A-Za-z0-9:[]([A-Za-z0-9.:_%\]-]*)$/, 'an IP address', 'a DNS name').meta({
+    description: 'What SSH connects to.',
+  }),
+  port: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .optional()
+    .meta({ description: "SSH port, where it is not the environment's." }),
+  zone: word(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'a zone, such as us-east1-b').meta({
+    description: 'Zone; its region is the part before the last dash.',
+  }),
+  role: someText().meta({ description: 'What the host is for, such as web or gitaly.' }),
+  machineType: someText().prefault('unknown').meta({ description: 'Machine type.' }),
+  os: someText()
+    .prefault('unknown')
+    .meta({ description: 'Operating system family and version; `cos-*` and `windows-*` have no dpkg.' }),
+  status: z
+    .enum(VM_STATUSES)
+    .prefault('RUNNING')
+    .meta({ description: 'Life of the VM. Only RUNNING ones are changed.' }),
+  labels: texts().prefault({}).meta({ description: 'Labels, as `labels.KEY` in expressions.' }),
+  tags: z
+    .array(z.string())
+    .prefault([])
+    .meta({ description: 'Network tags, as `"TAG" in tags` in expressions.' }),
+  metadata: texts()
+    .prefault({})
+    .meta({ description: 'Metadata of the instance, as `metadata.KEY` in expressions.' }),
+  spot: z
+    .boolean()
+    .prefault(false)
+    .meta({ description: 'A spot VM: when it vanishes it is gone, not failed.' }),
+});
+
+export const hostListSchema = z
+  .array(hostSchema)
+  .min(1)
+  .meta({ allowed: ['a list of hosts, at least one'] });
+
+const credentials = z
+  .strictObject({
+    keyFile: filePath().optional().meta({ description: 'Key file of a service account.' }),
+    impersonate: word(/^[^@\s]+@[^@\s]+$/, 'NAME@PROJECT.iam.gserviceaccount.com')
+      .optional()
+      .meta({ description: 'Service account to act as, by way of the credentials at hand.' }),
+  })
+  .prefault({})
+  .meta({
+    description: 'Credentials; by default the Application Default Credentials of whoever runs the program.',
+  });
+
+const PROJECT = /^[a-z][a-z0-9-]{4,28}[a-z0-9]$/;
+const project = () => word(PROJECT, 'a project id, such as gitlab-production');
+const ADDRESS_PLACES = ['internal', 'external', 'name', 'id', 'zone', 'project'];
+
+const gceInventory = z.strictObject({
+  kind: z.literal('gce').meta({ description: 'VMs of Google Compute Engine.' }),
+  projects: z
+    .array(project())
+    .min(1)
+    .meta({
+      description: 'Projects whose VMs make the fleet.',
+      allowed: ['a list of project ids, at least one'],
+    }),
+  zones: z
+    .array(word(/^[a-z0-9-]+$/, 'a zone, such as us-east1-b'))
+    .optional()
+    .meta({ description: 'Only these zones; all of them when left out.' }),
+  filter: someText()
+    .optional()
+    .meta({ description: "Filter that Compute Engine's list takes. It saves traffic; `targeting` decides." }),
+  roleLabel: word(/^[a-z0-9_-]+$/, 'the key of a label')
+    .prefault('type')
+    .meta({ description: 'Label whose value is the role.' }),
+  address: template(ADDRESS_PLACES).prefault('{internal}').meta({
+    description:
+      'What SSH connects to: `{internal}`, `{external}`, or a name such as `{name}.c.{project}.internal`.',
+  }),
+  credentials,
+});
+
+const staticInventory = z.strictObject({
+  kind: z.literal('static').meta({ description: 'VMs that are listed by hand, here or in a file.' }),
+  hosts: hostListSchema.optional().meta({ description: 'The VMs. Either this or `file`.' }),
+  file: filePath().optional().meta({ description: 'YAML or JSON file that holds the list of VMs.' }),
+});
+
+const gcsPlace = {
+  kind: z.literal('gcs').meta({ description: 'A bucket of Google Cloud Storage.' }),
+  bucket: word(/^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/, 'the name of a bucket, without gs://').meta({
+    description: 'Bucket, without `gs://`.',
+  }),
+  prefix: word(/^[^/\s](.*[^/\s])?$/, 'a folder, without a slash at either end')
+    .optional()
+    .meta({ description: 'Folder in the bucket; a bucket may be shared.' }),
+  project: project()
+    .optional()
+    .meta({ description: 'Project that pays for requests, where the bucket asks for one.' }),
+  credentials,
+};
+
+const localPlace = (what: string) =>
+  z.strictObject({
+    kind: z.literal('local').meta({ description: 'A folder of this machine.' }),
+    path: filePath().meta({ description: `Folder that holds ${what}.` }),
+  });
+
+export const inventorySchema = z
+  .discriminatedUnion('kind', [staticInventory, gceInventory])
+  .meta({ description: 'Which VMs there are.' });
+
+export const artifactsSchema = z
+  .discriminatedUnion('kind', [
+    localPlace('the packages'),
+    z.strictObject({
+      ...gcsPlace,
+      delivery: z.enum(['signed-url', 'service-account', 'sftp']).prefault('signed-url').meta({
+        description:
+          'How a host gets a package: by a URL of short life, as its own service account, or from here over SSH.',
+      }),
+    }),
+  ])
+  .meta({ description: 'Where packages are staged. Immutable once published.' });
+
+export const journalSchema = z
+  .discriminatedUnion('kind', [localPlace('the journal'), z.strictObject(gcsPlace)])
+  .meta({ description: 'Where the record of every change is kept. One place an environment.' });
+
+export const sshSchema = z
+  .strictObject({
+    user: word(/^[A-Za-z_][A-Za-z0-9._@-]*$/, 'a user name').meta({
+      description: 'User to log in as; must be allowed `sudo -n`.',
+    }),
+    port: z
+      .int()
+      .min(1)
+      .max(65_535)
+      .prefault(22)
+      .meta({ description: "Port, where a host's own is not given." }),
+    identityFiles: z.array(filePath()).prefault([]).meta({ description: 'Private keys.' }),
+    passphraseEnv: secretEnv()
+      .optional()
+      .meta({ description: 'Environment variable with the passphrase of the keys.' }),
+    passphraseFile: secretFile().optional().meta({ description: 'File with the passphrase of the keys.' }),
+    agent: z.boolean().prefault(false).meta({ description: 'Use the agent that SSH_AUTH_SOCK names.' }),
+    knownHosts: z
+      .array(filePath())
+      .min(1)
+      .prefault(['~/.ssh/known_hosts'])
+      .meta({
+        description: 'Files of known host keys. Host keys are always checked.',
+        allowed: ['a list of files, at least one'],
+      }),
+    jump: z
+      .array(
+        word(
+          /^([^@\s:]+@)?([^@\s:[\]]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?$/,
+          'user@bastion',
+          'user@bastion:22',
+          'bastion',
+        ),
+      )
+      .prefault([])
+      .meta({ description: 'Hosts to go through, in order.' }),
+    connectTimeout: duration(1)
+      .prefault('10s')
+      .meta({ description: 'Longest wait for a connection and its handshake.' }),
+    commandTimeout: duration(1)
+      .prefault('10m')
+      .meta({ description: 'Longest run of one program on a host.' }),
+    idleTimeout: duration(1).prefault('2m').meta({ description: 'Longest silence of a program.' }),
+    keepalive: duration(1)
+      .prefault('5s')
+      .meta({ description: 'Distance of keepalives; three that go unanswered end a connection.' }),
+    concurrency: z
+      .int()
+      .min(1)
+      .max(4096)
+      .prefault(64)
+      .meta({ description: 'Most connections at once.', unit: 'connections' }),
+  })
+  .meta({ description: 'How hosts are reached.' });
+
+const HOST_PLACES = ['name', 'id', 'address', 'zone', 'role'];
+const MATCHERS =
+  /^\s*([A-Za-z_]\w*\s*(=|!=|=~|!~)\s*("([^"\\]|\\.)*"|'([^'\\]|\\.)*')\s*(,\s*(?=[A-Za-z_])|$))*$/;
+
+export const prometheusSchema = z
+  .strictObject({
+    url: baseUrl().optional().meta({ description: 'Base URL, without `/api/v1`. Either this or `urlFile`.' }),
+    urlFile: filePath()
+      .optional()
+      .meta({ description: 'File whose first line is the base URL; read when the environment is used.' }),
+    hostLabel: word(/^[A-Za-z_]\w*$/, 'the name of a label, such as fqdn or instance')
+      .prefault('fqdn')
+      .meta({ description: 'Label of the series whose value names the host.' }),
+    hostValue: template(HOST_PLACES)
+      .prefault('{name}')
+      .meta({ description: "That label's value for a host." }),
+    matchers: word(MATCHERS, 'env="gprd"', 'env="gprd",tier="sv"')
+      .prefault('')
+      .meta({ description: 'Further matchers of every selector.', form: 'label matchers' }),
+    delay: duration().prefault('30s').meta({
+      description: 'How far behind now the newest sample that counts lies, so that scrapes have arrived.',
+    }),
+    timeout: duration(1).prefault('10s').meta({ description: 'Longest wait for an answer.' }),
+    caFile: filePath()
+      .optional()
+      .meta({ description: "PEM file of an authority to trust besides the system's." }),
+    tokenEnv: secretEnv().optional().meta({ description: 'Environment variable with a bearer token.' }),
+    tokenFile: secretFile().optional().meta({ description: 'File with a bearer token.' }),
+    username: someText()
+      .optional()
+      .meta({ description: 'User for basic authentication; needs passwordEnv or passwordFile.' }),
+    passwordEnv: secretEnv()
+      .optional()
+      .meta({ description: "Environment variable with that user's password." }),
+    passwordFile: secretFile().optional().meta({ description: "File with that user's password." }),
+    parameters: texts().prefault({}).meta({
+      description: 'Further parameters of every query, such as Thanos\' `partial_response: "false"`.',
+    }),
+  })
+  .meta({ description: 'Where the metrics are that gates are asked of.' });
+
+export const agentSchema = z
+  .strictObject({
+    package: word(/^[a-z0-9][a-z0-9+.-]+$/, 'the name of a Debian package')
+      .prefault('osquery')
+      .meta({ description: 'Debian package of the agent.' }),
+    service: word(/^[A-Za-z0-9][A-Za-z0-9:_.@-]*$/, 'the name of a systemd unit')
+      .prefault('osqueryd')
+      .meta({ description: 'systemd unit, without `.service`.' }),
+    executable: word(/^\/[^\0]*[^/\0]$/, 'an absolute path')
+      .prefault('/opt/osquery/bin/osqueryd')
+      .meta({
+        description: 'The daemon on the host; what runs is compared with it.',
+        form: 'absolute path on the host',
+      }),
+    architectures: z
+      .array(word(/^[a-z0-9][a-z0-9-]+$/, 'amd64', 'arm64'))
+      .min(1)
+      .prefault(['amd64'])
+      .meta({
+        description: 'Debian architectures that a release must be staged for.',
+        allowed: ['a list of architectures, at least one'],
+      }),
+    process: someText()
+      .prefault('osqueryd')
+      .meta({ description: "The agent's process group in process-exporter's series." }),
+  })
+  .prefault({})
+  .meta({ description: 'The agent that is changed.' });
+
+const reason = (what: string) =>
+  someText().meta({ description: `Why, for the auditor who asks later about ${what}.` });
+
+export const targetingSchema = z
+  .strictObject({
+    include: expression()
+      .prefault('true')
+      .meta({ description: 'Hosts that this does not match are not of this fleet.' }),
+    exempt: z
+      .array(
+        z.strictObject({
+          when: expression().meta({ description: 'Which hosts.' }),
+          reason: reason('the exemption'),
+          until: moment('end').optional().meta({
+            description:
+              'Last day of the exemption, or its end in time; then it lapses. Without one it stays.',
+          }),
+        }),
+      )
+      .prefault([])
+      .meta({
+        description:
+          'Hosts that need not have the agent, beyond what is known by itself (GKE nodes, Dataproc, Dataflow, serverless).',
+      }),
+    eligible: z
+      .array(
+        z.strictObject({
+          when: expression().meta({ description: 'Which hosts.' }),
+          reason: reason('the decision'),
+        }),
+      )
+      .prefault([])
+      .meta({ description: 'Hosts that must have the agent although they look like managed ones.' }),
+  })
+  .prefault({})
+  .meta({ description: 'Which hosts must have the agent.' });
