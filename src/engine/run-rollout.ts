@@ -143,6 +143,7 @@ async function loop(
 ): Promise<Result<RunEnd, LedgerError>> {
   const looked: Looked = { at: Number.NEGATIVE_INFINITY, gone: new Set(), present: new Set() };
   let heldSince: number | null = null;
+  let moved = { at: context.clock.now(), to: '' };
   for (;;) {
     const rollout = ledger.state.rollout;
     if (rollout === null) return ok({ kind: 'nothing-to-run' });
@@ -163,6 +164,16 @@ async function loop(
           message: 'some hosts could not be put back by the deadline',
         };
         return ok({ kind: 'held', rollout: now, reason, until: null });
+      }
+      const to = progressOf(now);
+      if (to !== moved.to) moved = { at: context.clock.now(), to };
+      if (
+        context.clock.now() - moved.at >=
+        Math.max(options.holdLimitMs, rollout.policy.limits.hostDeadlineMs)
+      ) {
+        // Attempts that take longer than the pause between them would go on for ever without a moment to be held in.
+        const reason = { code: 'no-progress', message: 'host after host is tried again in vain' };
+        return ok({ kind: 'held', rollout: now, reason, until: context.clock.now() });
       }
       continue;
     }
@@ -191,6 +202,16 @@ async function loop(
   }
 }
 
+/** Changes whenever something was achieved: a host left its trouble, a phase its end, a watch some time behind it. */
+function progressOf(rollout: RolloutState): string {
+  const { phase, hosts, id } = rollout;
+  const calm = [...hosts.values()].filter(
+    (host) => host.state !== 'pending' && host.troubleSince === null,
+  ).length;
+  const watched = 'watch' in phase ? `${phase.watch.judgedTo} ${phase.watch.observedMs}` : '';
+  return `${id} ${phase.kind} ${'wave' in phase ? phase.wave : ''} ${calm} ${watched}`;
+}
+
 interface Looked {
   at: number;
   gone: ReadonlySet<HostId>;
@@ -204,8 +225,18 @@ async function observe(context: EngineContext, rollout: RolloutState, looked: Lo
     context.environment.freeze.find((window) => window.from <= now && now < window.until) ?? null;
   const troubled = [...rollout.hosts.values()].some((host) => host.troubleSince !== null);
   const silent = 'watch' in rollout.phase && rollout.phase.watch.last?.kind === 'inconclusive';
+  // Before every touched host is said to be back: one that was gone may have returned.
+  const hosts = [...rollout.hosts.values()];
+  const concluding =
+    (rollout.phase.kind === 'rolling-back' || rollout.phase.kind === 'rollback-incomplete') &&
+    hosts.some((host) => host.state === 'gone') &&
+    !hosts.some((host) => host.touched);
   const isOld = now - looked.at >= INVENTORY_MS || now < looked.at;
-  if (looked.at === Number.NEGATIVE_INFINITY || ((troubled || silent) && isOld)) {
+  if (
+    looked.at === Number.NEGATIVE_INFINITY ||
+    ((troubled || silent) && isOld) ||
+    (concluding && now !== looked.at)
+  ) {
     const listed = await context.inventory.list();
     looked.at = now;
     if (listed.ok) {

@@ -22,6 +22,8 @@ interface Account {
   aside: boolean;
   leftStopped: boolean;
   gone: boolean;
+  /** The version failed on it; putting it back does not change that. */
+  failed: boolean;
 }
 
 const NOT_ACTED = new Set([
@@ -94,6 +96,7 @@ class Ledger {
           aside: false,
           leftStopped: false,
           gone: false,
+          failed: false,
         });
       }
     }
@@ -127,6 +130,9 @@ class Ledger {
         const { kind, observedMs, from, to } = body.judgement;
         if (observedMs > to - from) say(`observed ${observedMs} ms in a span of ${to - from} ms (5)`);
         if (observedMs > 0 && from < this.#judgedTo) say('time is counted twice (5)');
+        const verdicts = body.judgement.gates.map((gate) => gate.kind);
+        if (kind === 'fail' && !verdicts.includes('fail')) say('a fail verdict with nothing wrong (4)');
+        if (kind === 'pass' && verdicts.some((verdict) => verdict !== 'pass')) say('a pass without data (4)');
         if (kind === 'error' && observedMs > 0) say('an error was counted as observed time (4)');
         if (!this.#stopped) this.#observedMs += observedMs;
         if (kind !== 'error') this.#judgedTo = to;
@@ -235,6 +241,8 @@ class Ledger {
     if (this.#returning || this.#over) say('an upgrade after the rollback or the end (3)');
     if (this.#failVerdict) say('an upgrade after a fail verdict (3)');
     if (this.#watching) say('an upgrade while watching');
+    const failed = this.#all().filter((one) => one.failed);
+    if (failed.length > this.#policy.limits.failedHosts) say(`an upgrade after ${names(failed)} failed (3)`);
     if (fresh > 0) this.#withinBounds(say);
   }
 
@@ -265,6 +273,7 @@ class Ledger {
         proven: false,
         aside: true,
         gone: true,
+        failed: false,
       });
     } else if (one.gone && action === 'inspect' && outcome.kind === 'no-answer') {
       // Back in the inventory, as it was left.
@@ -283,7 +292,7 @@ class Ledger {
         leftStopped,
       });
     } else if (outcome.kind === 'failed') {
-      Object.assign(one, { proven: false, out: true });
+      Object.assign(one, { proven: false, out: true, failed: one.failed || action !== 'inspect' });
     } else if (outcome.kind === 'still-previous') {
       one.out = false;
     } else if (action === 'upgrade' && certainlyNot(outcome)) {

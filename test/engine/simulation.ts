@@ -71,6 +71,7 @@ class Stage {
   readonly #spoilt = new Set<string>();
   readonly #absentAtEnd = new Set<string>();
   #faultRate = 0;
+  #isMended = false;
 
   constructor(seed: number, random: Random) {
     this.#seed = seed;
@@ -247,6 +248,7 @@ class Stage {
   }
 
   async #operate(): Promise<void> {
+    if (this.#isMended) return;
     const kind = this.#random.pick([
       'pause',
       'pause',
@@ -271,6 +273,7 @@ class Stage {
     const ends: (() => void)[] = [];
     const happen = (name: string, what: () => void, until?: () => void): void => {
       clock.after(random.whole(0, 60_000), () => {
+        if (this.#isMended) return;
         this.#note(name);
         what();
       });
@@ -317,8 +320,8 @@ class Stage {
           const hostsOut = random.chance(0.5) ? { hosts: [name] } : {};
           happen('a gap in the metrics', () => {
             world.gaps.push({
-              from: clock.now() - 5_000,
-              until: clock.now() + random.whole(5_000, 60_000),
+              from: clock.others.now() - 5_000,
+              until: clock.others.now() + random.whole(5_000, 60_000),
               ...hostsOut,
             });
           });
@@ -373,6 +376,7 @@ class Stage {
   #mend(): void {
     const { world, fleet } = this.#parts();
     this.#note('all is mended');
+    this.#isMended = true;
     this.#faultRate = 0;
     fleet.cutOff.clear();
     if (this.#random.chance(0.5)) fleet.vanished.clear();

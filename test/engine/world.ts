@@ -153,7 +153,7 @@ export function makeWorld(options: WorldOptions = {}): World {
     hosts,
     from: { version: artifacts.old.control.version, executable: artifacts.old.executable.sha256 },
     behaviours,
-    clock,
+    clock: clock.others,
   });
   const byName = new Map([...fleet.hosts.values()].map((one) => [one.host.name, one]));
   const gaps: World['gaps'][number][] = [];
@@ -165,6 +165,8 @@ export function makeWorld(options: WorldOptions = {}): World {
         return undefined;
       if (gaps.some((gap) => gap.from <= at && at < gap.until && (gap.hosts?.includes(hostName) ?? true)))
         return undefined;
+      // Asked by a clock that is ahead.
+      if (at > clock.others.now()) return undefined;
       const isUp = host.runningAt(at) !== '';
       if (signal === 'alive') return isUp ? 1 : 0;
       return isUp ? (host.behaviourAt(at)?.cpu ?? 0.02) : 0;

@@ -15,6 +15,8 @@ export interface SimClock extends Clock {
   jumpWall(ms: number): void;
   /** Time that truly passed, ms. */
   readonly elapsedMs: number;
+  /** The same time as others have it, whose clocks do not jump. */
+  readonly others: Clock;
 }
 
 interface Sleeper {
@@ -72,13 +74,14 @@ export function simClock(start: number = Date.UTC(2026, 0, 1)): SimClock {
         if (elapsed > until) throw new Error(`stuck: not settled within ${limitMs} ms of simulated time`);
       }
     },
-    advance: (ms) => clock.run(clock.sleep(ms)),
+    advance: (ms) => clock.run(clock.sleep(ms), Number.POSITIVE_INFINITY),
     after: (ms, what) => {
       add(elapsed + ms, what);
     },
     jumpWall(ms) {
       skew += ms;
     },
+    others: { now: () => elapsed + start, sleep: (ms, signal) => clock.sleep(ms, signal) },
     get elapsedMs() {
       return elapsed;
     },
