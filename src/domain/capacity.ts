@@ -42,12 +42,13 @@ export function batchWithin(
   const batch: HostProgress[] = [];
   for (const candidate of candidates) {
     if (batch.length >= most) break;
-    if (isOutOfService(candidate)) {
-      batch.push(candidate);
-      continue;
-    }
     const zone = room.zones.get(candidate.host.zone) ?? 0;
     const role = room.roles.get(candidate.host.role) ?? 0;
+    if (isOutOfService(candidate)) {
+      // Silent and never changed, it may well serve: where others are out beyond the bound it must not join them.
+      if (candidate.touched || (room.environment >= 0 && zone >= 0 && role >= 0)) batch.push(candidate);
+      continue;
+    }
     if (room.environment < 1 || zone < 1 || role < 1) continue;
     room.environment -= 1;
     room.zones.set(candidate.host.zone, zone - 1);

@@ -75,8 +75,9 @@ function keepJudging(
       reason: { code: 'judging', message: 'asking the metrics' },
     };
   }
-  if (rollout.stop !== null) return holdStopped(rollout.stop);
   const next = Math.max(lastTried, from + sampleEveryMs + sampleDelayMs);
+  // W2: whoever runs it goes on looking.
+  if (rollout.stop !== null) return holdStopped(rollout.stop, next);
   return waitingWords(watch, next, kind, neededMs);
 }
 

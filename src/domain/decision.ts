@@ -60,12 +60,16 @@ export function finish(code: string, message: string): Decision {
   return { next: 'finish', reason: { code, message } };
 }
 
-export function holdStopped(stop: Stop): Decision {
+export function holdStopped(stop: Stop, until: number | null = null): Decision {
   switch (stop.kind) {
     case 'paused':
-      return hold(null, 'paused', `paused by ${stop.by.user}${stop.reason === '' ? '' : `: ${stop.reason}`}`);
+      return hold(
+        until,
+        'paused',
+        `paused by ${stop.by.user}${stop.reason === '' ? '' : `: ${stop.reason}`}`,
+      );
     case 'halted':
-      return hold(null, stop.code, stop.message);
+      return hold(until, stop.code, stop.message);
     default:
       return stop satisfies never;
   }

@@ -167,10 +167,9 @@ async function loop(
       }
       const to = progressOf(now);
       if (to !== moved.to) moved = { at: context.clock.now(), to };
-      if (
-        context.clock.now() - moved.at >=
-        Math.max(options.holdLimitMs, rollout.policy.limits.hostDeadlineMs)
-      ) {
+      // Twice: what holds the run is to be named by its own reason first.
+      const inVain = 2 * Math.max(options.holdLimitMs, rollout.policy.limits.hostDeadlineMs);
+      if (context.clock.now() - moved.at >= inVain) {
         // Attempts that take longer than the pause between them would go on for ever without a moment to be held in.
         const reason = { code: 'no-progress', message: 'host after host is tried again in vain' };
         return ok({ kind: 'held', rollout: now, reason, until: context.clock.now() });

@@ -121,6 +121,11 @@ class Stage {
     return { world: this.#world, clock: this.#world.clock, fleet: this.#world.fleet };
   }
 
+  #isUnlisted(zone: string): boolean {
+    const { inventoryFails, unknownZones } = this.#world.fleet;
+    return inventoryFails || unknownZones.has(zone);
+  }
+
   #note(what: string): void {
     this.#trace.push(`${Math.round(this.#world.clock.elapsedMs / 1000)}s ${what}`);
   }
@@ -157,6 +162,9 @@ class Stage {
         if (event.kind === 'host-answered') this.#believes(event.host.id, event.outcome);
         if (event.kind === 'recorded' && event.entry.body.kind === 'rolled-back') {
           for (const id of fleet.vanished) this.#absentAtEnd.add(id);
+          // Nobody can see the return of a VM that the inventory cannot list.
+          for (const [id, host] of world.rollout().hosts)
+            if (host.state === 'gone' && this.#isUnlisted(host.host.zone)) this.#absentAtEnd.add(id);
         }
       }
       return push(...events);
