@@ -24,7 +24,7 @@ export interface CliOptions {
   readonly killWhen?: (event: CliEvent) => boolean;
   /** For its standard input, which then ends. */
   readonly input?: string;
-  /** Another program than `dist/cli/main.js`, such as the project's `dist/cli/osqueryd.js`. */
+  /** Another program than `dist/cli/main.js` (or ROLLOUT_RIG_ENTRY: an installed one), such as the project's `dist/cli/osqueryd.js`. */
   readonly entry?: string;
 }
 
@@ -64,7 +64,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Sta
   const config = options.configDir === undefined ? [] : ['--config', options.configDir];
   const child = spawn(
     join(bin, 'node'),
-    [options.entry ?? join(PROJECT, 'dist/cli/main.js'), ...args, ...config],
+    [options.entry ?? process.env['ROLLOUT_RIG_ENTRY'] ?? join(PROJECT, 'dist/cli/main.js'), ...args, ...config],
     {
       cwd: options.cwd ?? PROJECT,
       env: {

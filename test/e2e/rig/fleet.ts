@@ -140,11 +140,22 @@ export class Fleet {
     );
   }
 
-  /** Everything as `bootFleet` made it, with `installed` running on every host; Prometheus runs and knows no past. */
-  async reset({ installed }: { installed?: string } = {}): Promise<void> {
+  /**
+   * Everything as `bootFleet` made it, with `installed` running on every host; Prometheus runs and knows no past. With
+   * `environment` only its hosts, and Prometheus is left as it is: what others see there may be theirs.
+   */
+  async reset({
+    installed,
+    environment,
+  }: {
+    installed?: string;
+    environment?: string;
+  } = {}): Promise<void> {
     const spec = installed === undefined ? this.#spec : { ...this.#spec, installed };
     const lower = await layers(this.#settings, spec, this.#base);
-    await together([...this.hosts.map((host) => host.reset(lower(host))), this.prometheus.reset()]);
+    const hosts = environment === undefined ? this.hosts : this.in(environment);
+    const resets = hosts.map((host) => host.reset(lower(host)));
+    await together(environment === undefined ? [...resets, this.prometheus.reset()] : resets);
   }
 
   /** Writes `environments/*.yaml` for this fleet into `folder`, with a store and a journal of its own there. */

@@ -1,0 +1,260 @@
+/**
+ * What every scenario on real hosts begins with: a fleet of its own part of the rig, a configuration folder, staged versions;
+ * and what it ends with: what really runs on each host, what the journal says, how the command ended.
+ *
+ * A lane is an environment of the rig's fleet. Scenarios of different lanes run at the same time: most of their time is
+ * waiting for agents to prove themselves.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import type { Entry, EntryKind } from '../../../src/domain/journal.ts';
+import type { Plan } from '../../../src/domain/plan.ts';
+import {
+  type CliEvent,
+  type CliOptions,
+  type CliResult,
+  runCli,
+  type StartedCli,
+  startCli,
+} from '../rig/cli.ts';
+import type { ConfigOverrides, WrittenConfig } from '../rig/config-folder.ts';
+import { bootFleet, type Fleet } from '../rig/fleet.ts';
+import type { HostSpec, RigHost } from '../rig/host.ts';
+
+/** What hosts have at first. */
+export const OLD = '5.9.1';
+export const GOOD = '5.10.2';
+
+interface Settings {
+  readonly [key: string]: unknown;
+}
+
+/** Seconds instead of hours. The CPU of a bad version shows within 3 s, since each host is scraped once a second. */
+export const FAST: Settings = {
+  soak: '2s',
+  bake: '3s',
+  sampleEvery: '1s',
+  prove: '1s',
+  ssh: { keepalive: '2s' },
+  waves: { maxUnavailable: { environment: '67%' } },
+  limits: { hostDeadline: '6s', retryEvery: '1s', rollbackDeadline: '8s' },
+  gates: [
+    { use: 'agent-cpu', window: '4s', for: '2s' },
+    { use: 'agent-memory', window: '4s', for: '2s' },
+    { use: 'agent-restarts', window: '4s' },
+    { use: 'agent-alive', window: '4s', for: '3s' },
+  ],
+};
+
+/** `web-1` and `db-1` are the canary wave (which of two alike hosts is first is the planner's choice), `web-2` the next. */
+const SHAPE = [
+  { short: 'web-1', role: 'web', zone: 'us-east1-b' },
+  { short: 'web-2', role: 'web', zone: 'us-east1-c' },
+  { short: 'db-1', role: 'db', zone: 'us-east1-b' },
+] as const;
+
+export type Short = (typeof SHAPE)[number]['short'];
+
+export const ALL: readonly Short[] = SHAPE.map(({ short }) => short);
+
+export function laneHosts(lane: string): HostSpec[] {
+  return SHAPE.map(({ short, role, zone }) => ({ name: `${lane}-${short}`, environment: lane, role, zone }));
+}
+
+/** A fleet whose environments are handed out to scenarios one by one. */
+export class Lanes {
+  readonly fleet: Fleet;
+  readonly #free: string[];
+  readonly #waiting: ((lane: string) => void)[] = [];
+
+  private constructor(fleet: Fleet, lanes: readonly string[]) {
+    this.fleet = fleet;
+    this.#free = [...lanes];
+  }
+
+  static async boot(lanes: readonly string[]): Promise<Lanes> {
+    const hosts = lanes.flatMap((lane) => laneHosts(lane));
+    return new Lanes(await bootFleet({ hosts }), lanes);
+  }
+
+  /** Runs a scenario on freshly made hosts. */
+  async with(
+    work: (scenario: Scenario) => Promise<void>,
+    options: { readonly overrides?: Settings; readonly installed?: string } = {},
+  ): Promise<void> {
+    const lane = this.#free.shift() ?? (await new Promise<string>((resolve) => this.#waiting.push(resolve)));
+    const folder = await mkdtemp(join(tmpdir(), 'rollout-scenario-'));
+    try {
+      await this.fleet.reset({
+        environment: lane,
+        ...(options.installed === undefined ? {} : { installed: options.installed }),
+      });
+      const scenario = new Scenario({ fleet: this.fleet, environment: lane, folder });
+      await scenario.configure(options.overrides);
+      await work(scenario);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free.push(lane);
+      else next(lane);
+    }
+  }
+}
+
+export class Scenario {
+  readonly fleet: Fleet;
+  readonly environment: string;
+  readonly folder: string;
+  #config: WrittenConfig | undefined;
+
+  constructor(parts: { fleet: Fleet; environment: string; folder: string }) {
+    this.fleet = parts.fleet;
+    this.environment = parts.environment;
+    this.folder = parts.folder;
+  }
+
+  /** Writes the configuration, again where a scenario changes it; the store and the journal stay. */
+  async configure(overrides: Settings = {}): Promise<void> {
+    const only: ConfigOverrides = { all: FAST, only: { [this.environment]: { ...FAST, ...overrides } } };
+    this.#config = await this.fleet.writeConfig(this.folder, only);
+  }
+
+  get config(): WrittenConfig {
+    if (this.#config === undefined) throw new Error('configure was not awaited');
+    return this.#config;
+  }
+
+  host(short: Short): RigHost {
+    return this.fleet.host(`${this.environment}-${short}`);
+  }
+
+  /** Runs `rollout ARGS`, answering every question with yes. */
+  async cli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+    const result = await runCli(this.#words(args), { configDir: this.folder, ...options });
+    if (process.env['ROLLOUT_RIG_SHOW'] !== undefined) console.error(args.join(' '), said(result));
+    return result;
+  }
+
+  start(args: readonly string[], options: CliOptions = {}): StartedCli {
+    return startCli(this.#words(args), { configDir: this.folder, ...options });
+  }
+
+  #words(args: readonly string[]): string[] {
+    const asks = !['status', 'history', 'releases', 'plan', 'watch'].includes(args[0] ?? '');
+    return [...args, ...(asks && args[1] !== 'list' ? ['--yes'] : [])];
+  }
+
+  async stage(...versions: readonly string[]): Promise<void> {
+    for (const version of versions) {
+      const { file } = await this.fleet.package(version, this.environment);
+      const staged = await this.cli(['stage', version, '--package', `${this.environment}=${file}`]);
+      expect(staged, said(staged)).toMatchObject({ code: 0 });
+    }
+  }
+
+  /** The hosts of each wave that a rollout would have, by short name. Changes nothing. */
+  async waves(version: string): Promise<readonly (readonly Short[])[]> {
+    const planned = await this.cli(['plan', this.environment, version, '--json']);
+    expect(planned, said(planned)).toMatchObject({ code: 0 });
+    const plan = planned.events.find((event) => event['type'] === 'plan')?.['plan'] as Plan;
+    return plan.waves.map((wave) =>
+      wave.hosts.map(({ name }) => name.slice(this.environment.length + 1) as Short),
+    );
+  }
+
+  /** The one host that is in no canary wave. */
+  async lastHost(version: string): Promise<{ readonly last: Short; readonly canaries: readonly Short[] }> {
+    const [canaries = [], rest = []] = await this.waves(version);
+    const [last] = rest;
+    if (canaries.length !== 2 || last === undefined || rest.length !== 1)
+      throw new Error(
+        `expected a canary wave of two and one host more, found ${JSON.stringify([canaries, rest])}`,
+      );
+    return { last, canaries };
+  }
+
+  async deploy(version: string, options: CliOptions = {}): Promise<CliResult> {
+    return await this.cli(['deploy', this.environment, version], options);
+  }
+
+  /** Every entry of the journal, by the program's own reading, with its chain checked. */
+  async journal(): Promise<readonly Entry[]> {
+    const told = await this.cli(['history', this.environment, '--json', '--limit', '100000', '--verify']);
+    expect(told, said(told)).toMatchObject({ code: 0 });
+    return told.events.flatMap((event) => (event['type'] === 'entry' ? [event['entry'] as Entry] : []));
+  }
+
+  async kinds(): Promise<readonly EntryKind[]> {
+    return (await this.journal()).map((entry) => entry.body.kind);
+  }
+
+  /** Bodies of one kind, in order. */
+  async entries<K extends EntryKind>(kind: K): Promise<readonly Extract<Entry['body'], { kind: K }>[]> {
+    return (await this.journal()).flatMap(({ body }) =>
+      body.kind === kind ? [body as Extract<Entry['body'], { kind: K }>] : [],
+    );
+  }
+
+  /** Hosts that the journal says were asked to change, by short name, once a time. */
+  async intended(action: 'upgrade' | 'revert'): Promise<readonly string[]> {
+    const names = new Map(this.fleet.hosts.map((host) => [host.id, host.name]));
+    return (await this.entries('hosts-intended'))
+      .filter((body) => body.action === action)
+      .flatMap((body) => body.hosts.map((id) => (names.get(id) ?? id).replace(`${this.environment}-`, '')))
+      .sort();
+  }
+
+  /** Asserts on the hosts themselves that each of these runs this version, wholly installed, as a service. */
+  async expectRunning(version: string, shorts: readonly Short[] = ALL): Promise<void> {
+    const agent = await this.fleet.package(version, this.environment);
+    for (const short of shorts) {
+      expect(await this.host(short).running(), `${short} runs ${version}`).toMatchObject({
+        version,
+        exeSha256: agent.executableSha256,
+        installedVersion: agent.packageVersion,
+        packageStatus: 'ii',
+        active: 'active',
+        enabled: 'enabled',
+        processes: 2,
+      });
+    }
+  }
+
+  /** Asserts that nothing of ours lies where temporary things lie. */
+  async expectTidy(shorts: readonly Short[] = ALL): Promise<void> {
+    for (const short of shorts) {
+      const left = await this.host(short).sh(
+        'find /tmp /var/tmp /home/ops/.cache /run/rollout -type f ! -name lock 2>/dev/null; ' +
+          'find /var/lib/rollout -name "*.tmp" -o -name "*.part" 2>/dev/null; true',
+      );
+      expect(left, `${short} is tidy`).toBe('');
+    }
+  }
+}
+
+/** For `sees`: a journal entry of this kind was written (and `also` says yes to it). */
+export function wrote<K extends EntryKind>(
+  kind: K,
+  also: (body: Extract<Entry['body'], { kind: K }>) => boolean = () => true,
+): (line: CliEvent) => boolean {
+  return (line) => {
+    const event = line['event'] as { kind?: string; entry?: Entry } | undefined;
+    const body = event?.kind === 'recorded' ? event.entry?.body : undefined;
+    return body?.kind === kind && also(body as Extract<Entry['body'], { kind: K }>);
+  };
+}
+
+/** For `sees`: it waits, or is held, for this reason. */
+export function waitsFor(code: string): (line: CliEvent) => boolean {
+  return (line) => {
+    const event = line['event'] as { kind?: string; reason?: { code?: string } } | undefined;
+    return event?.kind === 'waiting' && event.reason?.code === code;
+  };
+}
+
+/** What a command said, for a failed assertion. */
+export function said(result: Pick<CliResult, 'code' | 'stdout' | 'stderr'>): string {
+  return `exit ${result.code}\nstdout:\n${result.stdout}\nstderr:\n${result.stderr}`;
+}
