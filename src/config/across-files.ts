@@ -1,9 +1,13 @@
 /** Rules between environments: names, the chain of promotions, one journal each. */
 import { nearestWord } from '../domain/nearest.ts';
-import type { EnvironmentFile } from './load.ts';
 import { expandPath, type PathBase } from './paths.ts';
 import { type Fault, fault, sortProblems } from './problem.ts';
+import type { EnvironmentWritten } from './schema/environment.ts';
 import { readKey } from './schema-walk.ts';
+import type { Written } from './written.ts';
+
+/** One environment's file under the name that the file gives it. */
+export type EnvironmentFile = Written<EnvironmentWritten> & { readonly name: string };
 
 /** The same files with the problems added that only show between them; such a file counts as not written. */
 export function acrossFiles(
@@ -65,9 +69,21 @@ function chainFaults(file: EnvironmentFile, files: readonly EnvironmentFile[]): 
   ];
 }
 
-function journalPath(file: EnvironmentFile, baseOf: (file: string) => PathBase): string | null {
-  const path = readKey(valueOf(file, 'journal'), 'path');
-  return typeof path === 'string' ? expandPath(path, baseOf(file.file)) : null;
+interface JournalPlace {
+  readonly key: 'path' | 'bucket';
+  /** The same for two files that name the same place in other words. */
+  readonly place: string;
+}
+
+function journalPlace(file: EnvironmentFile, baseOf: (file: string) => PathBase): JournalPlace | null {
+  const journal = valueOf(file, 'journal');
+  const path = readKey(journal, 'path');
+  if (typeof path === 'string') return { key: 'path', place: expandPath(path, baseOf(file.file)) };
+  const bucket = readKey(journal, 'bucket');
+  const prefix = readKey(journal, 'prefix');
+  return typeof bucket === 'string'
+    ? { key: 'bucket', place: `gs://${bucket}/${typeof prefix === 'string' ? prefix : ''}` }
+    : null;
 }
 
 function journalOwners(
@@ -76,8 +92,8 @@ function journalOwners(
 ): Map<string, string> {
   const owners = new Map<string, string>();
   for (const file of files) {
-    const path = journalPath(file, baseOf);
-    if (path !== null && !owners.has(path)) owners.set(path, file.name);
+    const found = journalPlace(file, baseOf);
+    if (found !== null && !owners.has(found.place)) owners.set(found.place, file.name);
   }
   return owners;
 }
@@ -87,12 +103,12 @@ function journalFaults(
   owners: ReadonlyMap<string, string>,
   baseOf: (file: string) => PathBase,
 ): Fault[] {
-  const path = journalPath(file, baseOf);
-  const owner = path === null ? undefined : owners.get(path);
-  if (path === null || owner === undefined || owner === file.name) return [];
+  const found = journalPlace(file, baseOf);
+  const owner = found === null ? undefined : owners.get(found.place);
+  if (found === null || owner === undefined || owner === file.name) return [];
   return [
-    fault(['journal', 'path'], `${owner} keeps its journal there; each environment needs its own`, {
-      found: path,
+    fault(['journal', found.key], `${owner} keeps its journal there; each environment needs its own`, {
+      found: found.place,
     }),
   ];
 }

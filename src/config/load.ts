@@ -2,16 +2,15 @@
  * Reads `environments/*.yaml` and `playbooks/*.yaml`: every problem of every file at once, and each environment as what it
  * is worth: ready, not usable now, or wrong.
  *
- * L1  A file's problem makes only that environment invalid: a slip in gprd does not stop work on gstg.
+ * L1  An environment's problem makes only that environment invalid: a slip in gprd does not stop work on gstg. A playbook
+ *     lies under all environments, so that its problem is each one's: never is another playbook used in its place.
  * L2  An environment that is only listed may name a cloud that is not there yet, or a sandbox that does not run.
  */
 import { readdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { Environment } from '../domain/environment.ts';
-import { nearestWord } from '../domain/nearest.ts';
 import { err, ok, type Result } from '../domain/result.ts';
-import { acrossFiles } from './across-files.ts';
+import { acrossFiles, type EnvironmentFile } from './across-files.ts';
 import type { PathBase } from './paths.ts';
 import { expandPath } from './paths.ts';
 import { fault, type Problem, sortProblems } from './problem.ts';
@@ -30,8 +29,8 @@ export interface ConfigPlaces {
   readonly playbookDirs: readonly string[];
   /** What `${state}` stands for in paths. */
   readonly stateDir: string;
-  /** What `~/` stands for; the user's home by default. */
-  readonly homeDir?: string;
+  /** What `~/` stands for. */
+  readonly homeDir: string;
 }
 
 export interface ReadyEnvironment {
@@ -75,51 +74,15 @@ export async function loadConfig(places: ConfigPlaces): Promise<LoadedConfig> {
     readPlaybooks(places.playbookDirs),
   ]);
   const environments = new Map<string, LoadedEnvironment>();
-  for (const file of files.list) environments.set(file.name, await finish(file, playbooks.playbooks, places));
+  for (const file of files.list) environments.set(file.name, await finish(file, playbooks, places));
   const invalid = [...environments.values()].flatMap((one) => (one.kind === 'invalid' ? one.problems : []));
-  return { environments, problems: sortProblems([...files.problems, ...playbooks.problems, ...invalid]) };
-}
-
-/** One environment to be used now: ready, or why not. Problems of other environments' files do not count (L1). */
-export async function loadEnvironment(
-  name: string,
-  places: ConfigPlaces,
-): Promise<Result<ReadyEnvironment, readonly Problem[]>> {
-  const [files, playbooks] = await Promise.all([
-    readEnvironments(places),
-    readPlaybooks(places.playbookDirs),
-  ]);
-  const file = files.list.find((candidate) => candidate.name === name);
-  if (file === undefined) {
-    const names = files.list.map((candidate) => candidate.name);
-    const meant = nearestWord(name, names);
-    const message = `there is no environment \`${name}\``;
-    const problem = {
-      ...whole(join(resolve(places.dir), 'environments'), message),
-      found: name,
-      allowed: names,
-    };
-    return err([...files.problems, meant === null ? problem : { ...problem, suggestion: meant }]);
-  }
-  const loaded = await finish(file, playbooks.playbooks, places);
-  if (playbooks.problems.length > 0) {
-    return err(sortProblems([...playbooks.problems, ...(loaded.kind === 'ready' ? [] : loaded.problems)]));
-  }
-  return loaded.kind === 'ready' ? ok(loaded) : err(loaded.problems);
-}
-
-/** Playbooks as they were written, for `doctor` and for showing. */
-export async function loadPlaybooks(
-  dirs: readonly string[],
-): Promise<{ readonly playbooks: Playbooks; readonly problems: readonly Problem[] }> {
-  return readPlaybooks(dirs);
+  const all = new Set([...files.problems, ...playbooks.problems, ...invalid]);
+  return { environments, problems: sortProblems([...all]) };
 }
 
 function whole(file: string, message: string): Problem {
   return { file, line: 0, column: 0, path: '', message };
 }
-
-export type EnvironmentFile = Written<EnvironmentWritten> & { readonly name: string };
 
 async function readEnvironments(
   places: ConfigPlaces,
@@ -129,14 +92,15 @@ async function readEnvironments(
   if (!listing.ok)
     return {
       list: [],
-      problems: [whole(dir, `the folder of environments ${listing.error}; see \`rollout init\``)],
+      problems: [whole(dir, `the folder of environments ${listing.error.message}`)],
     };
   const list: EnvironmentFile[] = [];
   const problems: Problem[] = [];
   for (const file of listing.value) {
-    const name = basename(file).replace(/\.ya?ml$/, '');
-    if (list.some((other) => other.name === name)) {
-      problems.push(whole(file, `there is ${name}.yaml too; one of the two must go`));
+    const name = nameOf(file);
+    const twin = list.find((other) => other.name === name);
+    if (twin !== undefined) {
+      problems.push(whole(file, `there is ${basename(twin.file)} too; one of the two must go`));
       continue;
     }
     list.push({ ...(await readOne(file, readEnvironmentText)), name });
@@ -144,34 +108,52 @@ async function readEnvironments(
   return { list: acrossFiles(list, (file) => baseOf(file, places)), problems };
 }
 
-async function readPlaybooks(
-  dirs: readonly string[],
-): Promise<{ playbooks: Playbooks; problems: Problem[] }> {
+interface PlaybooksRead {
+  readonly playbooks: Playbooks;
+  readonly problems: readonly Problem[];
+}
+
+async function readPlaybooks(dirs: readonly string[]): Promise<PlaybooksRead> {
   const playbooks: Partial<Record<Action, Playbook>> = {};
   const problems: Problem[] = [];
-  for (const dir of dirs) {
-    const listing = await yamlFiles(resolve(dir));
-    if (!listing.ok) continue;
+  for (const dir of new Set(dirs.map((one) => resolve(one)))) {
+    const listing = await yamlFiles(dir);
+    if (!listing.ok) {
+      if (listing.error.kind === 'unreadable')
+        problems.push(whole(dir, `the folder of playbooks ${listing.error.message}`));
+      continue;
+    }
+    const files = new Map<string, string>();
     for (const file of listing.value) {
-      const { written, yaml, problems: own } = await readOne(file, readPlaybookText);
-      problems.push(...own);
-      if (written === null || yaml === null) continue;
-      const name = basename(file).replace(/\.ya?ml$/, '');
-      if (written.action === name)
-        playbooks[written.action] = { action: written.action, file, written, raw: yaml.value };
-      else
-        problems.push(
-          yaml.problem(
-            fault(['action'], `the file is named ${basename(file)}; action and name must be the same`, {
-              found: written.action,
-              allowed: ACTIONS,
-              suggestion: name,
-            }),
-          ),
-        );
+      const name = nameOf(file);
+      const twin = files.get(name);
+      if (twin === undefined) files.set(name, file);
+      else problems.push(whole(file, `there is ${basename(twin)} too; one of the two must go`));
+    }
+    for (const [name, file] of files) {
+      const playbook = await readPlaybook(name, file);
+      if (playbook.ok) playbooks[playbook.value.action] = playbook.value;
+      else problems.push(...playbook.error);
     }
   }
   return { playbooks, problems };
+}
+
+async function readPlaybook(name: string, file: string): Promise<Result<Playbook, readonly Problem[]>> {
+  const { written, yaml, problems } = await readOne(file, readPlaybookText);
+  if (written === null || yaml === null) return err(problems);
+  const { action } = written;
+  if (action === name) return ok({ action, file, written, raw: yaml.value });
+  const known = ACTIONS.find((one) => one === name);
+  const message = `the file is named ${basename(file)}; action and name must be the same`;
+  const detail = { found: action, allowed: known === undefined ? ACTIONS : [known] };
+  return err([
+    yaml.problem(fault(['action'], message, known === undefined ? detail : { ...detail, suggestion: known })),
+  ]);
+}
+
+function nameOf(file: string): string {
+  return basename(file).replace(/\.ya?ml$/, '');
 }
 
 async function readOne<T>(
@@ -184,7 +166,9 @@ async function readOne<T>(
   return { file, yaml: null, written: null, problems: [{ ...whole(file, message), line, column }] };
 }
 
-async function yamlFiles(dir: string): Promise<Result<string[], string>> {
+async function yamlFiles(
+  dir: string,
+): Promise<Result<string[], { readonly kind: 'not-there' | 'unreadable'; readonly message: string }>> {
   try {
     const names = await readdir(dir);
     return ok(
@@ -195,23 +179,28 @@ async function yamlFiles(dir: string): Promise<Result<string[], string>> {
     );
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    return err(code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`);
+    return err(
+      code === 'ENOENT'
+        ? { kind: 'not-there', message: 'does not exist' }
+        : { kind: 'unreadable', message: `cannot be read (${code})` },
+    );
   }
 }
 
 function baseOf(file: string, places: ConfigPlaces): PathBase {
-  return { file, stateDir: resolve(places.stateDir), homeDir: places.homeDir ?? homedir() };
+  return { file, stateDir: resolve(places.stateDir), homeDir: places.homeDir };
 }
 
 /** Opens what the environment's file names, and resolves it. */
 async function finish(
   file: EnvironmentFile,
-  playbooks: Playbooks,
+  { playbooks, problems: playbookProblems }: PlaybooksRead,
   places: ConfigPlaces,
 ): Promise<LoadedEnvironment> {
   const { name, written, yaml } = file;
-  if (written === null || yaml === null)
-    return { kind: 'invalid', name, file: file.file, problems: file.problems };
+  const before = [...playbookProblems, ...file.problems];
+  if (written === null || yaml === null || before.length > 0)
+    return { kind: 'invalid', name, file: file.file, problems: sortProblems(before) };
   const { description, promotesFrom } = written;
   const about = { name, file: file.file, description, promotesFrom };
   const cloud = notYet(written, yaml);
