@@ -327,17 +327,19 @@ function answeredHost(
       ? { ...troubled, state: 'pending' }
       : troubled;
   }
+  // S2: what this attempt certainly did not touch is as it was before it; an answer to no open attempt takes nothing back.
+  const touched = host.state === 'installing' ? host.touchedBefore : host.touched || host.touchedBefore;
   switch (outcome.kind) {
     case 'failed':
-      return { ...troubled, state: 'failed' };
+      return { ...troubled, state: 'failed', touched: true };
     case 'blocked':
-      return { ...troubled, state: 'blocked', touched: host.touchedBefore };
+      return { ...troubled, state: 'blocked', touched };
     case 'still-previous':
       return { ...troubled, state: 'pending' };
     case 'no-answer':
       return outcome.why === 'unknown' || outcome.why === 'timed-out'
         ? troubled
-        : { ...troubled, state: 'unreachable', touched: host.touchedBefore };
+        : { ...troubled, state: 'unreachable', touched };
     default:
       return outcome satisfies never;
   }

@@ -1,0 +1,220 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { batchWithin } from '../../src/domain/capacity.ts';
+import type { ClassifiedHost, Host } from '../../src/domain/host.ts';
+import { hostsAllowed, planRollout, type SurveyResult } from '../../src/domain/planning.ts';
+import type { Bound } from '../../src/domain/policy.ts';
+import { someHosts, somePolicy } from '../engine/world.ts';
+import { artifactOf } from '../fakes/some-artifacts.ts';
+import { plannedHost, progress, rollout } from './rollout-states.ts';
+
+const old = artifactOf('old', { version: '5.10.1' });
+const fresh = artifactOf('fresh', { version: '5.10.2' });
+
+const survey: fc.Arbitrary<SurveyResult | null> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.constant<SurveyResult>({
+      kind: 'surveyed',
+      agent: { packageVersion: old.control.version, architecture: 'amd64' },
+      runsTarget: false,
+    }),
+  },
+  fc.constant<SurveyResult>({
+    kind: 'surveyed',
+    agent: { packageVersion: fresh.control.version, architecture: 'amd64' },
+    runsTarget: true,
+  }),
+  fc.constant<SurveyResult>({
+    kind: 'surveyed',
+    agent: { packageVersion: fresh.control.version, architecture: 'amd64' },
+    runsTarget: false,
+  }),
+  fc.constant<SurveyResult>({
+    kind: 'surveyed',
+    agent: { packageVersion: '4.0', architecture: 'amd64' },
+    runsTarget: false,
+  }),
+  fc.constant<SurveyResult>({
+    kind: 'surveyed',
+    agent: { packageVersion: old.control.version, architecture: 'arm64' },
+    runsTarget: false,
+  }),
+  fc.constant<SurveyResult>({ kind: 'agent-absent' }),
+  fc.constant<SurveyResult>({ kind: 'unreachable', why: 'no' }),
+  fc.constant(null),
+);
+const oneHost = fc.record({
+  role: fc.constantFrom('web', 'db', 'constructor', '__proto__'),
+  zone: fc.constantFrom('z1', 'z2', 'z3'),
+  eligible: fc.boolean(),
+  survey,
+});
+const bound: fc.Arbitrary<Bound> = fc.oneof(
+  fc.record({ kind: fc.constant('count' as const), count: fc.integer({ min: 0, max: 9 }) }),
+  fc.record({ kind: fc.constant('percent' as const), percent: fc.integer({ min: 0, max: 100 }) }),
+);
+
+const fleet = fc.record({
+  hosts: fc.array(oneHost, { maxLength: 60 }),
+  then: fc.array(bound, { maxLength: 4 }),
+  strata: fc.subarray(['role', 'zone'] as const),
+  seed: fc.integer(),
+});
+
+function planned(
+  input: {
+    hosts: readonly { role: string; zone: string; eligible: boolean; survey: SurveyResult | null }[];
+    then: readonly Bound[];
+    strata: readonly ('role' | 'zone')[];
+  },
+  reversed = false,
+) {
+  const made = someHosts(input.hosts.length).map(
+    (host, index): Host => ({
+      ...host,
+      role: input.hosts[index]?.role ?? '',
+      zone: input.hosts[index]?.zone ?? '',
+    }),
+  );
+  const hosts = made.map(
+    (host, index): ClassifiedHost => ({
+      host,
+      eligibility:
+        input.hosts[index]?.eligible === false ? { kind: 'excluded', rule: 'r' } : { kind: 'eligible' },
+    }),
+  );
+  const surveyed = new Map(
+    made.flatMap((host, index) => {
+      const found = input.hosts[index]?.survey ?? null;
+      return found === null ? [] : [[host.id, found] as const];
+    }),
+  );
+  const plan = planRollout({
+    hosts: reversed ? hosts.toReversed() : hosts,
+    survey: surveyed,
+    target: { version: fresh.version, artifacts: { amd64: fresh } },
+    staged: [old, fresh],
+    policy: { ...somePolicy.waves, then: input.then, strata: input.strata },
+  });
+  return { plan, hosts };
+}
+
+describe('a plan', () => {
+  it('has every host in exactly one wave or left out with its reason (P3), each with a way back (P4)', () => {
+    fc.assert(
+      fc.property(fleet, (input) => {
+        const { plan, hosts } = planned(input);
+        const ids = [
+          ...plan.waves.flatMap((wave) => wave.hosts.map(({ id }) => id)),
+          ...plan.leftOut.map(({ id }) => id),
+        ];
+        expect(ids.toSorted()).toEqual(hosts.map(({ host }) => host.id).toSorted());
+        for (const wave of plan.waves) {
+          expect(wave.hosts.length).toBeGreaterThan(0);
+          for (const { from } of wave.hosts) expect(from.artifact?.sha256).toBe(old.sha256);
+        }
+        const eligible = hosts.filter(({ eligibility }) => eligibility.kind === 'eligible').length;
+        expect(plan.population.environment).toBe(eligible);
+        expect(Object.values(plan.population.byRole).reduce((sum, count) => sum + count, 0)).toBe(eligible);
+      }),
+    );
+  });
+
+  it('has one host of each stratum in the canary wave (P1)', () => {
+    fc.assert(
+      fc.property(fleet, (input) => {
+        const { plan } = planned(input);
+        const all = new Set(plan.waves.flatMap((wave) => wave.hosts.map(({ stratum }) => stratum)));
+        const canaries = plan.waves[0]?.hosts.map(({ stratum }) => stratum) ?? [];
+        expect(canaries.toSorted()).toEqual([...all].toSorted());
+      }),
+    );
+  });
+
+  it('never has a wave beyond its share, one host aside (P2)', () => {
+    fc.assert(
+      fc.property(fleet, (input) => {
+        const { plan } = planned(input);
+        const rest = plan.waves.slice(1).reduce((sum, wave) => sum + wave.hosts.length, 0);
+        let taken = 0;
+        plan.waves.slice(1).forEach((wave, index) => {
+          const share = input.then[index] ?? { kind: 'percent', percent: 100 };
+          const upTo =
+            share.kind === 'percent' ? Math.floor((rest * share.percent) / 100) : taken + share.count;
+          expect(taken + wave.hosts.length).toBeLessThanOrEqual(Math.max(taken + 1, upTo));
+          taken += wave.hosts.length;
+        });
+      }),
+    );
+  });
+
+  it('is the same whatever order the inventory lists the hosts in', () => {
+    fc.assert(
+      fc.property(fleet, (input) => {
+        expect(planned(input, true).plan).toEqual(planned(input).plan);
+      }),
+    );
+  });
+});
+
+describe('the bounds on unavailability', () => {
+  it.each([
+    [{ kind: 'percent', percent: 10 }, 5, 1],
+    [{ kind: 'percent', percent: 10 }, 39, 3],
+    [{ kind: 'percent', percent: 0 }, 39, 1],
+    [{ kind: 'count', count: 2 }, 1, 2],
+  ] as const)('%j of %i hosts are %i', (of, total, allowed) => {
+    expect(hostsAllowed(of, total)).toBe(allowed);
+  });
+
+  it('hold for environment, zone and role at once, whatever is out already (C1)', () => {
+    const state = fc.constantFrom(
+      'pending',
+      'installing',
+      'verified',
+      'unreachable',
+      'failed',
+      'blocked',
+      'gone',
+      'skipped' as const,
+    );
+    const host = fc.record({ state, zone: fc.constantFrom('z1', 'z2'), role: fc.constantFrom('web', 'db') });
+    fc.assert(
+      fc.property(fc.array(host, { maxLength: 30 }), bound, bound, bound, (made, environment, zone, role) => {
+        const hosts = made.map((one, index) =>
+          progress(`${index}`, one.state as 'pending', {
+            host: plannedHost(`${index}`, { zone: one.zone, role: one.role }),
+          }),
+        );
+        const count = (key: 'zone' | 'role', name: string) => made.filter((one) => one[key] === name).length;
+        const population = {
+          environment: made.length,
+          byZone: { z1: count('zone', 'z1'), z2: count('zone', 'z2') },
+          byRole: { web: count('role', 'web'), db: count('role', 'db') },
+        };
+        const policy = {
+          ...somePolicy,
+          waves: { ...somePolicy.waves, maxUnavailable: { environment, zone, role } },
+        };
+        const candidates = hosts.filter((one) => one.state === 'pending');
+        const batch = batchWithin(rollout(hosts, { population, policy }), candidates, 1_000);
+        if (batch.length === 0) return;
+        const out = [
+          ...batch,
+          ...hosts.filter((one) => ['installing', 'unreachable', 'failed'].includes(one.state)),
+        ];
+        expect(out.length).toBeLessThanOrEqual(hostsAllowed(environment, made.length));
+        for (const one of batch) {
+          const { zone: z, role: r } = one.host;
+          expect(out.filter((o) => o.host.zone === z).length).toBeLessThanOrEqual(
+            hostsAllowed(zone, count('zone', z)),
+          );
+          expect(out.filter((o) => o.host.role === r).length).toBeLessThanOrEqual(
+            hostsAllowed(role, count('role', r)),
+          );
+        }
+      }),
+    );
+  });
+});
