@@ -194,7 +194,7 @@ export class FleetHost {
         this.#locked = true;
         holds = true;
         this.atWork += 1;
-        await this.#change(order as ChangeOrder, { delivered, emit, refuse, boot });
+        await this.#change(order, { delivered, emit, refuse, boot });
       } else if (order.program === 'prove') {
         this.#look(emit, false);
         const remembered = this.#memory.get(order.orderId) ?? this.#present();
