@@ -4,6 +4,7 @@
  * R1  Nothing is written or done without the lease; a lost lease ends the run.
  * R2  Told to stop, it begins nothing new, waits for what runs, writes the answers, and gives the lease back.
  */
+import { describeTrouble } from '../domain/attempts.ts';
 import type { Observations } from '../domain/decision.ts';
 import type { Reason } from '../domain/event.ts';
 import { isFinished } from '../domain/fold.ts';
@@ -171,8 +172,7 @@ async function loop(
       const inVain = 2 * Math.max(options.holdLimitMs, rollout.policy.limits.hostDeadlineMs);
       if (context.clock.now() - moved.at >= inVain) {
         // Attempts that take longer than the pause between them would go on for ever without a moment to be held in.
-        const reason = { code: 'no-progress', message: 'host after host is tried again in vain' };
-        return ok({ kind: 'held', rollout: now, reason, until: context.clock.now() });
+        return ok({ kind: 'held', rollout: now, reason: whyInVain(now), until: context.clock.now() });
       }
       continue;
     }
@@ -199,6 +199,14 @@ async function loop(
     const refreshed = await ledger.refresh();
     if (!refreshed.ok) return refreshed;
   }
+}
+
+/** Names the hosts that hold everything, as the decision would if their attempts left it a moment to. */
+function whyInVain(rollout: RolloutState): Reason {
+  const troubled = [...rollout.hosts.values()].filter((host) => host.troubleSince !== null);
+  return troubled.length === 0
+    ? { code: 'no-progress', message: 'the same is tried again and again in vain' }
+    : { code: 'hosts-out-of-reach', message: `tried again and again in vain: ${describeTrouble(troubled)}` };
 }
 
 /** Changes whenever something was achieved: a host left its trouble, a phase its end, a watch some time behind it. */

@@ -175,8 +175,8 @@ export class Scenario {
     return { last, canaries };
   }
 
-  async deploy(version: string, options: CliOptions = {}): Promise<CliResult> {
-    return await this.cli(['deploy', this.environment, version], options);
+  async deploy(version: string, ...words: readonly string[]): Promise<CliResult> {
+    return await this.cli(['deploy', this.environment, version, ...words]);
   }
 
   /** Every entry of the journal, by the program's own reading, with its chain checked. */
