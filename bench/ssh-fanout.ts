@@ -110,11 +110,7 @@ export async function benchSshFanout(options: FanoutOptions = {}): Promise<Bench
   const identity = join(folder, 'id');
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', identity]);
   const sshd = await startRealSshd({
-    authorized: [
-      execFileSync('cat', [`${identity}.pub`])
-        .toString()
-        .trim(),
-    ],
+    authorized: [readFileSync(`${identity}.pub`, 'utf8').trim()],
     config: ['MaxStartups 1000', 'LogLevel ERROR'],
     listen: '0.0.0.0',
   });

@@ -1,0 +1,121 @@
+/** The adapter's small parts: answer lines, the ramp, and the program's text. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createAnswerLines } from '../../../src/adapters/ssh/answer-lines.ts';
+import { createHostPrograms, wholeOrNothing } from '../../../src/adapters/ssh/programs.ts';
+import { createRamp } from '../../../src/adapters/ssh/ramp.ts';
+
+describe('answer lines', () => {
+  const text =
+    'motd \u00fc\n{"step":"begin","ok":true}\nnoise\n{"step":"look","ok":true,"v":"\u00e9"}\n{"step":"done","ok":false}';
+
+  it('are the same however the output was cut into pieces', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat({ max: Buffer.byteLength(text) }), { maxLength: 8 }), (cuts) => {
+        const bytes = Buffer.from(text);
+        const lines = createAnswerLines();
+        const edges = [0, ...cuts.toSorted((a, b) => a - b), bytes.length];
+        for (let i = 1; i < edges.length; i += 1) lines.push(bytes.subarray(edges[i - 1], edges[i]));
+        lines.end();
+        expect(lines.steps).toEqual([
+          { step: 'begin', ok: true },
+          { step: 'look', ok: true, v: '\u00e9' },
+          { step: 'done', ok: false },
+        ]);
+      }),
+    );
+  });
+
+  it('of any bytes never throw, and without begin there are none', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        const lines = createAnswerLines();
+        lines.push(bytes);
+        lines.end();
+        expect(lines.steps).toEqual([]);
+      }),
+    );
+  });
+
+  it('stop at the bound and say so', () => {
+    const lines = createAnswerLines(undefined, 100);
+    lines.push(Buffer.from('{"step":"begin","ok":true}\n'));
+    lines.push(Buffer.alloc(100, 'x'));
+    expect([lines.begun, lines.overflowed]).toEqual([true, true]);
+  });
+});
+
+describe('the ramp', () => {
+  it('doubles while connections come up, as far as it may', () => {
+    const ramp = createRamp(50);
+    const widths = [ramp.width];
+    for (let i = 0; i < 100; i += 1) {
+      ramp.reached();
+      if (ramp.width !== widths.at(-1)) widths.push(ramp.width);
+    }
+    expect(widths).toEqual([8, 16, 32, 50]);
+  });
+
+  it('halves when half of its width is dropped, not for a single one, and comes back', () => {
+    const ramp = createRamp(50);
+    ramp.strained();
+    expect(ramp.width).toBe(8);
+    for (let i = 0; i < 30; i += 1) ramp.strained();
+    expect(ramp.width).toBe(2);
+    for (let i = 0; i < 2; i += 1) ramp.reached();
+    expect(ramp.width).toBe(4);
+  });
+
+  it('never runs more at once than its width', async () => {
+    const ramp = createRamp(3);
+    let running = 0;
+    let most = 0;
+    await Promise.all(
+      Array.from({ length: 20 }, () =>
+        ramp.run(async () => {
+          running += 1;
+          most = Math.max(most, running);
+          await new Promise(setImmediate);
+          running -= 1;
+        }),
+      ),
+    );
+    expect(most).toBe(3);
+  });
+});
+
+describe('the program\u2019s text', () => {
+  it('is the library and the program, whole', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rollout-programs-'));
+    try {
+      writeFileSync(join(folder, 'lib.sh'), 'say() { echo "lib $1"; } # no line feed at the end');
+      writeFileSync(join(folder, 'look.sh'), 'say "$1"; read -r line || echo nothing left to read; exit 3');
+      const text = await createHostPrograms(pathToFileURL(`${folder}/`)).text('look');
+      const ran = spawnSync('sh', ['-s', '--', 'a=b'], { input: text, encoding: 'utf8' });
+      expect([ran.stdout, ran.status]).toEqual(['lib a=b\nnothing left to read\n', 3]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('runs nothing when the connection dies while it is sent', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rollout-torn-'));
+    try {
+      const mark = join(folder, 'mark');
+      const text = wholeOrNothing(`touch '${mark}'\ncat >/dev/null <<'END'\nx\nEND\nrm -f '${mark}.other'`);
+      for (let length = 0; length < text.length - 2; length += 1) {
+        spawnSync('sh', ['-s'], { input: text.slice(0, length), stdio: ['pipe', 'ignore', 'ignore'] });
+        expect(existsSync(mark), `after ${length} of ${text.length} characters`).toBe(false);
+      }
+      spawnSync('sh', ['-s'], { input: text });
+      expect(existsSync(mark)).toBe(true);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
