@@ -86,7 +86,12 @@ function valueText(path: Fault['path'], context: Context): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return 'a map of keys';
-  return context.sourceOf(path) ?? JSON.stringify(value).slice(0, 120);
+  return withoutPassword(context.sourceOf(path) ?? JSON.stringify(value).slice(0, 120));
+}
+
+/** `user:password@host` is shown without the password, wherever it was written. */
+function withoutPassword(text: string): string {
+  return text.replace(/:[^:/@\s]+@/g, ':***@');
 }
 
 function valueAt(value: unknown, path: Fault['path']): unknown {

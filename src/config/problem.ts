@@ -66,9 +66,17 @@ function compareText(a: string, b: string): number {
 
 const MOST_ALLOWED = 12;
 
-/** Plain text for a person; a blank line between problems. */
+/** Plain text for a person; a blank line between problems. A file cannot send control characters to the terminal. */
 export function renderProblems(problems: readonly Problem[]): string {
   return sortProblems(problems).map(renderProblem).join('\n\n');
+}
+
+function harmless(text: string): string {
+  return text.replace(/\p{Cc}/gu, (sign) =>
+    JSON.stringify(sign)
+      .slice(1, -1)
+      .replace(/^\p{Cc}$/u, '?'),
+  );
 }
 
 function renderProblem(problem: Problem): string {
@@ -81,5 +89,5 @@ function renderProblem(problem: Problem): string {
     lines.push(`  allowed:      ${shown}${more > 0 ? ` and ${more} more` : ''}`);
   }
   if (problem.suggestion !== undefined) lines.push(`  did you mean: ${problem.suggestion}`);
-  return lines.join('\n');
+  return lines.map(harmless).join('\n');
 }

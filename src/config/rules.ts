@@ -5,7 +5,7 @@
 import { BUILTIN_GATES } from '../domain/builtin-gates.ts';
 import type { Bound } from '../domain/policy.ts';
 import { type Fault, fault } from './problem.ts';
-import { parseBound } from './schema/parts.ts';
+import { parseBound, parseMoment } from './schema/parts.ts';
 import { STEP_ORDER } from './schema/playbook.ts';
 import { readKey } from './schema-walk.ts';
 
@@ -27,7 +27,23 @@ export function environmentFaults(written: unknown): Fault[] {
 
 /** All rules inside one playbook. */
 export function playbookFaults(written: unknown): Fault[] {
-  return [...stepFaults(written), ...strategyFaults(written)];
+  return [...stepFaults(written), ...strategyFaults(written), ...rollbackFaults(written)];
+}
+
+/** A rollback has one wave, is not watched, and looks and proves in the rollout's own times: other keys would do nothing. */
+function rollbackFaults(written: unknown): Fault[] {
+  if (readKey(written, 'action') !== 'rollback') return [];
+  const idle = ['waves', 'soak', 'gates'].filter((key) => has(written, key));
+  const faults = idle.map((key) =>
+    fault([key], 'a rollback goes to every host at once and is not watched', { part: 'key', found: key }),
+  );
+  for (const [index, step] of listOf(readKey(written, 'steps')).entries()) {
+    const run = readKey(step, 'run');
+    if ((run !== 'look' && run !== 'prove') || !has(step, 'timeout')) continue;
+    const message = `\`${run}\` takes the time that the rollout's own playbook gives it`;
+    faults.push(fault(['steps', index, 'timeout'], message, { part: 'key', allowed: ['timeout of revert'] }));
+  }
+  return faults;
 }
 
 function strategyFaults(written: unknown): Fault[] {
@@ -82,7 +98,7 @@ export function hostFaults(hosts: unknown, path: readonly (string | number)[], s
     for (const key of ['id', 'name', 'address']) {
       const value = readKey(host, key);
       if (typeof value !== 'string') continue;
-      const port = key === 'address' ? `:${String(readKey(host, 'port') ?? sshPort ?? 22)}` : '';
+      const port = key === 'address' ? `:${portOf(readKey(host, 'port')) ?? portOf(sshPort) ?? 22}` : '';
       const mark = `${key} ${value}${port}`;
       const first = seen.get(mark);
       if (first === undefined) seen.set(mark, index);
@@ -95,6 +111,10 @@ export function hostFaults(hosts: unknown, path: readonly (string | number)[], s
     }
   }
   return faults;
+}
+
+function portOf(value: unknown): number | null {
+  return typeof value === 'number' ? value : null;
 }
 
 function sshFaults(ssh: unknown): Fault[] {
@@ -220,9 +240,9 @@ function freezeFaults(freeze: unknown): Fault[] {
     const from = readKey(one, 'from');
     const until = readKey(one, 'until');
     if (typeof from !== 'string' || typeof until !== 'string') return [];
-    const backwards =
-      from.length === 10 && until.length === 10 ? until < from : Date.parse(until) <= Date.parse(from);
-    return backwards
+    const start = parseMoment(from, 'start');
+    const end = parseMoment(until, 'end');
+    return start !== null && end !== null && end <= start
       ? [
           fault(['freeze', index, 'until'], 'it ends before it begins', {
             found: until,

@@ -8,6 +8,7 @@ import {
   type Document,
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   LineCounter,
@@ -16,12 +17,7 @@ import {
   visit,
 } from 'yaml';
 import { type Fault, type Problem, pathText } from './problem.ts';
-
-export interface Place {
-  /** Both 1-based. */
-  readonly line: number;
-  readonly column: number;
-}
+import { textOffset } from './text-offset.ts';
 
 export interface YamlFile {
   /** Absolute path it was read from. */
@@ -33,8 +29,11 @@ export interface YamlFile {
   problem(fault: Fault): Problem;
 }
 
-/** How often anchors may be used: enough for any honest file, too few for one that grows without bound. */
-const MAX_ALIASES = 1000;
+/**
+ * How often anchors may be used, and what they may unfold to: enough for 20,000 hosts with the same labels, too few for a
+ * file that grows without bound.
+ */
+const MAX_ALIASES = 20_000;
 
 /** A file without problems has a value; a file with problems of YAML itself has none. */
 export function readYaml(
@@ -47,7 +46,12 @@ export function readYaml(
     return { ...detail, file, line: Math.max(line, 1), column: Math.max(col, 1), path: '', message };
   };
   try {
-    const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
+    const doc = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      merge: true,
+      logLevel: 'error',
+    });
     if (lines.lineStarts.length === 0) lines.addNewLine(0);
     const problems = [...doc.errors, ...doc.warnings].map((error) => {
       const [start] = error.pos;
@@ -57,21 +61,23 @@ export function readYaml(
         syntaxDetail(error.code, text.slice(start, start + 80)),
       );
     });
-    for (const alias of brokenAliases(doc)) {
+    if (doc.directives?.yaml.explicit === true && doc.directives.yaml.version !== '1.2') {
+      const { version } = doc.directives.yaml;
       problems.push(
-        at(alias.range?.[0] ?? 0, `nothing above is anchored as &${alias.source}`, {
-          found: `*${alias.source}`,
-        }),
+        at(0, 'only YAML 1.2 is read here', { found: `%YAML ${version}`, allowed: ['no %YAML line'] }),
       );
     }
+    const { sources, faults } = linksOf(doc);
+    for (const { node, message, found } of faults)
+      problems.push(at(node.range?.[0] ?? 0, message, found === undefined ? {} : { found }));
     if (problems.length > 0) return { yaml: null, problems };
     if (doc.contents === null || (isScalar(doc.contents) && doc.contents.value === null)) {
       return { yaml: null, problems: [at(0, 'the file is empty')] };
     }
     const value: unknown = doc.toJS({ maxAliasCount: MAX_ALIASES });
-    return { yaml: yamlFile({ file, text, doc, lines, value }), problems: [] };
+    return { yaml: yamlFile({ file, text, doc, lines, value, sources }), problems: [] };
   } catch (error) {
-    // The parser recurses and counts aliases; a file made to break it ends in RangeError or ReferenceError.
+    // The parser recurses, and counts what aliases unfold to; a file made to break it ends in RangeError or ReferenceError.
     const why =
       error instanceof RangeError ? 'it nests too deep' : 'its anchors are used too often or in a circle';
     return { yaml: null, problems: [at(0, `the file is not readable as YAML: ${why}`)] };
@@ -99,14 +105,57 @@ function syntaxDetail(code: string, rest: string): Partial<Problem> {
   return key === undefined ? {} : { found: key.trim() };
 }
 
-function brokenAliases(doc: Document): Alias[] {
-  const broken: Alias[] = [];
+/** What each alias stands for. */
+type Sources = ReadonlyMap<Alias, Node>;
+
+interface Links {
+  readonly sources: Sources;
+  readonly faults: readonly { readonly node: Node; readonly message: string; readonly found?: string }[];
+}
+
+/** One walk over the whole document: an alias means the last anchor of its name above it. */
+function linksOf(doc: Document): Links {
+  const anchors = new Map<string, Node>();
+  const sources = new Map<Alias, Node>();
+  const merges: Node[] = [];
+  const faults: { node: Node; message: string; found?: string }[] = [];
   visit(doc, {
-    Alias(_key, alias) {
-      if (alias.resolve(doc) === undefined) broken.push(alias);
+    Node(_key, node) {
+      if (!isAlias(node)) {
+        if (node.anchor !== undefined) anchors.set(node.anchor, node);
+        return undefined;
+      }
+      const source = anchors.get(node.source);
+      if (source === undefined)
+        faults.push({
+          node,
+          message: `nothing above is anchored as &${node.source}`,
+          found: `*${node.source}`,
+        });
+      else if (sources.size < MAX_ALIASES) sources.set(node, source);
+      else {
+        faults.push({ node, message: `anchors are used more than ${MAX_ALIASES} times` });
+        return visit.BREAK;
+      }
+      return undefined;
+    },
+    Pair(_key, { key, value }) {
+      if (isAlias(key) || isMap(key) || isSeq(key))
+        faults.push({ node: key, message: 'a key is a plain text here, not a list, a map or an alias' });
+      else if (isPlainMerge(key) && isNode(value)) merges.push(value);
     },
   });
-  return broken;
+  for (const value of merges) {
+    if (mergeSources(sources, value).every((one) => isMap(one))) continue;
+    faults.push({ node: value, message: 'a merge (`<<`) takes a map, an alias of one, or a list of those' });
+  }
+  return { sources, faults };
+}
+
+/** What a merge key's value merges; null for an alias of nothing. */
+function mergeSources(sources: Sources, value: Node | null): (Node | null)[] {
+  const source = follow(sources, value);
+  return isSeq(source) ? source.items.map((item) => follow(sources, item as Node)) : [source];
 }
 
 interface Parsed {
@@ -115,22 +164,23 @@ interface Parsed {
   readonly doc: Document;
   readonly lines: LineCounter;
   readonly value: unknown;
+  readonly sources: Sources;
 }
 
 function yamlFile(parsed: Parsed): YamlFile {
-  const { file, text, doc, lines, value } = parsed;
+  const { file, text, lines, value, sources } = parsed;
   return {
     file,
     value,
     sourceOf(path) {
-      const found = find(doc, path);
-      const node = found.whole ? follow(doc, found.node) : null;
+      const found = find(parsed, path);
+      const node = found.whole ? follow(sources, found.node) : null;
       if (!isScalar(node) || !node.range) return null;
       const source = text.slice(node.range[0], node.range[1]).trim();
       return source === '' || source.length > 120 || source.includes('\n') ? null : source;
     },
     problem({ path, part, offset, ...rest }) {
-      const found = find(doc, path);
+      const found = find(parsed, path);
       const node = part === 'key' && found.whole && found.key !== null ? found.key : found.node;
       let start = node?.range?.[0] ?? 0;
       if (offset !== undefined && found.whole && isScalar(node)) start = textOffset(text, node, offset);
@@ -147,11 +197,11 @@ interface Found {
   readonly whole: boolean;
 }
 
-function find(doc: Document, path: Fault['path']): Found {
-  let node: Node | null = doc.contents as Node | null;
+function find({ doc, sources }: Parsed, path: Fault['path']): Found {
+  let node: Node | null = doc.contents;
   let key: Node | null = null;
   for (const step of path) {
-    const child: Found | null = childOf(doc, follow(doc, node), step);
+    const child: Found | null = childOf(sources, follow(sources, node), step);
     if (child === null) return { node: key ?? node, key, whole: false };
     node = child.node ?? child.key;
     key = child.key;
@@ -159,74 +209,38 @@ function find(doc: Document, path: Fault['path']): Found {
   return { node, key, whole: true };
 }
 
-function follow(doc: Document, node: Node | null): Node | null {
-  return isAlias(node) ? (node.resolve(doc) ?? null) : node;
+function follow(sources: Sources, node: Node | null): Node | null {
+  return isAlias(node) ? (sources.get(node) ?? null) : node;
 }
 
-function childOf(doc: Document, node: Node | null, step: string | number): Found | null {
+function childOf(sources: Sources, node: Node | null, step: string | number): Found | null {
   if (isSeq(node)) {
     const item = node.items[Number(step)];
     return item === undefined ? null : { node: item as Node, key: null, whole: true };
   }
   if (!isMap(node)) return null;
-  const pair = node.items.find(
-    (candidate) => isScalar(candidate.key) && String(candidate.key.value ?? '') === String(step),
-  );
+  const pair = node.items.find((candidate) => keyText(candidate.key) === String(step));
   if (pair !== undefined) return { node: pair.value as Node | null, key: pair.key as Node, whole: true };
-  const merge = node.items.find((candidate) => isScalar(candidate.key) && isMergeKey(candidate.key.value));
-  if (merge === undefined || step === '<<') return null;
-  const source = follow(doc, merge.value as Node | null);
-  const sources = isSeq(source) ? source.items.map((item) => follow(doc, item as Node)) : [source];
-  for (const one of sources) {
-    const child = isMap(one) && one !== node ? childOf(doc, one, step) : null;
+  const merge = node.items.find((candidate) => isPlainMerge(candidate.key));
+  if (merge === undefined) return null;
+  for (const one of mergeSources(sources, merge.value as Node | null)) {
+    const child = isMap(one) && one !== node ? childOf(sources, one, step) : null;
     if (child !== null) return child;
   }
   return null;
 }
 
-function isMergeKey(value: unknown): boolean {
-  return value === '<<' || (typeof value === 'symbol' && value.description === '<<');
+/** A key as it is called in the plain value; null for a merge. */
+function keyText(key: unknown): string | null {
+  if (!isScalar(key)) return null;
+  if (key.value === null) return '';
+  return ['string', 'number', 'boolean'].includes(typeof key.value) ? String(key.value) : null;
 }
 
-/** Where the n-th character of a scalar's value stands in the file: quotes, escapes and block indentation shift it. */
-function textOffset(text: string, node: Node, offset: number): number {
-  const [start, end] = node.range ?? [0, 0];
-  const source = text.slice(start, end);
-  const style = isScalar(node) ? node.type : undefined;
-  if (style === 'PLAIN') return source.includes('\n') ? start : start + Math.min(offset, source.length);
-  if (style === 'QUOTE_SINGLE' || style === 'QUOTE_DOUBLE') {
-    if (source.includes('\n')) return start;
-    let at = 1;
-    for (let seen = 0; seen < offset && at < source.length - 1; seen++)
-      at += style === 'QUOTE_SINGLE' ? singleWidth(source, at) : escapeWidth(source, at);
-    return start + at;
-  }
-  return blockOffset(text, start, end, offset);
-}
-
-function singleWidth(source: string, at: number): number {
-  return source.startsWith("''", at) ? 2 : 1;
-}
-
-function escapeWidth(source: string, at: number): number {
-  if (source[at] !== '\\') return 1;
-  const long: Readonly<Record<string, number>> = { x: 4, u: 6, U: 10 };
-  return long[source[at + 1] ?? ''] ?? 2;
-}
-
-/** Literal and folded blocks: each line loses its indentation, and keeps one character for its end. */
-function blockOffset(text: string, start: number, end: number, offset: number): number {
-  let lineStart = text.indexOf('\n', start) + 1;
-  if (lineStart === 0 || lineStart >= end) return start;
-  const indent = /^ */.exec(text.slice(lineStart, end))?.[0].length ?? 0;
-  let left = offset;
-  while (lineStart < end) {
-    const lineEnd = text.indexOf('\n', lineStart);
-    const stop = lineEnd < 0 || lineEnd > end ? end : lineEnd;
-    const length = Math.max(0, stop - lineStart - indent);
-    if (left <= length) return Math.min(lineStart + indent + left, end);
-    left -= length + 1;
-    lineStart = stop + 1;
-  }
-  return Math.max(start, end - 1);
+/** A quoted `"<<"` is a key like any other. */
+function isPlainMerge(key: unknown): boolean {
+  if (!isScalar(key)) return false;
+  return typeof key.value === 'symbol'
+    ? key.value.description === '<<'
+    : key.value === '<<' && key.type === 'PLAIN';
 }

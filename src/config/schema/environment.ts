@@ -33,7 +33,7 @@ export const environmentSchema = z
     targeting: targetingSchema,
     waves: wavesSchema,
     soak: soakSchema,
-    bake: duration().prefault('24h').meta({
+    bake: duration(1).prefault('24h').meta({
       description:
         'Observed time that the environment must stay healthy after its last wave, before the next one may have the version.',
     }),

@@ -129,11 +129,11 @@ export function filePath() {
     });
 }
 
-/** Name of an environment variable that holds a secret. */
+/** Name of an environment variable that holds a secret. Capitals only: a token that somebody pasted here has small letters. */
 export function secretEnv() {
-  return word(/^[A-Za-z_][A-Za-z0-9_]*$/, 'NAME_OF_A_VARIABLE').meta({
-    form: 'environment variable',
-    allowed: ['NAME_OF_A_VARIABLE'],
+  return word(/^[A-Z_][A-Z0-9_]*$/).meta({
+    form: 'name of an environment variable',
+    allowed: ['NAME_IN_CAPITALS'],
     secret: true,
   });
 }
@@ -159,7 +159,8 @@ export function moment(edge: 'start' | 'end') {
 
 const DAY_MS = 86_400_000;
 
-function parseMoment(text: string, edge: 'start' | 'end'): number | null {
+/** Ms since the epoch; null for anything else. */
+export function parseMoment(text: string, edge: 'start' | 'end'): number | null {
   const match = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2}))?$/.exec(text);
   const day = match?.[1];
   if (day === undefined) return null;

@@ -97,9 +97,9 @@ export const gatesSchema = z
     allowed: ['a list of gates, at least one: a rollout without any would watch nothing'],
   });
 
-export const soakSchema = duration()
+export const soakSchema = duration(1)
   .prefault('15m')
-  .meta({ description: 'Observed time that a wave must stay healthy.' });
+  .meta({ description: 'Observed time that a wave must stay healthy. A wave is never left unwatched.' });
 
 const hostsCount = (description: string) => z.int().min(0).prefault(0).meta({ description, unit: 'hosts' });
 
