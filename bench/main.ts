@@ -6,13 +6,17 @@
  */
 import { parseArgs } from 'node:util';
 import { benchJournal } from './journal.ts';
+import { benchPlanning } from './planning.ts';
 import type { Bench, BenchRow } from './row.ts';
+import { benchSshFanout } from './ssh-fanout.ts';
 import { benchStartup } from './startup.ts';
 import { benchTable } from './table.ts';
 
 const benches: readonly Bench[] = [
   { name: 'startup', run: benchStartup },
+  { name: 'planning', run: benchPlanning },
   { name: 'journal', run: benchJournal },
+  { name: 'ssh', run: benchSshFanout },
 ];
 
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } } });

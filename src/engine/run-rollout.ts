@@ -46,6 +46,9 @@ const POLL_MS = 2_000;
 /** How often the inventory is listed again while hosts give trouble, ms. */
 const INVENTORY_MS = 60_000;
 
+const LEASE_LOST =
+  'the lease was lost: this process was held up for too long, or somebody took it over; nothing new was begun here';
+
 export function openLedger(context: EngineContext): Ledger {
   const { journal, clock, digest, actor, tell } = context;
   return new Ledger({ environment: context.environment.name, journal, clock, digest, actor, tell });
@@ -64,9 +67,15 @@ export async function runRollout(context: EngineContext, options: RunOptions): P
   const relay = (): void => stop.abort();
   options.signal.addEventListener('abort', relay);
   if (options.signal.aborted) relay();
-  const beating = keepLease(context, lease, { ended: ended.signal, lost: relay });
+  let isLost = false;
+  const lost = (): void => {
+    isLost = true;
+    stop.abort();
+  };
+  const beating = keepLease(context, lease, { ended: ended.signal, lost });
   try {
-    return await runUnderLease(context, options, lease, stop.signal);
+    const end = await runUnderLease(context, options, lease, stop.signal);
+    return isLost && end.kind === 'interrupted' ? { kind: 'failed', message: LEASE_LOST } : end;
   } finally {
     options.signal.removeEventListener('abort', relay);
     ended.abort();
