@@ -40,20 +40,18 @@ export function readYaml(
   file: string,
   text: string,
 ): { readonly yaml: YamlFile | null; readonly problems: readonly Problem[] } {
-  const lines = new LineCounter();
+  const lines = lineCounterOf(text);
   const at = (offset: number, message: string, detail: Partial<Problem> = {}): Problem => {
     const { line, col } = lines.linePos(Math.min(Math.max(offset, 0), text.length));
     return { ...detail, file, line: Math.max(line, 1), column: Math.max(col, 1), path: '', message };
   };
   try {
     const doc = parseDocument(text, {
-      lineCounter: lines,
       prettyErrors: false,
       merge: true,
       logLevel: 'error',
     });
-    if (lines.lineStarts.length === 0) lines.addNewLine(0);
-    const problems = [...doc.errors, ...doc.warnings].map((error) => {
+    const problems = firstAtEachPlace([...doc.errors, ...doc.warnings]).map((error) => {
       const [start] = error.pos;
       return at(
         start,
@@ -95,6 +93,7 @@ function syntaxMessage(code: string, message: string): string {
     case 'TAG_RESOLVE_FAILED':
       return 'tags such as !name are not used here; put quotes around a text that begins with !';
     default:
+      if (message.includes('call stack')) return 'the file is not readable as YAML: it nests too deep';
       return `this is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
   }
 }
@@ -150,6 +149,21 @@ function linksOf(doc: Document): Links {
     faults.push({ node: value, message: 'a merge (`<<`) takes a map, an alias of one, or a list of those' });
   }
   return { sources, faults };
+}
+
+/** Open brackets are all told of at the end of the file, once each: one is enough. */
+function firstAtEachPlace<T extends { readonly pos: readonly [number, number] }>(errors: readonly T[]): T[] {
+  const places = new Map<number, T>();
+  for (const error of errors) if (!places.has(error.pos[0])) places.set(error.pos[0], error);
+  return [...places.values()];
+}
+
+/** Counts the lines itself: the parser's own counting skips lines inside texts that it could not read to their end. */
+function lineCounterOf(text: string): LineCounter {
+  const lines = new LineCounter();
+  lines.addNewLine(0);
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', end + 1)) lines.addNewLine(end + 1);
+  return lines;
 }
 
 /** What a merge key's value merges; null for an alias of nothing. */
