@@ -32,7 +32,7 @@ function faultsOf(issue: z.core.$ZodIssue, context: Context): Fault[] {
   const found = { ...foundAt(path, described, context), ...allowedBy(described) };
   switch (issue.code) {
     case 'custom':
-      return [fault(path, issue.message, issue.params as FaultDetail)];
+      return [fault(path, issue.message, customDetail(issue.params as FaultDetail, described))];
     case 'unrecognized_keys':
       return issue.keys.map((key) => unknownKey(path, key, context));
     case 'invalid_type':
@@ -76,6 +76,11 @@ function allowedBy(described: Described | null): FaultDetail {
   return allowed === undefined ? {} : { allowed };
 }
 
+function customDetail(detail: FaultDetail, described: Described | null): FaultDetail {
+  if (described?.note.secret !== true) return detail;
+  return detail.allowed === undefined ? {} : { allowed: detail.allowed };
+}
+
 function foundAt(path: Fault['path'], described: Described | null, context: Context): FaultDetail {
   if (described?.note.secret === true) return { found: '(not shown: it could be a secret)' };
   return { found: valueText(path, context) };
@@ -98,20 +103,20 @@ function valueAt(value: unknown, path: Fault['path']): unknown {
   return path.reduce<unknown>((current, step) => readKey(current, step), value);
 }
 
-const SECRET_KEYS: Readonly<Record<string, readonly string[]>> = {
-  token: ['tokenEnv', 'tokenFile'],
-  bearertoken: ['tokenEnv', 'tokenFile'],
-  password: ['passwordEnv', 'passwordFile'],
-  passphrase: ['passphraseEnv', 'passphraseFile'],
-  privatekey: ['identityFiles'],
-};
+const SECRET_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['token', ['tokenEnv', 'tokenFile']],
+  ['bearertoken', ['tokenEnv', 'tokenFile']],
+  ['password', ['passwordEnv', 'passwordFile']],
+  ['passphrase', ['passphraseEnv', 'passphraseFile']],
+  ['privatekey', ['identityFiles']],
+]);
 
 function unknownKey(path: Fault['path'], key: string, context: Context): Fault {
   const described = schemaAt(context.schema, path, context.value);
   const chosen = described === null ? null : chosenObject(described, valueAt(context.value, path));
   const keys = chosen === null ? [] : Object.keys(keysOf(chosen.schema) ?? {});
   const secret =
-    SECRET_KEYS[key.toLowerCase().replaceAll(/[^a-z]/g, '')]?.filter((name) => keys.includes(name)) ?? [];
+    SECRET_KEYS.get(key.toLowerCase().replaceAll(/[^a-z]/g, ''))?.filter((name) => keys.includes(name)) ?? [];
   if (secret.length > 0) {
     const message = `a secret does not belong into this file; say where it is with ${secret.join(' or ')}`;
     return fault([...path, key], message, { part: 'key', found: key, allowed: secret });
