@@ -91,7 +91,13 @@ async function sendMissing(files: RemoteFiles, wanted: readonly Bytes[]): Promis
   for (const source of wanted) {
     if ((await files.size(`${KEPT}/${source.sha256}.deb`)) === source.size) continue;
     folder ??= await incomingFolder(files);
-    await send(files, folder, source);
+    try {
+      await send(files, folder, source);
+    } catch (cause) {
+      // No program will follow that would use or remove what came before: on a full disk it would stay in the way.
+      for (const { sha256 } of wanted) await files.remove(`${folder}/${sha256}.deb`).catch(() => {});
+      throw cause;
+    }
   }
   return folder;
 }

@@ -59,7 +59,7 @@ describe.concurrent('a host that', () => {
       const host = scenario.host(last);
       await sleep(600);
       await host.freeze();
-      await expectHeldNaming(await deploy.result, host.name, 'unknown');
+      await expectHeldNaming(await deploy.result, host.name, 'un');
       await scenario.expectRunning(GOOD, canaries);
 
       const still = await scenario.cli(['status', scenario.environment]);

@@ -1,0 +1,72 @@
+/** Prometheus goes and comes back: what it does not say counts neither for nor against a version. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { GOOD, Lanes, OLD, said, waitsFor, wrote } from './scenario.ts';
+
+let lanes: Lanes;
+
+beforeAll(async () => {
+  lanes = await Lanes.boot(['north']);
+});
+
+afterAll(async () => {
+  await lanes?.fleet.down();
+});
+
+describe('Prometheus stopped in the middle of a bake', () => {
+  it('lengthens it by as long as it was gone: no rollback, no pass, and done when it is back', async () => {
+    await lanes.with(
+      async (scenario) => {
+        await scenario.stage(OLD, GOOD);
+        const deploy = scenario.start(['deploy', scenario.environment, GOOD, '--json']);
+        await deploy.sees('the bake', wrote('bake-started'));
+        await deploy.sees(
+          'a part of the bake',
+          (line) => waitsFor('baking')(line) && JSON.stringify(line).includes('1s of'),
+        );
+        await lanes.fleet.prometheus.stop();
+        const stoppedAt = Date.now();
+        await deploy.sees('that the metrics are gone', waitsFor('metrics-error'));
+        const status = await scenario.cli(['status', scenario.environment]);
+        expect(status, said(status)).toMatchObject({ code: 0 });
+        expect(status.stdout).toContain('metrics-error');
+        // Longer than the whole bake: were time counted that nobody saw, it would be over.
+        await sleep(7000 - (Date.now() - stoppedAt));
+        await lanes.fleet.prometheus.start();
+        const ended = await deploy.result;
+        expect(ended.code, said(ended)).toBe(0);
+        await scenario.expectRunning(GOOD);
+
+        expect(await scenario.kinds()).not.toContain('rollback-started');
+        const journal = await scenario.journal();
+        const from = journal.find(({ body }) => body.kind === 'bake-started')?.at ?? 0;
+        const done = journal.find(({ body }) => body.kind === 'rollout-done');
+        expect((done?.at ?? 0) - from).toBeGreaterThan(6000 + 4000);
+        expect(done?.body).toMatchObject({ receipt: { version: GOOD } });
+        const judged = journal.flatMap(({ body }) => (body.kind === 'judged' ? [body.judgement] : []));
+        expect(judged.map(({ kind }) => kind)).toContain('error');
+        for (const judgement of judged.filter(({ kind }) => kind === 'error'))
+          expect(judgement.observedMs).toBe(0);
+      },
+      { overrides: { bake: '6s' } },
+    );
+  });
+
+  it('from the start: the canary wave is changed and held there, the next is not begun', async () => {
+    await lanes.with(async (scenario) => {
+      await scenario.stage(OLD, GOOD);
+      const { last, canaries } = await scenario.lastHost(GOOD);
+      await lanes.fleet.prometheus.stop();
+      const held = await scenario.deploy(GOOD, '--give-up-after', '2s');
+      expect(held, said(held)).toMatchObject({ code: 4 });
+      expect(held.stdout).toContain('metrics-error');
+      expect(held.stdout).toContain(`rollout advance ${scenario.environment}`);
+      await scenario.expectRunning(GOOD, canaries);
+      await scenario.expectRunning(OLD, [last]);
+      await lanes.fleet.prometheus.start();
+      const ended = await scenario.cli(['advance', scenario.environment, '--wait']);
+      expect(ended, said(ended)).toMatchObject({ code: 0 });
+      await scenario.expectRunning(GOOD);
+    });
+  });
+});
