@@ -173,7 +173,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: 'config reference',
-    summary: 'every key with its unit, default and meaning',
+    args: '[part]',
+    summary: 'every key with its unit, default and meaning; PART shows one of them, such as limits',
     load: () => import('./commands/config.ts').then((m) => m.reference),
   },
   {

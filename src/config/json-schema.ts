@@ -3,15 +3,27 @@ import { z } from 'zod';
 import { environmentSchema } from './schema/environment.ts';
 import { playbookSchema } from './schema/playbook.ts';
 
-export function environmentJsonSchema(): unknown {
+export function environmentJsonSchema(): z.core.JSONSchema.BaseSchema {
   return jsonSchema(environmentSchema, 'rollout environment');
 }
 
-export function playbookJsonSchema(): unknown {
+export function playbookJsonSchema(): z.core.JSONSchema.BaseSchema {
   return jsonSchema(playbookSchema, 'rollout playbook');
 }
 
+/** Notes of ours that are no words of JSON Schema. */
+const OWN_WORDS = ['form', 'allowed', 'secret', 'unit'];
+
 /** What is written, not what it becomes: a duration is its text there. */
-function jsonSchema(schema: z.ZodType, title: string): unknown {
-  return { title, ...z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) };
+function jsonSchema(schema: z.ZodType, title: string): z.core.JSONSchema.BaseSchema {
+  const made = z.toJSONSchema(schema, {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ jsonSchema: one }) => {
+      if (typeof one.unit === 'string')
+        one.description = `${one.description ?? ''} Unit: ${one.unit}.`.trim();
+      for (const word of OWN_WORDS) delete one[word];
+    },
+  });
+  return { title, ...made };
 }

@@ -1,5 +1,5 @@
 /** The reference of every key, made from the schema that validates: it cannot say anything else than what is checked. */
-import type { z } from 'zod';
+import { z } from 'zod';
 import { environmentSchema } from './schema/environment.ts';
 import { playbookSchema } from './schema/playbook.ts';
 import { choicesOf, type Described, describe, keysOf, wordsOf } from './schema-walk.ts';
@@ -13,6 +13,8 @@ export interface ReferenceKey {
   readonly fallback?: string;
   readonly unit?: string;
   readonly description: string;
+  /** What may stand there, in words or by example, where the type does not say it. */
+  readonly takes?: string;
 }
 
 export type ConfigKind = 'environment' | 'playbook';
@@ -22,6 +24,11 @@ const SCHEMAS: Readonly<Record<ConfigKind, z.core.$ZodType>> = {
   playbook: playbookSchema,
 };
 
+export function aboutFile(kind: ConfigKind): string {
+  return describe(SCHEMAS[kind]).note.description ?? '';
+}
+
+/** In the order in which they are written in the schema. */
 export function referenceKeys(kind: ConfigKind): ReferenceKey[] {
   return keysBelow(describe(SCHEMAS[kind]), '');
 }
@@ -44,6 +51,7 @@ function keysBelow({ schema }: Described, path: string): ReferenceKey[] {
 
 function keyOf(path: string, described: Described): ReferenceKey {
   const { note, optional, fallback } = described;
+  const takes = takesOf(described);
   return {
     path,
     type: typeOf(described),
@@ -51,6 +59,7 @@ function keyOf(path: string, described: Described): ReferenceKey {
     ...(fallback === undefined ? {} : { fallback: written(fallback) }),
     ...(note.unit === undefined ? {} : { unit: note.unit }),
     description: note.description ?? '',
+    ...(takes === '' ? {} : { takes }),
   };
 }
 
@@ -61,51 +70,35 @@ function typeOf({ schema, note }: Described): string {
   const choices = choicesOf(schema);
   if (choices.length > 0) return choices.map((choice) => `${choice.key}: ${choice.value}`).join(' | ');
   const { def } = schema._zod;
-  switch (def.type) {
-    case 'array':
-      return `list of ${typeOf(describe(def.element))}`;
-    case 'object':
-    case 'record':
-      return 'map';
-    case 'union':
-      return def.options.map((option) => typeOf(describe(option))).join(' | ');
-    case 'string':
-      return 'text';
-    case 'boolean':
-      return 'true | false';
-    default:
-      return def.type;
-  }
+  if (def.type === 'array') return `list of ${typeOf(describe(def.element))}`;
+  if (def.type === 'object') return 'map';
+  if (def.type === 'record') return 'map of texts';
+  if (def.type === 'union') return def.options.map((option) => typeOf(describe(option))).join(' | ');
+  if (schema instanceof z.ZodNumber) return numberType(schema);
+  if (def.type === 'string') return 'text';
+  return def.type === 'boolean' ? 'true | false' : def.type;
+}
+
+function numberType({ minValue, maxValue, isInt }: z.ZodNumber): string {
+  const word = isInt ? 'whole number' : 'number';
+  const least = minValue !== null && minValue > Number.MIN_SAFE_INTEGER ? minValue : null;
+  const most = maxValue !== null && maxValue < Number.MAX_SAFE_INTEGER ? maxValue : null;
+  if (least !== null && most !== null) return `${word} from ${least} to ${most}`;
+  return least === null ? word : `${word} from ${least}`;
+}
+
+/** Forms whose examples the reference gives once, at its end. */
+const EXPLAINED = ['duration', 'path', 'number of hosts or percentage'];
+
+function takesOf({ schema, note }: Described): string {
+  const { def } = schema._zod;
+  const item = def.type === 'array' ? describe(def.element).note : note;
+  const allowed = item.allowed ?? [];
+  if (EXPLAINED.includes(item.form ?? '') || allowed.includes('any text')) return '';
+  return allowed.join(', ');
 }
 
 function written(fallback: unknown): string {
   if (typeof fallback === 'string') return fallback === '' ? '""' : fallback;
   return JSON.stringify(fallback);
-}
-
-const TITLES: Readonly<Record<ConfigKind, string>> = {
-  environment: 'environments/NAME.yaml',
-  playbook: 'playbooks/ACTION.yaml',
-};
-
-/** Plain text, one key a paragraph: path, type, unit, default, meaning. */
-export function renderReference(): string {
-  return (['environment', 'playbook'] as const).map(renderKind).join('\n\n');
-}
-
-function renderKind(kind: ConfigKind): string {
-  const lines = [TITLES[kind], '='.repeat(TITLES[kind].length), ''];
-  for (const key of referenceKeys(kind)) {
-    const unit = key.unit === undefined ? '' : `, ${key.unit}`;
-    let standing = key.required ? 'required' : 'optional';
-    if (key.fallback !== undefined) standing = `default ${key.fallback}`;
-    lines.push(`${key.path}  (${key.type}${unit}; ${standing})`);
-    if (key.description !== '') lines.push(`    ${key.description}`);
-  }
-  lines.push(
-    '',
-    'Durations are written 500ms, 10s, 30m, 1h30m, 24h or 2d; shares of hosts "10%" in quotes.',
-    `Paths are relative to the file; ~/ is your home, ${'$'}{state}/ the folder of the sandbox and of local state.`,
-  );
-  return lines.join('\n');
 }

@@ -22,8 +22,9 @@ export function describe(schema: z.core.$ZodType): Described {
     note = { ...z.globalRegistry.get(inner), ...note };
     const { def } = inner._zod;
     if (def.type === 'prefault') {
+      // A default inside an optional key is never reached when the key is left out.
+      if (!optional) fallback = def.defaultValue;
       optional = true;
-      fallback = def.defaultValue;
       inner = def.innerType as z.core.$ZodTypes;
     } else if (def.type === 'optional') {
       optional = true;

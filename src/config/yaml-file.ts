@@ -248,7 +248,10 @@ function childOf(sources: Sources, node: Node | null, step: string | number): Fo
 function keyText(key: unknown): string | null {
   if (!isScalar(key)) return null;
   if (key.value === null) return '';
-  return ['string', 'number', 'boolean'].includes(typeof key.value) ? String(key.value) : null;
+  const { value } = key;
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : null;
 }
 
 /** A quoted `"<<"` is a key like any other. */

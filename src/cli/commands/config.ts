@@ -1,13 +1,13 @@
 /** `rollout config check|reference|schema`: what is wrong with the files, and what they may hold. */
 import { environmentJsonSchema, playbookJsonSchema } from '../../config/json-schema.ts';
 import { renderProblems } from '../../config/problem.ts';
-import { renderReference } from '../../config/reference.ts';
+import { renderReference } from '../../config/reference-text.ts';
 import { refuse } from '../../engine/context.ts';
 import type { CommandModule } from '../command-module.ts';
 import { readConfiguration } from '../configuration.ts';
 import { EXIT } from '../exit-codes.ts';
 import { jsonLine } from '../json-lines.ts';
-import { columns } from '../render/paint.ts';
+import { columns, createPaint } from '../render/paint.ts';
 import { sayRefused } from '../session.ts';
 
 export const check: CommandModule = {
@@ -39,8 +39,21 @@ export const check: CommandModule = {
 
 export const reference: CommandModule = {
   run: (invocation) => {
-    invocation.output.out(renderReference());
-    return Promise.resolve(EXIT.done);
+    const { args, output } = invocation;
+    const [part] = args;
+    const { strong } = createPaint(output.color);
+    const width = Math.min(output.width, 100);
+    const text = renderReference(part === undefined ? { width, strong } : { part, width, strong });
+    if (text.ok) {
+      output.out(text.value);
+      return Promise.resolve(EXIT.done);
+    }
+    const { allowed, suggestion } = text.error;
+    const next = suggestion === undefined ? undefined : `rollout config reference ${suggestion}`;
+    const message = `there is no key ${JSON.stringify(part)}; there are ${allowed.join(', ')}`;
+    return Promise.resolve(
+      sayRefused(invocation, [refuse('usage', 'bad-part', message, next === undefined ? {} : { next })]),
+    );
   },
 };
 
