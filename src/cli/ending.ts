@@ -10,15 +10,16 @@ import { jsonLine } from './json-lines.ts';
 import { outcomeInWords } from './render/entry-line.ts';
 import { createPaint, facts, harmless, moment, type Paint, someOf } from './render/paint.ts';
 import { verdictLines } from './render/verdict-table.ts';
-import { sayRefused } from './session.ts';
+import { type Session, sayRefused } from './session.ts';
 
 /** `asked`: the command was itself a rollback, so that having rolled back is its success. */
 export function sayEnd(
-  invocation: Invocation,
+  session: Session,
   context: EngineContext,
   end: RunEnd,
   asked: 'rollout' | 'rollback',
 ): number {
+  const { invocation } = session;
   const name = context.environment.name;
   switch (end.kind) {
     case 'locked': {
@@ -42,7 +43,7 @@ export function sayEnd(
     case 'finished':
     case 'held':
     case 'interrupted':
-      return sayRollout(invocation, name, end, asked);
+      return sayRollout(session, name, end, asked);
     default:
       return end satisfies never;
   }
@@ -58,11 +59,12 @@ function sayNothing(invocation: Invocation, name: string): ExitCode {
 type RolloutEnd = Extract<RunEnd, { kind: 'finished' | 'held' | 'interrupted' }>;
 
 function sayRollout(
-  invocation: Invocation,
+  session: Session,
   name: string,
   end: RolloutEnd,
   asked: 'rollout' | 'rollback',
 ): ExitCode {
+  const { invocation } = session;
   const { rollout } = end;
   const exit = exitOf(end, asked);
   const uncovered = uncoveredOf(rollout);
@@ -81,13 +83,13 @@ function sayRollout(
     });
     return exit;
   }
-  const paint = createPaint(invocation.output.color);
+  const paint = createPaint(invocation.output.color, invocation.output.foldAt);
   const title = `${paint.strong(name)}  ${rollout.version}  ${headline(end, paint)}`;
   const { phase } = rollout;
   const verdict =
     'cause' in phase && phase.cause.kind === 'verdict' ? verdictLines(phase.cause.judgement, paint) : [];
   invocation.output.out(
-    [title, ...facts(factsOf(name, end, uncovered, paint), paint), ...verdict].join('\n'),
+    [title, ...facts(factsOf({ session, name }, end, uncovered, paint), paint), ...verdict].join('\n'),
   );
   return exit;
 }
@@ -153,7 +155,7 @@ export function uncoveredOf(rollout: RolloutState): Uncovered[] {
 }
 
 function factsOf(
-  name: string,
+  { session, name }: { readonly session: Session; readonly name: string },
   end: RolloutEnd,
   uncovered: readonly Uncovered[],
   paint: Paint,
@@ -190,7 +192,7 @@ function factsOf(
     ]);
     if (phase.cause.kind !== 'canary-finished') rows.push(['quarantine', `rollout quarantine list ${name}`]);
   }
-  const next = nextOf(name, end);
+  const next = nextOf(session, name, end);
   if (next !== null) rows.push(['next', paint.strong(next)]);
   return rows;
 }
@@ -199,15 +201,18 @@ function troubled(host: HostProgress): string {
   return `${host.host.name} (${host.outcome === null ? host.state : outcomeInWords(host.outcome)})`;
 }
 
-function nextOf(name: string, end: RolloutEnd): string | null {
+function nextOf(session: Session, name: string, end: RolloutEnd): string | null {
   const { phase } = end.rollout;
   if (end.kind === 'interrupted') return `rollout advance ${name}`;
   if (phase.kind === 'rollback-incomplete') return `mend those hosts, then rollout advance ${name}`;
   if (phase.kind === 'aborted') return `rollout rollback ${name} puts the touched hosts back`;
-  if (end.kind === 'finished')
-    return phase.kind === 'rolled-back' && phase.cause.kind !== 'canary-finished'
-      ? `rollout history ${name}`
-      : null;
+  if (end.kind === 'finished') {
+    if (phase.kind === 'rolled-back' && phase.cause.kind !== 'canary-finished')
+      return `rollout history ${name}`;
+    const successor = session.successorOf(name);
+    const proven = phase.kind === 'done' && (end.rollout.kind === 'deploy' || end.rollout.kind === 'promote');
+    return proven && successor !== null ? `rollout promote ${successor}` : null;
+  }
   switch (end.reason.code) {
     case 'approval-needed':
     case 'no-witness':

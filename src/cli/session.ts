@@ -10,7 +10,7 @@ import { EXIT } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
 import { jsonLine } from './json-lines.ts';
 import { createNarrator, type Narrator } from './render/narrator.ts';
-import { createPaint, type Paint } from './render/paint.ts';
+import { createPaint, fold, type Paint } from './render/paint.ts';
 import { wireEnvironment } from './wire.ts';
 
 export interface Session {
@@ -23,6 +23,10 @@ export interface Session {
   readonly unusable: readonly Exclude<LoadedEnvironment, { kind: 'ready' }>[];
   /** The environment, wired; a refusal when there is none of that name or it cannot be used yet. */
   open(name: string): Result<EngineContext, Refusal>;
+  /** The environment that is promoted to from this one; null when there is none. */
+  successorOf(name: string): string | null;
+  /** Environments that promote from this one. */
+  successors(name: string): readonly string[];
   /** Every environment tied to this one by promotions, itself included. */
   line(name: string): Result<EngineContext[], Refusal>;
 }
@@ -49,11 +53,12 @@ export async function withSession(
   };
   const session: Session = {
     invocation,
-    paint: createPaint(invocation.output.color),
+    paint: createPaint(invocation.output.color, invocation.output.foldAt),
     narrator,
     names: inLine(usable).map((environment) => environment.name),
     unusable: [...environments.values()].filter((one) => one.kind !== 'ready'),
     open,
+    successorOf: (name) => usable.find(({ promotesFrom }) => promotesFrom === name)?.name ?? null,
     line: (name) => {
       const contexts: EngineContext[] = [];
       for (const member of tiedTo(name, usable)) {
@@ -76,7 +81,10 @@ function whyNotUsable(name: string, { environments }: LoadedConfig): Refusal {
   const found = environments.get(name);
   if (found !== undefined && found.kind !== 'ready') {
     return refuse('usage', `config-${found.kind}`, `the environment ${name} cannot be used:`, {
-      details: renderProblems(found.problems).split('\n'),
+      details: renderProblems(found.problems)
+        .split('\n')
+        .filter((line) => line.trim() !== ''),
+      next: 'rollout config check',
     });
   }
   const known = [...environments.keys()];
@@ -109,6 +117,9 @@ function tiedTo(name: string, environments: readonly Environment[]): string[] {
   return environments.map((environment) => environment.name).filter((member) => tied.has(member));
 }
 
+/** Lines below a refusal that are printed; a config file's problems take three each. */
+const MOST_DETAILS = 30;
+
 const REFUSAL_EXIT = {
   failed: EXIT.failed,
   usage: EXIT.usage,
@@ -124,12 +135,13 @@ export function sayRefused(invocation: Invocation, refusals: readonly Refusal[])
       jsonLine(invocation, 'refusal', { ...refusal, exit: REFUSAL_EXIT[refusal.exit] });
     return exit;
   }
-  const paint = createPaint(invocation.output.color);
+  const paint = createPaint(invocation.output.color, invocation.output.foldAt);
   for (const refusal of refusals) {
-    invocation.output.err(`${paint.bad('rollout:')} ${refusal.message}`);
-    for (const detail of refusal.details.slice(0, 20)) invocation.output.err(`    ${detail}`);
-    if (refusal.details.length > 20)
-      invocation.output.err(`    and ${refusal.details.length - 20} more (--json lists all)`);
+    const said = hanging('', refusal.message, paint.width - 2);
+XX
+    for (const detail of refusal.details.slice(0, MOST_DETAILS)) invocation.output.err(`    ${detail}`);
+    if (refusal.details.length > MOST_DETAILS)
+      invocation.output.err(`    and ${refusal.details.length - MOST_DETAILS} more (--json lists all)`);
     if (refusal.next !== undefined) invocation.output.err(`  ${paint.dim('next:')} ${refusal.next}`);
   }
   return exit;

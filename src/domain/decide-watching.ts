@@ -9,6 +9,7 @@
 import { describeTrouble, earliestAttempt, idsOf, isDue, isOverdue, nameHosts } from './attempts.ts';
 import { leaveOut } from './decide-acting.ts';
 import { act, type Decision, hold, holdStopped, record, wait } from './decision.ts';
+import { formatDuration } from './duration.ts';
 import { endBake } from './ending.ts';
 import type { Judgement } from './gate.ts';
 import type { HostProgress, Phase, RolloutState, Watch } from './state.ts';
@@ -78,12 +79,26 @@ function keepJudging(
   const next = Math.max(lastTried, from + sampleEveryMs + sampleDelayMs);
   // W2: whoever runs it goes on looking.
   if (rollout.stop !== null) return holdStopped(rollout.stop, next);
-  return waitingWords(watch, next, kind, neededMs);
+  return waitingWords({ watch, next, kind, neededMs, warmUpMs });
 }
 
-function waitingWords(watch: Watch, next: number, kind: WatchedPhase['kind'], neededMs: number): Decision {
+interface Waiting {
+  readonly watch: Watch;
+  readonly next: number;
+  readonly kind: WatchedPhase['kind'];
+  readonly neededMs: number;
+  readonly warmUpMs: number;
+}
+
+function waitingWords({ watch, next, kind, neededMs, warmUpMs }: Waiting): Decision {
   const seen = `${seconds(watch.observedMs)} of ${seconds(neededMs)} observed healthy`;
   const last = watch.last;
+  if (last === null && warmUpMs > 0) {
+    // Minutes or hours of silence look like a fault to whoever does not know what they are for.
+    const from = new Date(next).toISOString().slice(11, 19);
+    const why = `the gates' longest look-back, ${formatDuration(warmUpMs)}, must lie behind the change`;
+    return wait(next, kind, `${seen}; counting begins at ${from} UTC: ${why}`);
+  }
   if (last === null || last.kind === 'pass' || last.kind === 'fail') return wait(next, kind, seen);
   const why = last.gates.find((gate) => gate.kind === last.kind)?.why ?? 'nothing was measured';
   return last.kind === 'error'

@@ -17,8 +17,17 @@ import { sayEnd } from '../ending.ts';
 import { EXIT } from '../exit-codes.ts';
 import { flag, type Invocation, textOption } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
+import { count } from '../render/paint.ts';
 import { planLines } from '../render/plan-view.ts';
 import { type Session, sayRefused } from '../session.ts';
+
+/** Complete "About to ...". */
+const VERBS: Readonly<Record<RolloutKind, string>> = {
+  deploy: 'deploy',
+  promote: 'promote',
+  canary: 'try',
+  rollback: 'go back to',
+};
 
 export interface Forward {
   readonly kind: RolloutKind;
@@ -58,8 +67,8 @@ export async function rollForward(
     },
     invocation.signal,
   );
+  if (invocation.signal.aborted) return sayNotBegun(invocation, name);
   if (!prepared.ok) return sayRefused(invocation, [prepared.error]);
-  if (invocation.signal.aborted) return EXIT.interrupted;
   const { plan, blockers } = prepared.value;
   if (invocation.json)
     jsonLine(invocation, 'plan', { environment: name, version: forward.version, plan, blockers });
@@ -74,7 +83,7 @@ export async function rollForward(
   const consent = await askConsent(
     invocation,
     context.environment,
-    `${forward.kind} ${forward.version} to ${hosts} host(s) of ${name} in ${plan.waves.length} wave(s)`,
+    `${VERBS[forward.kind]} ${forward.version} ${forward.kind === 'rollback' ? 'on' : 'to'} ${count(hosts, 'host')} of ${name} in ${count(plan.waves.length, 'wave')}`,
   );
   if (!consent.given) return consent.exit;
   const request: StartRequest = { ...forward, reason: invocation.reason };
@@ -83,7 +92,7 @@ export async function rollForward(
   const end = await runRollout(context, { ...runOptions(invocation), begin });
   session.narrator.close();
   if (refusals.length > 0) return sayRefused(invocation, refusals);
-  return sayEnd(invocation, context, end, forward.kind === 'rollback' ? 'rollback' : 'rollout');
+  return sayEnd(session, context, end, forward.kind === 'rollback' ? 'rollback' : 'rollout');
 }
 
 export async function carryOn(
@@ -98,7 +107,7 @@ export async function carryOn(
     narrator.names.set(host.host.id, host.host.name);
   const end = await runRollout(context, runOptions(invocation));
   narrator.close();
-  return sayEnd(invocation, context, end, asked);
+  return sayEnd(session, context, end, asked);
 }
 
 /** A wrong `--give-up-after` was refused before: see checkDurations. */
@@ -131,6 +140,13 @@ export function checkDurations(invocation: Invocation): number | null {
       next: 'write it like 90s, 30m or 1h30m',
     },
   ]);
+}
+
+function sayNotBegun(invocation: Invocation, name: string): number {
+  if (invocation.json)
+    jsonLine(invocation, 'result', { environment: name, exit: EXIT.interrupted, code: 'interrupted' });
+  else invocation.output.err(`${name}: interrupted before anything was changed`);
+  return EXIT.interrupted;
 }
 
 function sayNothingToDo(invocation: Invocation, name: string, version: string): number {
