@@ -7,7 +7,6 @@ import type { Host } from './host.ts';
 import { unreachable } from './result.ts';
 
 export { type Attribute, type Expression, parseExpression, TEXT_ATTRIBUTES } from './expression-parse.ts';
-export type { ExpressionError } from './expression-tokens.ts';
 
 /** Does the expression hold of the host? Never throws for a tree that `parseExpression` gave. */
 export function evaluate(expression: Expression, host: Host): boolean {

@@ -60,7 +60,7 @@ describe.each(KINDS)('the reference of %s files', (kind) => {
   it('gives a unit for every number that is not a port', () => {
     const bare = keys.filter((key) => /^(whole )?number/.test(key.type) && key.unit === undefined);
     const unnamed = bare.filter(
-      (key) => key.type !== 'number of hosts or percentage' && !/port$/.test(key.path),
+      (key) => key.type !== 'number of hosts or percentage' && !key.path.endsWith('port'),
     );
     expect(unnamed.map((key) => key.path)).toEqual([]);
   });
