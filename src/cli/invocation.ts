@@ -5,8 +5,12 @@ export interface Output {
   out(text: string): void;
   /** Progress and complaints. */
   err(text: string): void;
-  /** Terminal control on the same stream, such as redrawing a line. */
-  errRaw(text: string): void;
+  /** One line below everything else while something is under way; the next one takes its place, '' ends it. */
+  live(text: string): void;
+  /** Redraws the whole terminal in place; null gives it back as it was. Nothing where stdout is no terminal. */
+  screen(lines: readonly string[] | null): void;
+  /** Where questions are asked: not stdout, which may be a file. */
+  readonly promptStream: NodeJS.WritableStream;
   readonly outIsTerminal: boolean;
   readonly errIsTerminal: boolean;
   /** Somebody can be asked. */
@@ -14,6 +18,8 @@ export interface Output {
   readonly color: boolean;
   /** Columns of the terminal; 100 where there is none. */
   readonly width: number;
+  /** Columns to fold text at; Infinity where it is no terminal. */
+  readonly foldAt: number;
 }
 
 export interface Invocation {

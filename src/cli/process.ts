@@ -1,16 +1,20 @@
 /**
  * The process: argv, environment, streams, signals, exit. Nothing else in the program touches them.
- * A first Ctrl-C or SIGTERM begins nothing new and lets running host programs finish; a second ends at once, which
+ * A first Ctrl-C, SIGTERM or a closed terminal begins nothing new and lets running host programs finish; a second ends at once, which
  * loses nothing: the journal says what was intended, and `advance` looks again.
  */
 import { readFileSync } from 'node:fs';
 import { homedir, hostname, userInfo } from 'node:os';
 import { EXIT } from './exit-codes.ts';
-import type { Invocation, Output } from './invocation.ts';
+import type { Invocation } from './invocation.ts';
 import type { ProgramOptions } from './program.ts';
+import { createOutput } from './terminal.ts';
 
 /** Oldest Node that the libraries support (FACTS, "Dependencies"). */
 const NODE_FLOOR: readonly [number, number] = [22, 12];
+
+/** SIGHUP: the terminal was closed, or the connection to it is gone. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 type Run = (argv: readonly string[], options: ProgramOptions) => Promise<number>;
 
@@ -24,29 +28,45 @@ export async function main(name: string, run: Run): Promise<void> {
     return;
   }
   const argv = process.argv.slice(2);
-  const output = processOutput(argv.includes('--no-color'));
+  const output = createOutput({
+    stdout: process.stdout,
+    stderr: process.stderr,
+    inIsTerminal: process.stdin.isTTY === true,
+    noColor: argv.includes('--no-color'),
+    env: process.env,
+  });
+  const stopping = new AbortController();
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      // A closed pipe (`| head`) is the reader's wish, not a fault.
-      if (error.code !== 'EPIPE') throw error;
+      // A closed pipe (`| head`) or terminal is the reader's wish, not a fault; nothing new begins that nobody sees.
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+      stopping.abort();
     });
   }
-  const stopping = new AbortController();
+  let changes = false;
+  let signals = 0;
   const interrupt = (): void => {
-    if (stopping.signal.aborted) process.exit(EXIT.interrupted);
+    signals += 1;
+    if (signals > 1) {
+      output.screen(null);
+      output.live('');
+      process.exit(EXIT.interrupted);
+    }
     stopping.abort();
-    output.err(
-      '\nstopping: running host programs are let to finish, nothing new begins (again to end at once)',
-    );
+    if (changes)
+      output.err(
+        '\nstopping: what runs on hosts now is let finish, nothing new begins (Ctrl-C again ends at once)',
+      );
   };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  for (const signal of SIGNALS) process.on(signal, interrupt);
   try {
     const exit = await run(argv, {
       version: packageVersion(),
       output,
-      execute: (module, args, options) =>
-        module.run(invocationFrom(name, argv, { args, options, output, signal: stopping.signal })),
+      execute: (module, { args, options, ...command }) => {
+        changes = command.changes;
+        return module.run(invocationFrom(name, argv, { args, options, output, signal: stopping.signal }));
+      },
     });
     process.exitCode = exit;
   } catch (error) {
@@ -56,29 +76,9 @@ export async function main(name: string, run: Run): Promise<void> {
     );
     process.exitCode = EXIT.bug;
   } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
+    output.live('');
+    for (const signal of SIGNALS) process.off(signal, interrupt);
   }
-}
-
-function processOutput(noColor: boolean): Output {
-  const env = process.env;
-  const forced = env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0';
-  const wanted =
-    process.stderr.isTTY === true &&
-    process.stdout.isTTY === true &&
-    env.NO_COLOR === undefined &&
-    env.TERM !== 'dumb';
-  return {
-    out: (text) => void process.stdout.write(`${text}\n`),
-    err: (text) => void process.stderr.write(`${text}\n`),
-    errRaw: (text) => void process.stderr.write(text),
-    outIsTerminal: process.stdout.isTTY === true,
-    errIsTerminal: process.stderr.isTTY === true,
-    inIsTerminal: process.stdin.isTTY === true,
-    color: !noColor && (forced || wanted),
-    width: process.stdout.columns ?? 100,
-  };
 }
 
 function invocationFrom(

@@ -213,15 +213,18 @@ const GROUPS: Readonly<Record<string, string>> = {
   sandbox: 'the embedded fleet that needs nothing but Node',
 };
 
+export interface CommandCall {
+  readonly args: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Works on hosts, so that an interruption is worth a word. */
+  readonly changes: boolean;
+}
+
 export interface ProgramOptions {
   readonly version: string;
   readonly output: Output;
   /** Called with the command chosen; answers with the exit code. */
-  readonly execute: (
-    spec: CommandModule,
-    args: readonly string[],
-    options: Record<string, unknown>,
-  ) => Promise<number>;
+  readonly execute: (module: CommandModule, call: CommandCall) => Promise<number>;
 }
 
 /** Runs the command that `argv` names; answers with the exit code. */
@@ -250,7 +253,8 @@ export async function runProgram(argv: readonly string[], options: ProgramOption
     addCommonOptions(command, spec.changes === true);
     command.action(async (...given: unknown[]) => {
       const args = given.slice(0, -2).filter((arg) => typeof arg === 'string');
-      exit = await options.execute(await spec.load(), args, command.opts());
+      const call = { args, options: command.opts(), changes: spec.changes === true };
+      exit = await options.execute(await spec.load(), call);
     });
   }
   try {

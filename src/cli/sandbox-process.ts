@@ -73,13 +73,11 @@ export async function startInBackground(invocation: Invocation): Promise<Result<
     stdio: ['ignore', log.fd, log.fd],
   });
   child.unref();
-  let ended = false;
-  child.once('exit', () => {
-    ended = true;
-  });
+  const ended = new AbortController();
+  child.once('exit', () => ended.abort());
   const until = systemClock.now() + START_MS;
   try {
-    while (!ended && systemClock.now() < until && !invocation.signal.aborted) {
+    while (!ended.signal.aborted && systemClock.now() < until && !invocation.signal.aborted) {
       const running = await findRunning(layout);
       if (running !== null) return ok(running);
       await systemClock.sleep(POLL_MS, invocation.signal);

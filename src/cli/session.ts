@@ -25,8 +25,6 @@ export interface Session {
   open(name: string): Result<EngineContext, Refusal>;
   /** The environment that is promoted to from this one; null when there is none. */
   successorOf(name: string): string | null;
-  /** Environments that promote from this one. */
-  successors(name: string): readonly string[];
   /** Every environment tied to this one by promotions, itself included. */
   line(name: string): Result<EngineContext[], Refusal>;
 }
@@ -137,8 +135,9 @@ export function sayRefused(invocation: Invocation, refusals: readonly Refusal[])
   }
   const paint = createPaint(invocation.output.color, invocation.output.foldAt);
   for (const refusal of refusals) {
-    const said = hanging('', refusal.message, paint.width - 2);
-XX
+    const [first = '', ...rest] = fold(refusal.message, paint.width - 'rollout: '.length);
+    const below = rest.map((line) => `  ${line}`);
+    invocation.output.err([`${paint.bad('rollout:')} ${first}`, ...below].join('\n'));
     for (const detail of refusal.details.slice(0, MOST_DETAILS)) invocation.output.err(`    ${detail}`);
     if (refusal.details.length > MOST_DETAILS)
       invocation.output.err(`    and ${refusal.details.length - MOST_DETAILS} more (--json lists all)`);

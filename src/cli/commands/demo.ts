@@ -39,7 +39,7 @@ export async function run(invocation: Invocation): Promise<number> {
 }
 
 async function tell(invocation: Invocation, keep: boolean): Promise<number> {
-  const paint = createPaint(invocation.output.color);
+  const paint = createPaint(invocation.output.color, invocation.output.foldAt);
   const { output } = invocation;
   const started = systemClock.now();
   output.out(INTRODUCTION.join('\n'));

@@ -1,5 +1,7 @@
 /** `pause`, `resume`, `approve`, `abort`: what a person asks of a rollout, heard by whoever works on it. */
+import { isFinished } from '../../domain/fold.ts';
 import { type RequestKind, request } from '../../engine/requests.ts';
+import { readState } from '../../engine/start-rollout.ts';
 import type { CommandModule } from '../command-module.ts';
 import { askConsent } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -24,25 +26,31 @@ function requestCommand(kind: Exclude<RequestKind, 'rollback'>): CommandModule {
         const [name = ''] = invocation.args;
         const context = session.open(name);
         if (!context.ok) return sayRefused(invocation, [context.error]);
-        if (WORDS[kind].consent) {
+        const state = await readState(context.value);
+        if (!state.ok) return sayRefused(invocation, [state.error]);
+        const { rollout } = state.value;
+        // What cannot be meant is refused below, before anybody is asked about it.
+        const isMeant = rollout !== null && !isFinished(rollout);
+        if (WORDS[kind].consent && isMeant) {
           const consent = await askConsent(
             invocation,
             context.value.environment,
-            `${kind} the rollout of ${name}`,
+            `${kind} ${rollout.id}, the ${rollout.kind} of ${rollout.version} in ${name}`,
           );
           if (!consent.given) return consent.exit;
         }
         const asked = await request(context.value, kind, invocation.reason);
         if (!asked.ok) return sayRefused(invocation, [asked.error]);
         const holder = await context.value.lease.holder();
-        const next =
-          holder === null && kind !== 'pause' && kind !== 'abort' ? `rollout advance ${name}` : undefined;
+        const next = nextOf(kind, name, holder !== null);
         if (invocation.json) {
           jsonLine(invocation, 'result', {
             environment: name,
             exit: EXIT.done,
             code: kind,
             rollout: asked.value.id,
+            version: asked.value.version,
+            ...(next === undefined ? {} : { next }),
           });
         } else {
           const worker =
@@ -57,6 +65,16 @@ function requestCommand(kind: Exclude<RequestKind, 'rollback'>): CommandModule {
         return EXIT.done;
       }),
   };
+}
+
+function nextOf(
+  kind: Exclude<RequestKind, 'rollback'>,
+  name: string,
+  isWorkedOn: boolean,
+): string | undefined {
+  if (kind === 'pause') return `rollout resume ${name} goes on, rollout rollback ${name} takes it back`;
+  if (kind === 'abort') return `rollout rollback ${name} puts the touched hosts back`;
+  return isWorkedOn ? undefined : `rollout advance ${name}`;
 }
 
 export const pause = requestCommand('pause');

@@ -6,6 +6,8 @@ import { readState, rollbackTarget } from '../../engine/start-rollout.ts';
 import { askConsent } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type Invocation, textOption } from '../invocation.ts';
+import { jsonLine } from '../json-lines.ts';
+import { count } from '../render/paint.ts';
 import { type Session, sayRefused, withSession } from '../session.ts';
 import { carryOn, checkDurations, rollForward } from './roll-forward.ts';
 
@@ -33,7 +35,7 @@ async function rollBack(session: Session, context: EngineContext): Promise<numbe
   const consent = await askConsent(
     invocation,
     context.environment,
-    `put ${touched.length} host(s) of ${name} back from ${target.value.version}`,
+    `put ${count(touched.length, 'host')} of ${name} back from ${target.value.version}`,
   );
   if (!consent.given) return consent.exit;
   if (target.value.phase.kind !== 'rolling-back') {
@@ -42,11 +44,22 @@ async function rollBack(session: Session, context: EngineContext): Promise<numbe
   }
   const holder = await context.lease.holder();
   if (holder !== null) {
+    if (invocation.json) {
+      jsonLine(invocation, 'result', {
+        environment: name,
+        exit: EXIT.held,
+        code: 'rollback-requested',
+        message: 'asked for; whoever is at work there takes it back',
+        rollout: target.value.id,
+        version: target.value.version,
+        holder,
+      });
+      return EXIT.held;
+    }
     invocation.output.err(
       `${name}: ${holder.actor.user}@${holder.actor.hostname} (pid ${holder.pid}) is at work there and will take it back now`,
     );
-    if (!invocation.json)
-      invocation.output.err(`  next: rollout watch ${name}; rollout advance ${name} once it has ended`);
+    invocation.output.err(`  next: rollout watch ${name}; rollout advance ${name} once it has ended`);
     return EXIT.held;
   }
   return carryOn(session, context, 'rollback');

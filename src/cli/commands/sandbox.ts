@@ -1,5 +1,7 @@
 /** `rollout sandbox up|down|status`: the embedded fleet, left running so that the real commands can be tried on it. */
+import { basename } from 'node:path';
 import { readAgents } from '../../adapters/sandbox/sandbox.ts';
+import { refuse } from '../../engine/context.ts';
 import type { CommandModule } from '../command-module.ts';
 import { DEMO_VERSIONS, demoPackage } from '../demo-packages.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -7,31 +9,42 @@ import { flag } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
 import { columns } from '../render/paint.ts';
 import { findRunning, layoutFor, runSandbox, startInBackground, stopSandbox } from '../sandbox-process.ts';
+import { sayRefused } from '../session.ts';
 
 export const up: CommandModule = {
   run: async (invocation) => {
     if (flag(invocation, 'foreground')) {
+      const running = await findRunning(layoutFor(invocation));
+      if (running !== null)
+        return sayRefused(invocation, [
+          refuse('failed', 'already-running', `a sandbox runs already (pid ${running.pid})`, {
+            next: 'rollout sandbox down',
+          }),
+        ]);
       await runSandbox(invocation);
       return EXIT.done;
     }
     const started = await startInBackground(invocation);
     if (!started.ok) {
-      invocation.output.err(started.error);
-      return EXIT.failed;
+      return sayRefused(invocation, [refuse('failed', 'sandbox-failed', started.error)]);
     }
     const layout = layoutFor(invocation);
     if (invocation.json) {
       jsonLine(invocation, 'sandbox', { ...started.value, root: layout.root });
       return EXIT.done;
     }
+    // Short enough to read and to copy: the shell fills the folder in.
     const deb = (environment: string, version: string): string =>
-      demoPackage(layout.packages, environment, version);
-    const [base, good] = DEMO_VERSIONS.map(({ version }) => version);
+      `sandbox-${environment}=$P/${basename(demoPackage(layout.packages, environment, version))}`;
+    const stage = (version: string): string =>
+      `  rollout stage ${version} --package ${deb('gstg', version)} --package ${deb('gprd', version)}`;
+    const [base = '', good = ''] = DEMO_VERSIONS.map(({ version }) => version);
     invocation.output.out(
       [
         `the sandbox runs (pid ${started.value.pid}, files in ${layout.root}); every host has osquery ${base}. Try:`,
-        `  rollout stage ${base} --package sandbox-gstg=${deb('gstg', base ?? '')} --package sandbox-gprd=${deb('gprd', base ?? '')}`,
-        `  rollout stage ${good} --package sandbox-gstg=${deb('gstg', good ?? '')} --package sandbox-gprd=${deb('gprd', good ?? '')}`,
+        `  P=${layout.packages}`,
+        stage(base),
+        stage(good),
         `  rollout plan sandbox-gstg ${good}`,
         `  rollout deploy sandbox-gstg ${good}`,
         '  rollout promote sandbox-gprd',
@@ -58,8 +71,9 @@ export const status: CommandModule = {
   run: async (invocation) => {
     const layout = layoutFor(invocation);
     if ((await findRunning(layout)) === null) {
-      invocation.output.err('no sandbox is running; rollout sandbox up starts one');
-      return EXIT.failed;
+      return sayRefused(invocation, [
+        refuse('failed', 'no-sandbox', 'no sandbox is running', { next: 'rollout sandbox up' }),
+      ]);
     }
     const agents = await readAgents(layout);
     if (invocation.json) for (const agent of agents) jsonLine(invocation, 'agent', { ...agent });

@@ -3,6 +3,7 @@ import { readStatus } from '../../engine/status.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
+import { hanging } from '../render/paint.ts';
 import { statusLines } from '../render/status-view.ts';
 import { type Session, sayRefused, withSession } from '../session.ts';
 
@@ -34,7 +35,10 @@ export async function showStatus(session: Session, only: string | undefined): Pr
   }
   if (only === undefined && !invocation.json) {
     for (const { name, kind, problems } of session.unusable) {
-      blocks.push(session.paint.dim(`${name}  not usable (${kind}): ${problems[0]?.message ?? ''}`));
+      const why = `${kind === 'not-yet' ? '' : `${kind}: `}${problems[0]?.message ?? 'rollout config check says why'}`;
+      blocks.push(
+        hanging(`${name}  not usable: `, why, session.paint.width).map(session.paint.dim).join('\n'),
+      );
     }
   }
   if (blocks.length > 0) invocation.output.out(blocks.join('\n\n'));

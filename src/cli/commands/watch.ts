@@ -3,31 +3,49 @@ import { systemClock } from '../../adapters/clock/system-clock.ts';
 import { parseDuration } from '../../domain/duration.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type Invocation, textOption } from '../invocation.ts';
+import { timeOfDay } from '../render/paint.ts';
 import { sayRefused, withSession } from '../session.ts';
 import { showStatus } from './status.ts';
 
 export async function run(invocation: Invocation): Promise<number> {
-  const every = parseDuration(textOption(invocation, 'every') ?? '2s');
+  const given = textOption(invocation, 'every') ?? '2s';
+  const every = parseDuration(given);
   if (!every.ok || every.value < 100) {
-    const message = every.ok ? '--every must be at least 100ms' : `--every: ${every.error}`;
+    const message = every.ok ? `--every ${given}: at least 100ms` : `--every ${given}: ${every.error}`;
     return sayRefused(invocation, [
       { exit: 'usage', code: 'bad-duration', message, details: [], next: 'write it like 2s' },
     ]);
   }
   const { output } = invocation;
-  let before = '';
-  const show = (text: string): void => {
-    if (output.outIsTerminal) output.out(`\u001b[2J\u001b[H${text}`);
-    else if (text !== before) output.out(text);
-    before = text;
+  const onScreen = output.outIsTerminal && !invocation.json;
+  const title = `rollout watch, every ${given}; Ctrl-C ends it`;
+  const outs: string[] = [];
+  const errs: string[] = [];
+  const gathered = {
+    ...invocation,
+    output: {
+      ...output,
+      out: (text: string) => void outs.push(text),
+      err: (text: string) => void errs.push(text),
+    },
   };
-  const shown = { ...invocation, output: { ...output, out: show } };
-  return withSession(invocation.json ? invocation : shown, async (session) => {
+  let before = '';
+  let last = '';
+  const exit = await withSession(gathered, async (session) => {
     while (!invocation.signal.aborted) {
-      const exit = await showStatus(session, invocation.args[0]);
-      if (exit !== EXIT.done) return exit;
+      const code = await showStatus(session, invocation.args[0]);
+      last = outs.splice(0).join('\n');
+      if (code !== EXIT.done) return code;
+      if (onScreen) output.screen([`${title}  ${timeOfDay(systemClock.now())}Z`, '', ...last.split('\n')]);
+      else if (last !== before) output.out(last);
+      before = last;
       await systemClock.sleep(every.value, invocation.signal);
     }
     return EXIT.done;
   });
+  output.screen(null);
+  // The screen is gone: what it showed last stays.
+  if (onScreen && last !== '') output.out(last);
+  for (const text of [...outs, ...errs]) output.err(text);
+  return exit;
 }

@@ -151,7 +151,7 @@ function gateNumbers(judgement: Judgement): string {
   return judgement.gates
     .map(
       (gate) =>
-        `${gate.gate} ${gate.worst === undefined ? '-' : short(gate.worst)}/${short(gate.limit)} ${gate.unit}`,
+        `${gate.gate} ${gate.worst === undefined ? '-' : short(gate.worst)} ${gate.direction === 'above' ? '<=' : '>='} ${short(gate.limit)} ${gate.unit}`,
     )
     .join(', ');
 }

@@ -7,13 +7,15 @@ import type { Entry } from '../../domain/journal.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
 import { entryLine, type HostNames, learnNames, outcomeInWords } from './entry-line.ts';
-import { createPaint, harmless, type Paint, timeOfDay } from './paint.ts';
+import { createPaint, hanging, harmless, type Paint, timeOfDay } from './paint.ts';
 
 /** Up to so many hosts at work get a line each; beyond that only the troubled ones do. */
 const FEW_HOSTS = 24;
 
 /** A verdict that stays the same is told again after so long, ms. */
 const VERDICT_EVERY_MS = 10 * 60_000;
+
+const FRAME: ReadonlySet<string> = new Set(['begin', 'end']);
 
 const STAGE_ENDS: ReadonlySet<string> = new Set(['wave-started', 'bake-started', 'rollback-started']);
 
@@ -37,8 +39,8 @@ export function createNarrator(invocation: Invocation): Narrator {
       close: () => {},
     };
   }
-  const paint = createPaint(invocation.output.color);
-  const live = invocation.output.errIsTerminal ? createLiveLine(invocation) : null;
+  const paint = createPaint(invocation.output.color, invocation.output.foldAt);
+  const { output } = invocation;
   let lastWaiting = '';
   let lastVerdict: { readonly kind: string; readonly at: number } | null = null;
   let batch = 0;
@@ -54,9 +56,8 @@ export function createNarrator(invocation: Invocation): Narrator {
     return true;
   };
   const line = (event: EngineEvent, text: string): void => {
-    live?.clear();
-    invocation.output.err(`${paint.dim(timeOfDay(event.at))} ${event.environment}  ${text}`);
-    live?.redraw();
+    const before = `${paint.dim(timeOfDay(event.at))} ${event.environment}  `;
+    for (const one of hanging(before, text, paint.width)) output.err(one);
   };
   const tell: Tell = (event) => {
     switch (event.kind) {
@@ -67,7 +68,7 @@ export function createNarrator(invocation: Invocation): Narrator {
         const text = entryLine(event.entry, names, paint);
         const spelled = event.entry.body.kind === 'hosts-answered' && batch <= FEW_HOSTS;
         if (text !== null && !spelled && isNews(event.entry)) line(event, text);
-        live?.set('');
+        output.live('');
         return;
       }
       case 'host-answered': {
@@ -77,11 +78,11 @@ export function createNarrator(invocation: Invocation): Narrator {
         return;
       }
       case 'host-step':
-        live?.set(`${event.host.name}: ${event.step.step}`);
+        output.live(stepLine(event));
         return;
       case 'waiting': {
         const until = event.until === null ? '' : ` (looks again ${timeOfDay(event.until)})`;
-        live?.set(`${event.reason.message}${until}`);
+        output.live(harmless(`${event.environment}: ${event.reason.message}${until}`));
         // A pipe gets each new reason once; the numbers inside a reason change all the time.
         if (event.reason.code === lastWaiting) return;
         lastWaiting = event.reason.code;
@@ -95,7 +96,13 @@ export function createNarrator(invocation: Invocation): Narrator {
         event satisfies never;
     }
   };
-  return { names, tell, close: () => live?.clear() };
+  return { names, tell, close: () => output.live('') };
+}
+
+/** `begin` and `end` frame every program and say nothing of their own. */
+function stepLine({ host, action, step }: Extract<EngineEvent, { kind: 'host-step' }>): string {
+  const now = step.step === action || FRAME.has(step.step) ? '' : `: ${step.step}`;
+  return harmless(`${action} ${host.name}${now}`);
 }
 
 function hostLine(
@@ -109,28 +116,4 @@ function hostLine(
       ? ` ${event.outcome.packageVersion}`
       : '';
   return `${mark} ${event.host.name}${version} ${outcomeInWords(event.outcome)} (${(event.tookMs / 1000).toFixed(1)}s)`;
-}
-
-interface LiveLine {
-  set(text: string): void;
-  clear(): void;
-  redraw(): void;
-}
-
-function createLiveLine(invocation: Invocation): LiveLine {
-  let text = '';
-  const write = (raw: string): void => invocation.output.errRaw(raw);
-  const clear = (): void => write('\r\u001b[K');
-  const redraw = (): void => {
-    if (text !== '') write(`\r\u001b[K${text.slice(0, invocation.output.width - 1)}`);
-  };
-  return {
-    clear,
-    redraw,
-    set: (next) => {
-      text = harmless(next);
-      if (text === '') clear();
-      else redraw();
-    },
-  };
 }

@@ -1,4 +1,4 @@
-/** Colours, columns and clock times for people. Colour never carries meaning alone. */
+/** Colours, columns, folding and clock times for people. Colour never carries meaning alone. */
 
 export interface Paint {
   readonly good: (text: string) => string;
@@ -6,6 +6,8 @@ export interface Paint {
   readonly warn: (text: string) => string;
   readonly dim: (text: string) => string;
   readonly strong: (text: string) => string;
+  /** Columns to fold at; Infinity in a pipe, where a line stays a line. */
+  readonly width: number;
 }
 
 const plain = (text: string): string => text;
@@ -14,9 +16,16 @@ const sgr =
   (text: string): string =>
     `\u001b[${code}m${text}\u001b[${end}m`;
 
-export function createPaint(color: boolean): Paint {
-  if (!color) return { good: plain, bad: plain, warn: plain, dim: plain, strong: plain };
-  return { good: sgr(32, 39), bad: sgr(31, 39), warn: sgr(33, 39), dim: sgr(2, 22), strong: sgr(1, 22) };
+export function createPaint(color: boolean, width = Number.POSITIVE_INFINITY): Paint {
+  if (!color) return { good: plain, bad: plain, warn: plain, dim: plain, strong: plain, width };
+  return {
+    good: sgr(32, 39),
+    bad: sgr(31, 39),
+    warn: sgr(33, 39),
+    dim: sgr(2, 22),
+    strong: sgr(1, 22),
+    width,
+  };
 }
 
 /** UTC, since a fleet has many time zones: `2026-11-21 03:12:05Z`. */
@@ -35,32 +44,61 @@ export function harmless(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]+/gu, ' ').trim();
 }
 
-/** Left-aligned columns, two spaces apart; the last column is not padded. */
-export function columns(rows: readonly (readonly string[])[]): string[] {
+/** Left-aligned columns, two spaces apart; the last one is not padded, and folded below itself at `width`. */
+export function columns(rows: readonly (readonly string[])[], width = Number.POSITIVE_INFINITY): string[] {
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, index) => {
       widths[index] = Math.max(widths[index] ?? 0, visibleLength(cell));
     });
   }
-  return rows.map((row) =>
-    row
-      .map((cell, index) =>
-        index === row.length - 1 ? cell : cell + ' '.repeat((widths[index] ?? 0) - visibleLength(cell)),
-      )
-      .join('  ')
-      .trimEnd(),
-  );
+  return rows.flatMap((row) => {
+    const before = row
+      .slice(0, -1)
+      .map((cell, index) => `${cell}${' '.repeat((widths[index] ?? 0) - visibleLength(cell))}  `)
+      .join('');
+    return hanging(before, row.at(-1) ?? '', width).map((line) => line.trimEnd());
+  });
+}
+
+/** `text` behind `before`; what does not fit goes below the text's own beginning. */
+export function hanging(before: string, text: string, width: number): string[] {
+  const at = visibleLength(before);
+  const [first = '', ...rest] = fold(text, width - at);
+  return [before + first, ...rest.map((line) => ' '.repeat(at) + line)];
+}
+
+/** No narrower than this: a column of single words helps nobody. */
+const NARROWEST = 24;
+
+/** Breaks between words only, so that a digest or a path stays whole and can be copied. */
+export function fold(text: string, width: number): string[] {
+  if (visibleLength(text) <= width) return [text];
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && visibleLength(line) + 1 + visibleLength(word) > Math.max(width, NARROWEST)) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
 }
 
 function visibleLength(text: string): number {
   return text.replace(/\u001b\[\d+m/gu, '').length;
 }
 
-/** A label column and its values, as the ending of a command prints them. */
+/** A label column and its values, as the ending of a command prints them. A command to type is never folded. */
 export function facts(rows: readonly (readonly [label: string, value: string])[], paint: Paint): string[] {
-  const width = Math.max(0, ...rows.map(([label]) => label.length));
-  return rows.map(([label, value]) => `  ${paint.dim(label.padEnd(width))}  ${value}`);
+  const labels = Math.max(0, ...rows.map(([label]) => label.length));
+  return rows.flatMap(([label, value]) =>
+    hanging(
+      `  ${paint.dim(label.padEnd(labels))}  `,
+      value,
+      label === 'next' ? Number.POSITIVE_INFINITY : paint.width,
+    ),
+  );
 }
 
 /** `1 host`, `4 hosts`. */

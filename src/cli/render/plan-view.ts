@@ -5,7 +5,7 @@ import type { Bound } from '../../domain/policy.ts';
 import type { EngineContext } from '../../engine/context.ts';
 import type { PreparedPlan } from '../../engine/prepare-plan.ts';
 import { short } from './entry-line.ts';
-import { columns, count, harmless, type Paint, someOf } from './paint.ts';
+import { columns, count, hanging, harmless, type Paint, someOf } from './paint.ts';
 
 export interface PlanViewOptions {
   /** Before a rollout: counts instead of every name. */
@@ -25,14 +25,19 @@ export function planLines(
     `${paint.strong(name)}  ${release.version}${after}: ${count(total, 'host')} in ${count(plan.waves.length, 'wave')}, of ${count(fleet.hosts.length, 'VM')} in the inventory`,
   ];
   for (const artifact of Object.values(release.artifacts)) {
-    lines.push(`  ${artifact.architecture}  ${artifact.originalFileName}  sha256 ${artifact.sha256}`);
+    const text = `${artifact.originalFileName} sha256 ${artifact.sha256}`;
+    lines.push(...hanging(`  ${artifact.architecture}  `, text, paint.width));
   }
-  lines.push(...columns(plan.waves.map((wave) => waveRow(wave, brief))).map((row) => `  ${row}`));
-  const { environment, zone, role } = policy.waves.maxUnavailable;
   lines.push(
-    `  at most ${boundText(environment)} of the environment, ${boundText(zone)} of a zone and ${boundText(role)} of a role out of service at once`,
-    `  each wave soaks ${formatDuration(policy.soakMs)}, then ${name} bakes ${formatDuration(policy.bakeMs)}, observed healthy`,
+    ...columns(
+      plan.waves.map((wave) => waveRow(wave, brief)),
+      paint.width - 2,
+    ).map((row) => `  ${row}`),
   );
+  const { environment, zone, role } = policy.waves.maxUnavailable;
+  const bounds = `at most ${boundText(environment)} of the environment, ${boundText(zone)} of a zone and ${boundText(role)} of a role out of service at once`;
+  const times = `each wave soaks ${formatDuration(policy.soakMs)}, then ${name} bakes ${formatDuration(policy.bakeMs)}, observed healthy`;
+  lines.push(...hanging('  ', bounds, paint.width), ...hanging('  ', times, paint.width));
   if (!brief) lines.push(...gateLines(context, paint));
   lines.push(...leftOutLines(plan.leftOut, paint, brief));
   return lines;
@@ -66,7 +71,7 @@ function gateLines(context: EngineContext, paint: Paint): string[] {
     gate.name,
     `fails ${gate.direction} ${short(gate.limit)} ${gate.unit}${gate.forMs > 0 ? ` for ${formatDuration(gate.forMs)}` : ''}, window ${formatDuration(gate.windowMs)}`,
   ]);
-  return [paint.dim('  gates'), ...columns(rows).map((row) => `    ${row}`)];
+  return [paint.dim('  gates'), ...columns(rows, paint.width - 4).map((row) => `    ${row}`)];
 }
 
 function leftOutLines(leftOut: readonly LeftOutHost[], paint: Paint, brief: boolean): string[] {
@@ -76,7 +81,7 @@ function leftOutLines(leftOut: readonly LeftOutHost[], paint: Paint, brief: bool
     return [`  left out: ${leftOut.length} (${kinds}); rollout plan lists them with the reason`];
   }
   const rows = leftOut.map((host) => [host.name, host.role, host.zone, host.why.kind, whyText(host.why)]);
-  return [paint.dim('  left out'), ...columns(rows).map((row) => `    ${row}`)];
+  return [paint.dim('  left out'), ...columns(rows, paint.width - 4).map((row) => `    ${row}`)];
 }
 
 export function whyText(why: NotPlanned): string {

@@ -109,7 +109,7 @@ function troubleLines(rollout: RolloutState, paint: Paint): string[] {
   const more = troubled.length - MOST_LISTED;
   return [
     paint.dim(`  ${count(troubled.length, 'host')} not settled`),
-    ...columns(rows).map((row) => `    ${row}`),
+    ...columns(rows, paint.width - 4).map((row) => `    ${row}`),
     ...(more > 0 ? [`    and ${more} more`] : []),
   ];
 }

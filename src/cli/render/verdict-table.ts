@@ -1,7 +1,7 @@
 /** A judgement as a table: every gate with its number, limit, samples and, where it did not pass, the query to check it by. */
 import type { GateVerdict, Judgement } from '../../domain/gate.ts';
 import { short } from './entry-line.ts';
-import { columns, harmless, type Paint, someOf, timeOfDay } from './paint.ts';
+import { columns, hanging, harmless, type Paint, someOf, timeOfDay } from './paint.ts';
 
 export function verdictLines(judgement: Judgement, paint: Paint): string[] {
   const rows = judgement.gates.map((gate) => [
@@ -14,7 +14,7 @@ export function verdictLines(judgement: Judgement, paint: Paint): string[] {
   const span = `${timeOfDay(judgement.from)} to ${timeOfDay(judgement.to)} UTC`;
   return [
     paint.dim(`  gates, ${span}`),
-    ...columns(rows).map((row) => `    ${row}`),
+    ...columns(rows, paint.width - 4).map((row) => `    ${row}`),
     ...judgement.gates.filter((gate) => gate.kind !== 'pass').flatMap((gate) => explain(gate, paint)),
   ];
 }
@@ -34,12 +34,14 @@ function verdictWord(gate: GateVerdict, paint: Paint): string {
 }
 
 function explain(gate: GateVerdict, paint: Paint): string[] {
-  const lines = [`    ${gate.gate}: ${harmless(gate.why)}`];
+  const lines = hanging('    ', `${gate.gate}: ${harmless(gate.why)}`, paint.width);
   if (gate.offenders.length > 0) {
     const offenders = gate.offenders.map((offender) => `${offender.hostName} ${short(offender.value)}`);
-    lines.push(`      over the limit: ${someOf(offenders, 10)}`);
+    lines.push(...hanging('      over the limit: ', someOf(offenders, 10), paint.width));
   }
-  if (gate.silent.length > 0) lines.push(`      without a number: ${someOf(gate.silent, 10)}`);
+  if (gate.silent.length > 0)
+    lines.push(...hanging('      without a number: ', someOf(gate.silent, 10), paint.width));
+  // Not folded: it is there to be copied.
   lines.push(paint.dim(`      query: ${harmless(gate.query)}`));
   return lines;
 }
