@@ -1,4 +1,4 @@
-/** Rules between environments: names, the chain of promotions, one journal each. */
+/** Rules between environments: names, the chain of promotions, a journal and packages of its own each. */
 import { nearestWord } from '../domain/nearest.ts';
 import { expandPath, type PathBase } from './paths.ts';
 import { type Fault, fault, sortProblems } from './problem.ts';
@@ -14,15 +14,12 @@ export function acrossFiles(
   files: readonly EnvironmentFile[],
   baseOf: (file: string) => PathBase,
 ): EnvironmentFile[] {
-  const journals = journalOwners(files, baseOf);
+  const placeOf = placesBy(baseOf);
+  const owners = ownersOf(files, placeOf);
   return files.map((file) => {
     const { yaml } = file;
     if (yaml === null) return file;
-    const faults = [
-      ...nameFaults(file),
-      ...chainFaults(file, files),
-      ...journalFaults(file, journals, baseOf),
-    ];
+    const faults = [...nameFaults(file), ...chainFaults(file, files), ...placeFaults(file, owners, placeOf)];
     if (faults.length === 0) return file;
     return {
       ...file,
@@ -69,46 +66,53 @@ function chainFaults(file: EnvironmentFile, files: readonly EnvironmentFile[]): 
   ];
 }
 
-interface JournalPlace {
+/** What no two environments may keep in one place: a package or an entry of the one would be refused as the other's. */
+const KEPT = [
+  ['journal', 'its journal'],
+  ['artifacts', 'its packages'],
+] as const;
+type Kept = (typeof KEPT)[number][0];
+
+interface Place {
   readonly key: 'path' | 'bucket';
   /** The same for two files that name the same place in other words. */
   readonly place: string;
 }
 
-function journalPlace(file: EnvironmentFile, baseOf: (file: string) => PathBase): JournalPlace | null {
-  const journal = valueOf(file, 'journal');
-  const path = readKey(journal, 'path');
-  if (typeof path === 'string') return { key: 'path', place: expandPath(path, baseOf(file.file)) };
-  const bucket = readKey(journal, 'bucket');
-  const prefix = readKey(journal, 'prefix');
-  return typeof bucket === 'string'
-    ? { key: 'bucket', place: `gs://${bucket}/${typeof prefix === 'string' ? prefix : ''}` }
-    : null;
+type PlaceOf = (file: EnvironmentFile, kept: Kept) => Place | null;
+
+function placesBy(baseOf: (file: string) => PathBase): PlaceOf {
+  return (file, kept) => {
+    const written = valueOf(file, kept);
+    const path = readKey(written, 'path');
+    if (typeof path === 'string') return { key: 'path', place: expandPath(path, baseOf(file.file)) };
+    const bucket = readKey(written, 'bucket');
+    const prefix = readKey(written, 'prefix');
+    return typeof bucket === 'string'
+      ? { key: 'bucket', place: `gs://${bucket}/${typeof prefix === 'string' ? prefix : ''}` }
+      : null;
+  };
 }
 
-function journalOwners(
-  files: readonly EnvironmentFile[],
-  baseOf: (file: string) => PathBase,
-): Map<string, string> {
+/** The first environment of each place; by what is kept there, too. */
+function ownersOf(files: readonly EnvironmentFile[], placeOf: PlaceOf): Map<string, string> {
   const owners = new Map<string, string>();
   for (const file of files) {
-    const found = journalPlace(file, baseOf);
-    if (found !== null && !owners.has(found.place)) owners.set(found.place, file.name);
+    for (const [kept] of KEPT) {
+      const found = placeOf(file, kept);
+      const mark = `${kept} ${found?.place}`;
+      if (found !== null && !owners.has(mark)) owners.set(mark, file.name);
+    }
   }
   return owners;
 }
 
-function journalFaults(
-  file: EnvironmentFile,
-  owners: ReadonlyMap<string, string>,
-  baseOf: (file: string) => PathBase,
-): Fault[] {
-  const found = journalPlace(file, baseOf);
-  const owner = found === null ? undefined : owners.get(found.place);
-  if (found === null || owner === undefined || owner === file.name) return [];
-  return [
-    fault(['journal', found.key], `${owner} keeps its journal there; each environment needs its own`, {
-      found: found.place,
-    }),
-  ];
+function placeFaults(file: EnvironmentFile, owners: ReadonlyMap<string, string>, placeOf: PlaceOf): Fault[] {
+  return KEPT.flatMap(([kept, what]) => {
+    const found = placeOf(file, kept);
+    const owner = owners.get(`${kept} ${found?.place}`);
+    if (found === null || owner === undefined || owner === file.name) return [];
+    const message = `${owner} keeps ${what} there; each environment needs a place of its own`;
+    return [fault([kept, found.key], message, { found: found.place })];
+  });
 }

@@ -140,7 +140,10 @@ describe('names and promotions', () => {
       'environments/b.yaml': shared('b', './x/../../journal/'),
     });
     expect(loaded.problems).toMatchObject([
-      { path: 'journal.path', message: 'a keeps its journal there; each environment needs its own' },
+      {
+        path: 'journal.path',
+        message: 'a keeps its journal there; each environment needs a place of its own',
+      },
     ]);
     expect(loaded.environment('a').kind).toBe('ready');
     const bucket = (name: string) =>
@@ -154,6 +157,21 @@ describe('names and promotions', () => {
       'environments/b.yaml': bucket('b'),
     });
     expect(inCloud.problems).toMatchObject([{ path: 'journal.bucket', found: 'gs://some-bucket/' }]);
+  });
+
+  it('two environments cannot keep their packages in one place: the same version has two files', async () => {
+    const shared = (name: string) => changed(`artifacts/${name}`, '../store', environmentText(name));
+    const loaded = await loadFiles({
+      'environments/a.yaml': shared('a'),
+      'environments/b.yaml': shared('b'),
+    });
+    expect(loaded.problems).toMatchObject([
+      {
+        path: 'artifacts.path',
+        found: `${loaded.dir}/store`,
+        message: expect.stringContaining('a keeps its packages'),
+      },
+    ]);
   });
 });
 
