@@ -12,7 +12,11 @@ export function jsonLine(
   type: string,
   fields: Readonly<Record<string, unknown>>,
 ): void {
-  invocation.output.out(JSON.stringify({ v: JSON_VERSION, type, ...fields }, plain));
+  invocation.output.out(jsonText(type, fields));
+}
+
+export function jsonText(type: string, fields: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify({ v: JSON_VERSION, type, ...fields }, plain);
 }
 
 /** Maps become objects. */
