@@ -1,6 +1,7 @@
 /** What every command that touches an environment begins with: configuration read, environments wired on demand, closed at the end. */
 import type { LoadedConfig, LoadedEnvironment } from '../config/load.ts';
 import { renderProblems } from '../config/problem.ts';
+import type { Action } from '../config/schema/playbook.ts';
 import type { Environment } from '../domain/environment.ts';
 import { nearestWord } from '../domain/nearest.ts';
 import { err, ok, type Result } from '../domain/result.ts';
@@ -21,8 +22,11 @@ export interface Session {
   readonly names: readonly string[];
   /** The others, with why not. */
   readonly unusable: readonly Exclude<LoadedEnvironment, { kind: 'ready' }>[];
-  /** The environment, wired; a refusal when there is none of that name or it cannot be used yet. */
-  open(name: string): Result<EngineContext, Refusal>;
+  /**
+   * The environment, wired, with the playbook of `action` laid underneath where it is opened first; a refusal when there
+   * is none of that name or it cannot be used yet.
+   */
+  open(name: string, action?: Action): Result<EngineContext, Refusal>;
   /** The environment that is promoted to from this one; null when there is none. */
   successorOf(name: string): string | null;
   /** Every environment tied to this one by promotions, itself included. */
@@ -40,12 +44,12 @@ export async function withSession(
   const wired = new Map<string, EngineContext>();
   const { environments } = read.value;
   const usable = [...environments.values()].flatMap((one) => (one.kind === 'ready' ? [one.environment] : []));
-  const open = (name: string): Result<EngineContext, Refusal> => {
+  const open = (name: string, action: Action = 'upgrade'): Result<EngineContext, Refusal> => {
     const before = wired.get(name);
     if (before !== undefined) return ok(before);
-    const environment = usable.find((one) => one.name === name);
-    if (environment === undefined) return err(whyNotUsable(name, read.value));
-    const context = wireEnvironment(environment, invocation, narrator.tell);
+    const loaded = environments.get(name);
+    if (loaded?.kind !== 'ready') return err(whyNotUsable(name, read.value));
+    const context = wireEnvironment(loaded.forAction(action), invocation, narrator.tell);
     wired.set(name, context);
     return ok(context);
   };

@@ -8,7 +8,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const wrong = checkDurations(invocation);
   if (wrong !== null) return wrong;
   return withSession(invocation, async (session) => {
-    const context = session.open(name);
+    const context = session.open(name, 'canary');
     if (!context.ok) return sayRefused(invocation, [context.error]);
     return rollForward(session, context.value, { kind: 'canary', version, keep: flag(invocation, 'keep') });
   });

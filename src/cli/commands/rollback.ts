@@ -16,7 +16,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const wrong = checkDurations(invocation);
   if (wrong !== null) return wrong;
   return withSession(invocation, async (session) => {
-    const context = session.open(name);
+    const context = session.open(name, 'rollback');
     if (!context.ok) return sayRefused(invocation, [context.error]);
     const to = textOption(invocation, 'to');
     if (to !== undefined) return rollForward(session, context.value, { kind: 'rollback', version: to });
