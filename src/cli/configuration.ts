@@ -19,7 +19,13 @@ export function stateDirOf({ env, home }: Pick<Invocation, 'env' | 'home'>): str
   return join(home, '.local', 'state', 'rollout');
 }
 
-export function configPlaces(invocation: Invocation): Result<ConfigPlaces, Refusal> {
+/**
+ * Which playbooks are read. What begins a rollout follows one's own; what carries one on, shows it or takes it back follows
+ * the journal, so that a slip in a playbook does not stand between a person and the way back.
+ */
+export type WhichPlaybooks = 'own' | 'shipped';
+
+export function configPlaces(invocation: Invocation, which: WhichPlaybooks): Result<ConfigPlaces, Refusal> {
   const given = textOption(invocation, 'config') ?? invocation.env.ROLLOUT_CONFIG;
   const dir = given === undefined ? defaultDir(invocation.cwd) : resolve(invocation.cwd, given);
   if (given !== undefined && !isFolder(join(dir, 'environments'))) {
@@ -30,12 +36,16 @@ export function configPlaces(invocation: Invocation): Result<ConfigPlaces, Refus
     );
   }
   const stateDir = stateDirOf(invocation);
-  const playbookDirs = [join(SHIPPED, 'playbooks'), join(dir, 'playbooks')];
+  const shipped = join(SHIPPED, 'playbooks');
+  const playbookDirs = which === 'own' ? [shipped, join(dir, 'playbooks')] : [shipped];
   return ok({ dir, playbookDirs, stateDir, homeDir: invocation.home });
 }
 
-export async function readConfiguration(invocation: Invocation): Promise<Result<LoadedConfig, Refusal>> {
-  const places = configPlaces(invocation);
+export async function readConfiguration(
+  invocation: Invocation,
+  which: WhichPlaybooks,
+): Promise<Result<LoadedConfig, Refusal>> {
+  const places = configPlaces(invocation, which);
   return places.ok ? ok(await loadConfig(places.value)) : places;
 }
 

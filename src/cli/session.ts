@@ -6,7 +6,7 @@ import type { Environment } from '../domain/environment.ts';
 import { nearestWord } from '../domain/nearest.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { type EngineContext, type Refusal, refuse } from '../engine/context.ts';
-import { readConfiguration } from './configuration.ts';
+import { readConfiguration, type WhichPlaybooks } from './configuration.ts';
 import { EXIT } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
 import { jsonLine } from './json-lines.ts';
@@ -37,8 +37,9 @@ export interface Session {
 export async function withSession(
   invocation: Invocation,
   work: (session: Session) => Promise<number>,
+  playbooks: WhichPlaybooks = 'shipped',
 ): Promise<number> {
-  const read = await readConfiguration(invocation);
+  const read = await readConfiguration(invocation, playbooks);
   if (!read.ok) return sayRefused(invocation, [read.error]);
   const narrator = createNarrator(invocation);
   const wired = new Map<string, EngineContext>();

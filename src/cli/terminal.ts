@@ -31,7 +31,8 @@ export function createOutput({ stdout, stderr, inIsTerminal, noColor, env }: Out
   const refused = noColor || (env.NO_COLOR !== undefined && env.NO_COLOR !== '') || env.TERM === 'dumb';
   let liveText = '';
   let screenIsOn = false;
-  const columns = (): number => stdout.columns ?? stderr.columns ?? 100;
+  // Some terminals say that they have 0 columns.
+  const columns = (): number => stdout.columns || stderr.columns || 100;
   const drawLive = (): void => {
     if (liveText !== '') stderr.write(`${CLEAR_LINE}${cut(liveText, columns() - 1)}`);
   };
@@ -54,7 +55,7 @@ export function createOutput({ stdout, stderr, inIsTerminal, noColor, env }: Out
       if (!outIsTerminal || (lines === null && !screenIsOn)) return;
       if (lines === null) stdout.write(SCREEN_OFF);
       else {
-        const shown = lines.slice(0, (stdout.rows ?? 24) - 1);
+        const shown = lines.slice(0, (stdout.rows || 24) - 1);
         const more = lines.length - shown.length;
         if (more > 0) shown.splice(-1, 1, `... and ${more + 1} more lines`);
         const text = shown.map((line) => `${line}\u001b[K\n`).join('');

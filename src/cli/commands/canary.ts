@@ -7,9 +7,13 @@ export async function run(invocation: Invocation): Promise<number> {
   const [name = '', version = ''] = invocation.args;
   const wrong = checkDurations(invocation);
   if (wrong !== null) return wrong;
-  return withSession(invocation, async (session) => {
-    const context = session.open(name, 'canary');
-    if (!context.ok) return sayRefused(invocation, [context.error]);
-    return rollForward(session, context.value, { kind: 'canary', version, keep: flag(invocation, 'keep') });
-  });
+  return withSession(
+    invocation,
+    async (session) => {
+      const context = session.open(name, 'canary');
+      if (!context.ok) return sayRefused(invocation, [context.error]);
+      return rollForward(session, context.value, { kind: 'canary', version, keep: flag(invocation, 'keep') });
+    },
+    'own',
+  );
 }

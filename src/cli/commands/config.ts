@@ -12,7 +12,7 @@ import { sayRefused } from '../session.ts';
 
 export const check: CommandModule = {
   run: async (invocation) => {
-    const read = await readConfiguration(invocation);
+    const read = await readConfiguration(invocation, 'own');
     if (!read.ok) return sayRefused(invocation, [read.error]);
     const { environments, problems } = read.value;
     const exit = problems.length > 0 ? EXIT.usage : EXIT.done;

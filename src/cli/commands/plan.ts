@@ -13,31 +13,35 @@ import { type Session, sayRefused, withSession } from '../session.ts';
 
 export function run(invocation: Invocation): Promise<number> {
   const [name = '', given] = invocation.args;
-  return withSession(invocation, async (session) => {
-    const context = session.open(name);
-    if (!context.ok) return sayRefused(invocation, [context.error]);
-    const line = session.line(name);
-    if (!line.ok) return sayRefused(invocation, [line.error]);
-    const version = given === undefined ? await versionToPlan(session, context.value) : ok(given);
-    if (!version.ok) return sayRefused(invocation, [version.error]);
-    const quarantine = await readQuarantine(line.value);
-    if (!quarantine.ok) return sayRefused(invocation, [quarantine.error]);
-    const prepared = await preparePlan(
-      context.value,
-      { version: version.value, quarantine: quarantine.value },
-      invocation.signal,
-    );
-    if (invocation.signal.aborted) return EXIT.interrupted;
-    if (!prepared.ok) return sayRefused(invocation, [prepared.error]);
-    const { plan, blockers } = prepared.value;
-    if (invocation.json) {
-      jsonLine(invocation, 'plan', { environment: name, version: version.value, plan, blockers });
-    } else {
-      const lines = planLines(context.value, prepared.value, session.paint, { brief: false });
-      invocation.output.out(lines.join('\n'));
-    }
-    return blockers.length > 0 ? sayRefused(invocation, blockers) : EXIT.done;
-  });
+  return withSession(
+    invocation,
+    async (session) => {
+      const context = session.open(name);
+      if (!context.ok) return sayRefused(invocation, [context.error]);
+      const line = session.line(name);
+      if (!line.ok) return sayRefused(invocation, [line.error]);
+      const version = given === undefined ? await versionToPlan(session, context.value) : ok(given);
+      if (!version.ok) return sayRefused(invocation, [version.error]);
+      const quarantine = await readQuarantine(line.value);
+      if (!quarantine.ok) return sayRefused(invocation, [quarantine.error]);
+      const prepared = await preparePlan(
+        context.value,
+        { version: version.value, quarantine: quarantine.value },
+        invocation.signal,
+      );
+      if (invocation.signal.aborted) return EXIT.interrupted;
+      if (!prepared.ok) return sayRefused(invocation, [prepared.error]);
+      const { plan, blockers } = prepared.value;
+      if (invocation.json) {
+        jsonLine(invocation, 'plan', { environment: name, version: version.value, plan, blockers });
+      } else {
+        const lines = planLines(context.value, prepared.value, session.paint, { brief: false });
+        invocation.output.out(lines.join('\n'));
+      }
+      return blockers.length > 0 ? sayRefused(invocation, blockers) : EXIT.done;
+    },
+    'own',
+  );
 }
 
 /** Without a version: what a promotion would take, or else the newest that is staged. */

@@ -21,36 +21,40 @@ export async function run(invocation: Invocation): Promise<number> {
       },
     ]);
   }
-  return withSession(invocation, async (session) => {
-    const context = session.open(name);
-    if (!context.ok) return sayRefused(invocation, [context.error]);
-    const beforeName = context.value.environment.promotesFrom;
-    if (beforeName === null) {
-      return sayRefused(invocation, [
-        {
-          exit: 'usage',
-          code: 'no-predecessor',
-          message: `nothing precedes ${name}, so there is nothing to promote from`,
-          details: [],
-          next: `rollout deploy ${name} VERSION`,
-        },
-      ]);
-    }
-    if (unproven !== undefined) {
+  return withSession(
+    invocation,
+    async (session) => {
+      const context = session.open(name);
+      if (!context.ok) return sayRefused(invocation, [context.error]);
+      const beforeName = context.value.environment.promotesFrom;
+      if (beforeName === null) {
+        return sayRefused(invocation, [
+          {
+            exit: 'usage',
+            code: 'no-predecessor',
+            message: `nothing precedes ${name}, so there is nothing to promote from`,
+            details: [],
+            next: `rollout deploy ${name} VERSION`,
+          },
+        ]);
+      }
+      if (unproven !== undefined) {
+        return rollForward(session, context.value, {
+          kind: 'promote',
+          version: unproven,
+          override: invocation.reason,
+        });
+      }
+      const before = session.open(beforeName);
+      if (!before.ok) return sayRefused(invocation, [before.error]);
+      const receipt = await provenBefore(context.value, before.value);
+      if (!receipt.ok) return sayRefused(invocation, [receipt.error]);
       return rollForward(session, context.value, {
         kind: 'promote',
-        version: unproven,
-        override: invocation.reason,
+        version: receipt.value.version,
+        receipt: receipt.value,
       });
-    }
-    const before = session.open(beforeName);
-    if (!before.ok) return sayRefused(invocation, [before.error]);
-    const receipt = await provenBefore(context.value, before.value);
-    if (!receipt.ok) return sayRefused(invocation, [receipt.error]);
-    return rollForward(session, context.value, {
-      kind: 'promote',
-      version: receipt.value.version,
-      receipt: receipt.value,
-    });
-  });
+    },
+    'own',
+  );
 }

@@ -15,13 +15,17 @@ export async function run(invocation: Invocation): Promise<number> {
   const [name = ''] = invocation.args;
   const wrong = checkDurations(invocation);
   if (wrong !== null) return wrong;
-  return withSession(invocation, async (session) => {
-    const context = session.open(name, 'rollback');
-    if (!context.ok) return sayRefused(invocation, [context.error]);
-    const to = textOption(invocation, 'to');
-    if (to !== undefined) return rollForward(session, context.value, { kind: 'rollback', version: to });
-    return rollBack(session, context.value);
-  });
+  return withSession(
+    invocation,
+    async (session) => {
+      const context = session.open(name, 'rollback');
+      if (!context.ok) return sayRefused(invocation, [context.error]);
+      const to = textOption(invocation, 'to');
+      if (to !== undefined) return rollForward(session, context.value, { kind: 'rollback', version: to });
+      return rollBack(session, context.value);
+    },
+    textOption(invocation, 'to') === undefined ? 'shipped' : 'own',
+  );
 }
 
 async function rollBack(session: Session, context: EngineContext): Promise<number> {
