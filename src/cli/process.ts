@@ -74,7 +74,8 @@ export async function main(name: string, run: Run): Promise<void> {
     output.err(
       'nothing is half-written: the journal holds every intent; look with `rollout status`, carry on with `rollout advance`',
     );
-    process.exitCode = EXIT.bug;
+    // What the bug left open, such as a server, must not keep the process alive.
+    process.exit(EXIT.bug);
   } finally {
     output.live('');
     for (const signal of SIGNALS) process.off(signal, interrupt);
