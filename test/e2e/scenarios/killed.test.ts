@@ -5,7 +5,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { randomOf } from '../../engine/random.ts';
 import { type CliEvent } from '../rig/cli.ts';
-import { ALL, GOOD, Lanes, OLD, type Scenario, type Short, said, waitsFor, wrote } from './scenario.ts';
+import {
+  ALL,
+  GOOD,
+  Lanes,
+  OLD,
+  type Scenario,
+  type Short,
+  SIX_LANES,
+  said,
+  waitsFor,
+  wrote,
+} from './scenario.ts';
 
 const BURNS_CPU = '5.11.0';
 
@@ -15,7 +26,7 @@ const random = randomOf(seed);
 let lanes: Lanes;
 
 beforeAll(async () => {
-  lanes = await Lanes.boot(['north', 'east', 'south', 'west']);
+  lanes = await Lanes.boot(SIX_LANES);
 });
 
 afterAll(async () => {

@@ -33,8 +33,8 @@ interface Settings {
 
 /** Seconds instead of hours. The CPU of a bad version shows within 3 s, since each host is scraped once a second. */
 export const FAST: Settings = {
-  soak: '2s',
-  bake: '3s',
+  soak: '1s',
+  bake: '2s',
   sampleEvery: '1s',
   prove: '1s',
   ssh: { keepalive: '2s' },
@@ -54,6 +54,9 @@ const SHAPE = [
   { short: 'web-2', role: 'web', zone: 'us-east1-c' },
   { short: 'db-1', role: 'db', zone: 'us-east1-b' },
 ] as const;
+
+/** As many as vitest runs tests of a file at once (vitest.e2e.config.ts). */
+export const SIX_LANES: readonly string[] = ['north', 'east', 'south', 'west', 'up', 'down'];
 
 export type Short = (typeof SHAPE)[number]['short'];
 
