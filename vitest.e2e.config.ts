@@ -7,8 +7,8 @@ export default defineConfig({
     fileParallelism: false,
     maxWorkers: 1,
     // Scenarios of one file that say `concurrent`, each with hosts of its own (test/e2e/scenarios/scenario.ts).
-    maxConcurrency: 6,
-    testTimeout: 180_000,
+    maxConcurrency: 4,
+    testTimeout: 300_000,
     // The first boot on a machine builds the base file system.
     hookTimeout: 600_000,
     teardownTimeout: 60_000,

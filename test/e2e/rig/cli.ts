@@ -16,7 +16,7 @@ export interface CliOptions {
   readonly cwd?: string;
   /** Besides PATH, HOME and NO_COLOR; nothing else is inherited, `CI` least of all. */
   readonly env?: Readonly<Record<string, string>>;
-  /** After it the program is killed and the run throws with what it had said. Default 120 s. */
+  /** After it the program is killed and the run throws with what it had said. Default 240 s. */
   readonly timeoutMs?: number;
   /** `kill -9` so long after the start. */
   readonly killAfterMs?: number;
@@ -64,7 +64,11 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Sta
   const config = options.configDir === undefined ? [] : ['--config', options.configDir];
   const child = spawn(
     join(bin, 'node'),
-    [options.entry ?? process.env['ROLLOUT_RIG_ENTRY'] ?? join(PROJECT, 'dist/cli/main.js'), ...args, ...config],
+    [
+      options.entry ?? process.env['ROLLOUT_RIG_ENTRY'] ?? join(PROJECT, 'dist/cli/main.js'),
+      ...args,
+      ...config,
+    ],
     {
       cwd: options.cwd ?? PROJECT,
       env: {
@@ -103,7 +107,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Sta
 
   const said = (): string => `rollout ${args.join(' ')}\nstdout:\n${stdout}\nstderr:\n${stderr}`;
   const result = new Promise<CliResult>((resolve, reject) => {
-    const timeoutMs = options.timeoutMs ?? 120_000;
+    const timeoutMs = options.timeoutMs ?? 240_000;
     const timeout = setTimeout(() => {
       kill();
       reject(new Error(`no end after ${timeoutMs} ms: ${said()}`));
@@ -126,7 +130,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Sta
   return {
     result,
     kill,
-    sees: async (what, match, timeoutMs = 60_000) =>
+    sees: async (what, match, timeoutMs = 150_000) =>
       await until(
         `${what} is told`,
         () => {

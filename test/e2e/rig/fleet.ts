@@ -144,13 +144,7 @@ export class Fleet {
    * Everything as `bootFleet` made it, with `installed` running on every host; Prometheus runs and knows no past. With
    * `environment` only its hosts, and Prometheus is left as it is: what others see there may be theirs.
    */
-  async reset({
-    installed,
-    environment,
-  }: {
-    installed?: string;
-    environment?: string;
-  } = {}): Promise<void> {
+  async reset({ installed, environment }: { installed?: string; environment?: string } = {}): Promise<void> {
     const spec = installed === undefined ? this.#spec : { ...this.#spec, installed };
     const lower = await layers(this.#settings, spec, this.#base);
     const hosts = environment === undefined ? this.hosts : this.in(environment);

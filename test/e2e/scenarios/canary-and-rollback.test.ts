@@ -1,11 +1,11 @@
 /** Canaries that are put back or kept, and rollbacks by hand. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { GOOD, Lanes, OLD, SIX_LANES, said } from './scenario.ts';
+import { FOUR_LANES, GOOD, Lanes, OLD, said } from './scenario.ts';
 
 let lanes: Lanes;
 
 beforeAll(async () => {
-  lanes = await Lanes.boot(SIX_LANES);
+  lanes = await Lanes.boot(FOUR_LANES);
 });
 
 afterAll(async () => {

@@ -3,12 +3,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
-import { GOOD, Lanes, OLD, type Scenario, type Short, SIX_LANES, said, wrote } from './scenario.ts';
+import { FOUR_LANES, GOOD, Lanes, OLD, type Scenario, type Short, said, wrote } from './scenario.ts';
 
 let lanes: Lanes;
 
 beforeAll(async () => {
-  lanes = await Lanes.boot(SIX_LANES);
+  lanes = await Lanes.boot(FOUR_LANES);
 });
 
 afterAll(async () => {

@@ -7,12 +7,12 @@ import { randomOf } from '../../engine/random.ts';
 import { type CliEvent } from '../rig/cli.ts';
 import {
   ALL,
+  FOUR_LANES,
   GOOD,
   Lanes,
   OLD,
   type Scenario,
   type Short,
-  SIX_LANES,
   said,
   waitsFor,
   wrote,
@@ -26,7 +26,7 @@ const random = randomOf(seed);
 let lanes: Lanes;
 
 beforeAll(async () => {
-  lanes = await Lanes.boot(SIX_LANES);
+  lanes = await Lanes.boot(FOUR_LANES);
 });
 
 afterAll(async () => {

@@ -1,12 +1,12 @@
 /** Several people at one environment, and what one may ask of a rollout that another runs. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ALL, GOOD, Lanes, OLD, SIX_LANES, said, waitsFor, wrote } from './scenario.ts';
+import { ALL, FOUR_LANES, GOOD, Lanes, OLD, said, waitsFor, wrote } from './scenario.ts';
 
 let lanes: Lanes;
 
 beforeAll(async () => {
-  lanes = await Lanes.boot(SIX_LANES);
+  lanes = await Lanes.boot(FOUR_LANES);
 });
 
 afterAll(async () => {

@@ -9,7 +9,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import type { Entry, EntryKind } from '../../../src/domain/journal.ts';
+import { systemClock } from '../../../src/adapters/clock/system-clock.ts';
+import { sha256Hex } from '../../../src/adapters/local-journal/chain.ts';
+import { localJournal } from '../../../src/adapters/local-journal/local-journal.ts';
+import { type Entry, type EntryKind, verifyChain } from '../../../src/domain/journal.ts';
 import type { Plan } from '../../../src/domain/plan.ts';
 import {
   type CliEvent,
@@ -26,6 +29,9 @@ import type { HostSpec, RigHost } from '../rig/host.ts';
 /** What hosts have at first. */
 export const OLD = '5.9.1';
 export const GOOD = '5.10.2';
+
+/** Nothing but noise is wanted of good versions here: a dozen hosts share two cores with the programs under test. */
+const VERSIONS = { [OLD]: { cpuPercent: 1 }, [GOOD]: { cpuPercent: 1 } };
 
 interface Settings {
   readonly [key: string]: unknown;
@@ -56,7 +62,7 @@ const SHAPE = [
 ] as const;
 
 /** As many as vitest runs tests of a file at once (vitest.e2e.config.ts). */
-export const SIX_LANES: readonly string[] = ['north', 'east', 'south', 'west', 'up', 'down'];
+export const FOUR_LANES: readonly string[] = ['north', 'east', 'south', 'west'];
 
 export type Short = (typeof SHAPE)[number]['short'];
 
@@ -79,7 +85,7 @@ export class Lanes {
 
   static async boot(lanes: readonly string[]): Promise<Lanes> {
     const hosts = lanes.flatMap((lane) => laneHosts(lane));
-    return new Lanes(await bootFleet({ hosts }), lanes);
+    return new Lanes(await bootFleet({ hosts, versions: VERSIONS }), lanes);
   }
 
   /** Runs a scenario on freshly made hosts. */
@@ -182,11 +188,13 @@ export class Scenario {
     return await this.cli(['deploy', this.environment, version, ...words]);
   }
 
-  /** Every entry of the journal, by the program's own reading, with its chain checked. */
+  /** Every entry of the journal, with its chain checked. Read here, since a process for each look would slow the hosts down. */
   async journal(): Promise<readonly Entry[]> {
-    const told = await this.cli(['history', this.environment, '--json', '--limit', '100000', '--verify']);
-    expect(told, said(told)).toMatchObject({ code: 0 });
-    return told.events.flatMap((event) => (event['type'] === 'entry' ? [event['entry'] as Entry] : []));
+    const folder = join(this.config.journal(this.environment), 'entries');
+    const read = await localJournal({ folder, clock: systemClock }).read(0);
+    if (!read.ok) throw new Error(`the journal cannot be read: ${JSON.stringify(read.error)}`);
+    expect(verifyChain(read.value, sha256Hex)).toBeNull();
+    return read.value;
   }
 
   async kinds(): Promise<readonly EntryKind[]> {
