@@ -26,7 +26,7 @@ export function stateDirOf({ env, home }: Pick<Invocation, 'env' | 'home'>): str
 export type WhichPlaybooks = 'own' | 'shipped';
 
 export function configPlaces(invocation: Invocation, which: WhichPlaybooks): Result<ConfigPlaces, Refusal> {
-  const given = textOption(invocation, 'config') ?? invocation.env.ROLLOUT_CONFIG;
+  const given = textOption(invocation, 'config') ?? (invocation.env.ROLLOUT_CONFIG || undefined);
   const dir = given === undefined ? defaultDir(invocation.cwd) : resolve(invocation.cwd, given);
   if (given !== undefined && !isFolder(join(dir, 'environments'))) {
     return err(

@@ -64,8 +64,8 @@ export async function startInBackground(invocation: Invocation): Promise<Result<
   const layout = layoutFor(invocation);
   const before = await findRunning(layout);
   if (before !== null) return ok(before);
-  await rm(layout.root, { recursive: true, force: true });
-  await mkdir(layout.root, { recursive: true, mode: 0o700 });
+  const made = await makeEmpty(layout.root);
+  if (!made.ok) return made;
   const log = await open(layout.logFile, 'w', 0o600);
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
   const child = spawn(process.execPath, [main, 'sandbox', 'up', '--foreground'], {
@@ -87,6 +87,17 @@ export async function startInBackground(invocation: Invocation): Promise<Result<
   }
   const said = await readFile(layout.logFile, 'utf8').catch(() => '');
   return err(`the sandbox did not come up; it said:\n${said.slice(-2_000)}`);
+}
+
+async function makeEmpty(folder: string): Promise<Result<void, string>> {
+  try {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return ok(undefined);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return err(`the sandbox needs the folder ${folder}: ${why}; ROLLOUT_STATE_DIR names another place`);
+  }
 }
 
 /** Stops it and deletes what it wrote. Answers whether one ran. */
