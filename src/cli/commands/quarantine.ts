@@ -63,7 +63,9 @@ export const lift: CommandModule = {
           const message = 'message' in written.error ? written.error.message : written.error.kind;
           return sayRefused(invocation, [refuse('failed', 'journal-failed', message)]);
         }
-        if (!invocation.json) invocation.output.out(`${name}: the quarantine of ${sha256} is lifted`);
+        if (invocation.json)
+          jsonLine(invocation, 'result', { environment: name, exit: EXIT.done, code: 'lifted', sha256 });
+        else invocation.output.out(`${name}: the quarantine of ${sha256} is lifted`);
       }
       return EXIT.done;
     });
