@@ -55,7 +55,8 @@ export function decide(rollout: RolloutState, observed: Observations, now: numbe
 function startWave(rollout: RolloutState, wave: number, { frozen }: Observations): Decision {
   // A canary never moves the pin, not even one that had nothing to change.
   if (wave >= rollout.waveCount) return rollout.kind === 'canary' ? endCanary(rollout) : startBake(rollout);
-  if (frozen !== null) {
+  // A freeze is there to keep things from getting worse: it does not close the way back.
+  if (frozen !== null && rollout.kind !== 'rollback') {
     const until = new Date(frozen.until).toISOString();
     return hold(frozen.until, 'frozen', `changes are frozen until ${until}: ${frozen.reason}`);
   }

@@ -4,12 +4,16 @@
  *
  * N1  An unknown zone, an undecided host, or more silent hosts than allowed block: a promotion fails closed.
  * N2  A host without a way back blocks; the packages of both ways are read back from the store and compared.
- * N3  A quarantined digest blocks, whichever environment of the line quarantined it.
+ * N3  A quarantined digest blocks, whichever environment of the line quarantined it. Each environment has its own file and
+ *     digest of a version, so across the line it is the version that counts.
+ * N4  The way back to a version that the environment has had (`singleWave`) is not blocked by hosts that cannot go along: they
+ *     are left out and listed. To any other version it is no way back, and blocked.
  */
 import type { Artifact, Release } from '../domain/artifact.ts';
 import type { LeftOutHost, Plan } from '../domain/plan.ts';
 import { planRollout } from '../domain/planning.ts';
 import { err, ok, type Result } from '../domain/result.ts';
+import { servedVersions } from '../domain/served.ts';
 import type { Quarantined } from '../domain/state.ts';
 import type { EngineContext, Refusal } from './context.ts';
 import { refuse } from './context.ts';
@@ -20,6 +24,7 @@ export interface PlanRequest {
   /** Digests that are quarantined anywhere in the promotion line. */
   readonly quarantine: readonly Quarantined[];
   readonly canaryOnly?: boolean;
+  /** The way back to a version that the environment has had, everywhere at once. */
   readonly singleWave?: boolean;
 }
 
@@ -57,10 +62,16 @@ export async function preparePlan(
     ...(request.canaryOnly === true ? { canaryOnly: true } : {}),
     ...(request.singleWave === true ? { singleWave: true } : {}),
   });
+  const isWayBack = request.singleWave === true;
   const blockers = [
-    ...quarantineBlockers(release, request.quarantine),
-    ...fleetBlockers(name, fleet.value),
-    ...hostBlockers(name, plan.leftOut, policy.limits.unreachableHosts),
+    ...quarantineBlockers(release, request.quarantine, isWayBack ? 'digest' : 'version'),
+    ...zoneBlockers(name, fleet.value),
+    ...(isWayBack
+      ? await servedBlockers(context, request.version)
+      : [
+          ...undecidedBlockers(name, fleet.value),
+          ...hostBlockers(name, plan.leftOut, policy.limits.unreachableHosts),
+        ]),
     ...(await storeBlockers(context, release, plan)),
   ];
   return ok({ release, plan, fleet: fleet.value, blockers });
@@ -83,11 +94,15 @@ function notStaged(name: string, version: string, staged: readonly Artifact[]): 
   });
 }
 
-/** N3. */
-function quarantineBlockers(release: Release, quarantine: readonly Quarantined[]): Refusal[] {
+/** N3. By `digest` alone for the way back: another environment's trouble with the version must not close it. */
+export function quarantineBlockers(
+  release: Release,
+  quarantine: readonly Quarantined[],
+  by: 'digest' | 'version',
+): Refusal[] {
   const digests = new Set(Object.values(release.artifacts).map((artifact) => artifact.sha256));
   return quarantine
-    .filter((held) => digests.has(held.sha256))
+    .filter((held) => digests.has(held.sha256) || (by === 'version' && held.version === release.version))
     .map((held) =>
       refuse(
         'failed',
@@ -98,39 +113,62 @@ function quarantineBlockers(release: Release, quarantine: readonly Quarantined[]
     );
 }
 
+/** N4. */
+async function servedBlockers(context: EngineContext, version: string): Promise<Refusal[]> {
+  const { name, promotesFrom } = context.environment;
+  const read = await context.journal.read(0);
+  if (!read.ok) {
+    const why = 'message' in read.error ? read.error.message : read.error.kind;
+    return [refuse('failed', `journal-${read.error.kind}`, why)];
+  }
+  const served = servedVersions(read.value);
+  if (served.has(version)) return [];
+  const had = served.size === 0 ? 'it has had none yet' : `it has had ${[...served].join(', ')}`;
+  return [
+    refuse(
+      'failed',
+      'never-served',
+      `${name} has never had ${version}, so going there is not going back; ${had}`,
+      {
+        next:
+          promotesFrom === null
+            ? `rollout deploy ${name} ${version}`
+            : `rollout promote ${name} --without-receipt ${version} --reason TEXT`,
+      },
+    ),
+  ];
+}
+
 /** N1. */
-function fleetBlockers(name: string, fleet: Fleet): Refusal[] {
-  const blockers: Refusal[] = [];
-  if (fleet.unknownZones.length > 0) {
-    blockers.push(
-      refuse(
-        'held',
-        'unknown-zones',
-        `${fleet.unknownZones.length} zone(s) of ${name} could not be listed: what runs there is unknown`,
-        {
-          details: fleet.unknownZones.map(({ zone, why }) => `${zone}: ${why}`),
-        },
-      ),
-    );
-  }
-  const undecided = fleet.hosts.filter(({ eligibility }) => eligibility.kind === 'undecided');
-  if (undecided.length > 0) {
-    blockers.push(
-      refuse(
-        'held',
-        'undecided-hosts',
-        `${undecided.length} host(s) of ${name}: nobody has said whether they must have the agent`,
-        {
-          details: undecided.map(
-            ({ host, eligibility }) =>
-              `${host.name}: ${eligibility.kind === 'undecided' ? eligibility.evidence : ''}`,
-          ),
-          next: `add a rule under targeting.eligible or targeting.exempt of environments/${name}.yaml`,
-        },
-      ),
-    );
-  }
-  return blockers;
+function zoneBlockers(name: string, { unknownZones }: Fleet): Refusal[] {
+  if (unknownZones.length === 0) return [];
+  return [
+    refuse(
+      'held',
+      'unknown-zones',
+      `${unknownZones.length} zone(s) of ${name} could not be listed: what runs there is unknown`,
+      { details: unknownZones.map(({ zone, why }) => `${zone}: ${why}`) },
+    ),
+  ];
+}
+
+/** N1. */
+function undecidedBlockers(name: string, { hosts }: Fleet): Refusal[] {
+  const details = hosts.flatMap(({ host, eligibility }) =>
+    eligibility.kind === 'undecided' ? [`${host.name}: ${eligibility.evidence}`] : [],
+  );
+  if (details.length === 0) return [];
+  return [
+    refuse(
+      'held',
+      'undecided-hosts',
+      `${details.length} host(s) of ${name}: nobody has said whether they must have the agent`,
+      {
+        details,
+        next: `add a rule under targeting.eligible or targeting.exempt of environments/${name}.yaml`,
+      },
+    ),
+  ];
 }
 
 /** N1, N2. */

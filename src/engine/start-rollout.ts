@@ -3,6 +3,7 @@
  *
  * T1  An environment behind another takes a version only with that one's receipt, unless a person overrides with a reason.
  * T2  One rollout an environment at a time; the same request again carries the present one on.
+ * T3  A plan is made and confirmed without the lease, which may take hours: what it rests on is read again under the lease.
  */
 import { canRollBack, isFinished } from '../domain/fold.ts';
 import type { Receipt, RolloutKind } from '../domain/journal.ts';
@@ -12,7 +13,7 @@ import type { EnvironmentState, Quarantined, RolloutState } from '../domain/stat
 import type { EngineContext, Refusal } from './context.ts';
 import { refuse } from './context.ts';
 import type { Ledger, LedgerError } from './ledger.ts';
-import type { PreparedPlan } from './prepare-plan.ts';
+import { type PreparedPlan, quarantineBlockers } from './prepare-plan.ts';
 import { openLedger } from './run-rollout.ts';
 
 export interface StartRequest {
@@ -24,6 +25,8 @@ export interface StartRequest {
   /** A person's reason for going without. */
   readonly override?: string;
   readonly keep?: boolean;
+  /** Every environment of the promotion line, for T3. Default: this one alone. */
+  readonly line?: readonly EngineContext[];
 }
 
 export async function readState(context: EngineContext): Promise<Result<EnvironmentState, Refusal>> {
@@ -139,17 +142,9 @@ export function beginRollout(
       refused(obstacle);
       return ok('nothing');
     }
-    // The plan was made without the lease: what was quarantined meanwhile must not go.
-    const digests = Object.values(prepared.release.artifacts).map((artifact) => artifact.sha256);
-    const held = ledger.state.quarantine.find(({ sha256 }) => digests.includes(sha256));
-    if (held !== undefined) {
-      refused(
-        refuse(
-          'failed',
-          'quarantined',
-          `${held.version} (${held.architecture}) was rolled back in ${held.rolloutId} while this was being planned; it is quarantined`,
-        ),
-      );
+    const moved = await whatMoved(context, request, prepared);
+    if (moved !== null) {
+      refused(moved);
       return ok('nothing');
     }
     const written = await ledger.decided(
@@ -169,6 +164,29 @@ export function beginRollout(
     );
     return written.ok ? ok('go') : written;
   };
+}
+
+/** T3: what has become untrue since the plan was made; null: nothing. */
+async function whatMoved(
+  context: EngineContext,
+  { kind, version, receipt, line = [context] }: StartRequest,
+  { release }: PreparedPlan,
+): Promise<Refusal | null> {
+  const quarantine = await readQuarantine(line);
+  if (!quarantine.ok) return quarantine.error;
+  const [held] = quarantineBlockers(release, quarantine.value, kind === 'rollback' ? 'digest' : 'version');
+  if (held !== undefined) return held;
+  const before = line.find((one) => one.environment.name === context.environment.promotesFrom);
+  if (receipt === undefined || before === undefined) return null;
+  const again = await provenBefore(context, before);
+  if (!again.ok) return again.error;
+  if (again.value.version === version) return null;
+  return refuse(
+    'held',
+    'no-receipt',
+    `${before.environment.name} has gone on to ${again.value.version} since this promotion of ${version} was planned`,
+    { next: `rollout promote ${context.environment.name}` },
+  );
 }
 
 /** Going back to a version that has served already needs proof on the hosts, not days of watching. */

@@ -69,6 +69,50 @@ describe('a promotion', () => {
     });
   });
 
+  it('is refused for a version that was rolled back before, though its own file has another digest', async () => {
+    const worlds = pair();
+    const { gstg, gprd } = worlds;
+    await gstg.clock.run(begin(gstg.process()));
+    await ask(gstg, 'rollback');
+    await gstg.clock.run(carryOn(gstg.process()));
+    const line = [gstg.process().context, gprd.process().context];
+    const override = { kind: 'promote', override: 'the vendor swears by it', line } as const;
+    const end = await gprd.clock.run(begin(gprd.process(), override));
+    expect(end).toMatchObject({ kind: 'refused', refusals: [{ code: 'quarantined' }] });
+    expect(gprd.kinds()).toEqual([]);
+  });
+
+  it('does not begin once the predecessor has gone back while it was being planned and confirmed', async () => {
+    const worlds = pair();
+    const { gstg, gprd } = worlds;
+    await gstg.clock.run(begin(gstg.process()));
+    const receipt = await proven(worlds);
+    if (!receipt.ok) throw new Error(receipt.error.message);
+    const slow = gprd.process();
+    const { lease } = slow.context;
+    const context = {
+      ...slow.context,
+      lease: {
+        ...lease,
+        acquire: async (...how: Parameters<typeof lease.acquire>) => {
+          // The time in which somebody reads the plan.
+          expect(await begin(gstg.process(), { kind: 'rollback', version: OLD })).toMatchObject({
+            kind: 'finished',
+          });
+          return lease.acquire(...how);
+        },
+      },
+    };
+    const end = await gprd.clock.run(
+      begin(
+        { ...slow, context },
+        { kind: 'promote', receipt: receipt.value, line: [gstg.process().context, context] },
+      ),
+    );
+    expect(end).toMatchObject({ kind: 'refused', refusals: [{ code: 'no-receipt' }] });
+    expect(gprd.bodies('rollout-planned')).toHaveLength(0);
+  });
+
   it('does not begin with a digest that was quarantined while it was being planned', async () => {
     const world = makeWorld({ hosts: someHosts(4), behaviour: { startFails: true } });
     const slow = world.process();

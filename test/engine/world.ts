@@ -345,7 +345,7 @@ export async function begin(
 ): Promise<Ended> {
   const asked: StartRequest = { kind: 'deploy', version: NEW, reason: 'a test', ...start };
   const run = async (): Promise<Ended> => {
-    const quarantine = await readQuarantine([context]);
+    const quarantine = await readQuarantine(asked.line ?? [context]);
     if (!quarantine.ok) return { kind: 'refused', refusals: [quarantine.error] };
     const prepared = await preparePlan(context, {
       version: asked.version,
