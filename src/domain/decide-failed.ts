@@ -39,6 +39,13 @@ export function settleVanished(rollout: RolloutState, { gone, present }: Observa
   );
 }
 
+/** D1: whether so many more failed hosts, beside those that have failed already, start the rollback. */
+export function areTooManyFailed(rollout: RolloutState, more: number): boolean {
+  if (rollout.kind === 'rollback') return false;
+  const failed = [...rollout.hosts.values()].filter((host) => HAS_FAILED.has(host.state));
+  return failed.length + more > rollout.policy.limits.failedHosts;
+}
+
 /** D1. Beyond the allowed number everything is put back; within it only the failed host is. */
 export function decideFailed(rollout: RolloutState, now: number): Decision | null {
   // A rollback to another version has nothing better to go back to: its failed hosts are tried again.

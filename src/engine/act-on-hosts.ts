@@ -4,9 +4,12 @@
  * E1  `hosts-intended` is durable before any host is contacted; each answer is written after.
  * E2  An aborted signal or a lost lease lets running programs finish and begins no new one.
  * E3  What a host answered is a fact: it is written even when somebody else wrote meanwhile.
+ * E4  A batch of upgrades is begun host by host, as connections allow. More failures than may be, a request of a person or
+ *     another holder of the lease stop those that have not begun, as E2 does; the next decision hears why.
  */
 
 import type { Artifact } from '../domain/artifact.ts';
+import { areTooManyFailed } from '../domain/decide-failed.ts';
 import type { HostId } from '../domain/host.ts';
 import { inspectionOf, outcomeOf } from '../domain/host-answer.ts';
 import type { HostOrder, PackageRef } from '../domain/host-order.ts';
@@ -15,6 +18,7 @@ import type { AnsweredHost, HostAction } from '../domain/journal.ts';
 import type { InstalledAgent } from '../domain/plan.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { HostProgress, RolloutState } from '../domain/state.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { PackageSource } from '../ports/remote.ts';
 import type { EngineContext } from './context.ts';
 import type { Ledger, LedgerError } from './ledger.ts';
@@ -31,6 +35,9 @@ const ANSWERS_AN_ENTRY = 50;
 /** How long apt waits for dpkg's lock before the host counts as blocked, seconds. */
 const LOCK_TIMEOUT_S = 30;
 
+/** How often a batch of upgrades looks for what others wrote, ms. */
+const POLL_MS = 2_000;
+
 export async function actOnHosts(
   context: EngineContext,
   ledger: Ledger,
@@ -41,6 +48,9 @@ export async function actOnHosts(
   const intent = await ledger.decided({ kind: 'hosts-intended', action, hosts }, reason);
   if (!intent.ok) return intent;
   const fence = intent.value.seq;
+  const enough = new AbortController();
+  const stop = AbortSignal.any([signal, enough.signal]);
+  let failures = 0;
   let unwritten: AnsweredHost[] = [];
   let writing: Promise<Result<unknown, LedgerError>> = Promise.resolve(ok(undefined));
   const flush = (): void => {
@@ -51,17 +61,52 @@ export async function actOnHosts(
       before.ok ? ledger.fact({ kind: 'hosts-answered', action, hosts: answered }) : before,
     );
   };
+  const look = (): void => {
+    // In turn with the answers: the ledger reads and writes one thing at a time. A failure to read is the next writer's to tell.
+    writing = writing.then(async (before) => {
+      if (before.ok && (await ledger.refresh()).ok && isToldToStop(ledger, rollout)) enough.abort();
+      return before;
+    });
+  };
+  const ended = new AbortController();
+  const looking = action === 'upgrade' ? lookAgain(context.clock, look, ended.signal) : Promise.resolve();
   await Promise.all(
     hosts.map(async (id) => {
       const progress = rollout.hosts.get(id);
       if (progress === undefined) return;
-      unwritten.push(await actOnHost(context, rollout, progress, { action, fence, signal }));
+      const answered = await actOnHost(context, rollout, progress, { action, fence, signal: stop });
+      if (action === 'upgrade' && answered.outcome.kind === 'failed') {
+        failures += 1;
+        if (areTooManyFailed(rollout, failures)) enough.abort();
+      }
+      unwritten.push(answered);
       if (unwritten.length >= ANSWERS_AN_ENTRY) flush();
     }),
   );
+  ended.abort();
+  await looking;
   flush();
   const written = await writing;
   return written.ok ? ok(undefined) : err(written.error);
+}
+
+async function lookAgain(clock: Clock, look: () => void, ended: AbortSignal): Promise<void> {
+  while (!ended.aborted) {
+    await clock.sleep(POLL_MS, ended);
+    if (!ended.aborted) look();
+  }
+}
+
+/** E4, by what stands in the journal. */
+function isToldToStop(ledger: Ledger, begun: RolloutState): boolean {
+  const now = ledger.state.rollout;
+  return (
+    ledger.isFenced ||
+    now === null ||
+    now.stop !== null ||
+    now.rollbackRequested ||
+    now.phase.kind !== begun.phase.kind
+  );
 }
 
 interface Attempt {

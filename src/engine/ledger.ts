@@ -59,7 +59,12 @@ export class Ledger {
     return this.#state;
   }
 
-  /** Reads what is new and checks it (L2). */
+  /** L3: somebody else has taken over, as far as has been read. */
+  get isFenced(): boolean {
+    return this.#epoch !== null && this.#state.epoch > this.#epoch;
+  }
+
+  /** Reads what is new and checks it (L2). Not to be called while an entry is being written. */
   async refresh(): Promise<Result<EnvironmentState, LedgerError>> {
     const read = await this.#options.journal.read(this.#state.head?.seq ?? 0);
     if (!read.ok) return err(ledgerError(read.error, this.#options.environment));
@@ -100,7 +105,7 @@ export class Ledger {
     const { journal, clock, digest, actor } = this.#options;
     let unavailable = 0;
     for (let attempt = 0; attempt < MOST_CONFLICTS; attempt += 1) {
-      if (this.#isFenced()) return err({ kind: 'fenced', epoch: this.#state.epoch });
+      if (this.isFenced) return err({ kind: 'fenced', epoch: this.#state.epoch });
       const entry = sealEntry(
         this.#state.head,
         {
@@ -131,16 +136,11 @@ export class Ledger {
       if (!refreshed.ok) return refreshed;
       // Only the reply was lost: the entry is there, and is not to be written twice.
       if (this.#state.head?.hash === entry.hash) return ok(entry);
-      if (this.#isFenced()) return err({ kind: 'fenced', epoch: this.#state.epoch });
+      if (this.isFenced) return err({ kind: 'fenced', epoch: this.#state.epoch });
       if (kind === 'decision') return err({ kind: 'overtaken' });
     }
     const message = `the journal of ${this.#options.environment} is being written to without a pause; try again`;
     return err({ kind: 'unavailable', message });
-  }
-
-  /** L3. */
-  #isFenced(): boolean {
-    return this.#epoch !== null && this.#state.epoch > this.#epoch;
   }
 }
 
