@@ -57,3 +57,11 @@ export interface DebFacts {
   readonly control: PackageControl;
   readonly executable: PackagedExecutable;
 }
+
+/** Only an architecture that is really there: `constructor`, as a host may call its own, is in every object. */
+export function artifactFor(
+  artifacts: Readonly<Record<Architecture, Artifact>>,
+  architecture: Architecture,
+): Artifact | undefined {
+  return Object.hasOwn(artifacts, architecture) ? artifacts[architecture] : undefined;
+}

@@ -6,6 +6,7 @@
  * HA2  A code that says "nothing was changed" is believed only for an answer that began: a program that never began is not
  *      known to have refused.
  * HA3  What cannot be understood is a failure (it may have acted) or unknown, never a success.
+ * HA4  Text of a host goes on as plain text of bounded length: it ends in journals and on screens.
  */
 import type { Sha256 } from './artifact.ts';
 import {
@@ -43,6 +44,11 @@ const FAILED: Partial<Record<HostExitName, FailureKind>> = {
   startFailed: 'start-failed',
   proofFailed: 'proof-failed',
 };
+
+/** As Debian Policy has them (5.6.8, 5.6.12), and no longer than any is. */
+const ARCHITECTURE = /^[a-z0-9][a-z0-9-]{0,40}$/;
+const PACKAGE_VERSION = /^[A-Za-z0-9.+:~-]{0,200}$/;
+const STEP = /^[a-z-]{1,40}$/;
 
 /** Longest message taken from a host, characters. */
 const MESSAGE_LIMIT = 1_000;
@@ -117,9 +123,9 @@ export function lookOf(steps: readonly HostStep[]): Result<HostLook, string> {
   const state = text('packageState');
   const kept = step.kept;
   const look = {
-    architecture: text('architecture'),
+    architecture: named(text('architecture'), ARCHITECTURE),
     packageState: state === 'installed' || state === 'absent' || state === 'broken' ? state : null,
-    packageVersion: text('packageVersion'),
+    packageVersion: named(text('packageVersion'), PACKAGE_VERSION),
     activeState: text('activeState'),
     subState: text('subState'),
     unitFileState: text('unitFileState'),
@@ -177,7 +183,7 @@ function neverBegan(answer: HostAnswer): HostOutcome {
   return {
     kind: 'no-answer',
     why,
-    message: `the host program did not begin (exit status ${answer.exitCode}): ${bounded(answer.stderr) || 'no output'}`,
+    message: `the host program did not begin (exit status ${answer.exitCode}): ${plainText(answer.stderr) || 'no output'}`,
   };
 }
 
@@ -186,7 +192,7 @@ function crashed(answer: HostAnswer, what: string): HostOutcome {
     kind: 'failed',
     failure: 'crashed',
     step: failedStepOf(answer.steps),
-    message: bounded(`${what}; ${messageOf(answer)}`),
+    message: plainText(`${what}; ${messageOf(answer)}`),
   };
 }
 
@@ -205,14 +211,15 @@ function stepNamed(steps: readonly RawStep[], name: string): RawStep {
 /** The step that failed, else the last one that was heard of. */
 function failedStepOf(steps: readonly RawStep[]): string {
   const told = steps.filter((step) => typeof step?.step === 'string' && step.step !== 'end');
-  return (told.findLast((step) => step?.ok === false) ?? told.at(-1))?.step as string;
+  const name = (told.findLast((step) => step?.ok === false) ?? told.at(-1))?.step;
+  return typeof name === 'string' && STEP.test(name) ? name : 'an unknown step';
 }
 
 function messageOf(answer: HostAnswer): string {
   const steps: readonly RawStep[] = answer.steps;
   const failed = steps.findLast((step) => step?.ok === false && typeof step.message === 'string');
   const message = typeof failed?.message === 'string' ? failed.message : answer.stderr;
-  return bounded(message) || `exit status ${answer.exitCode}, no message`;
+  return plainText(message) || `exit status ${answer.exitCode}, no message`;
 }
 
 function exitNameOf(exitCode: number): HostExitName | null {
@@ -224,8 +231,18 @@ function isSha256(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
 }
 
-function bounded(text: string): string {
-  const trimmed = text.trim();
+function named(text: string | null, form: RegExp): string | null {
+  return text !== null && form.test(text) ? text : null;
+}
+
+/**
+ * HA4: line feeds stay; other control characters, and marks that turn the direction of a line round, become spaces. At most
+ * 1,000 characters.
+ */
+export function plainText(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  const plain = text.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, ' ');
+  const trimmed = plain.trim();
   return trimmed.length <= MESSAGE_LIMIT ? trimmed : `${trimmed.slice(0, MESSAGE_LIMIT)}...`;
 }
 

@@ -6,7 +6,7 @@
  * P3  Every host of the inventory is either in exactly one wave or left out with its reason.
  * P4  A host without a staged package of what it runs now is left out: there would be no way back.
  */
-import type { Artifact, Release } from './artifact.ts';
+import { type Artifact, artifactFor, type Release } from './artifact.ts';
 import type { ClassifiedHost, Host, HostId } from './host.ts';
 import type {
   InstalledAgent,
@@ -69,10 +69,11 @@ function fateOf(
   if (seen.kind !== 'surveyed') return seen;
   const { packageVersion, architecture } = seen.agent;
   if (seen.runsTarget) return { kind: 'already-there', packageVersion };
-  if (target.artifacts[architecture] === undefined) return { kind: 'no-artifact', architecture };
+  const aim = artifactFor(target.artifacts, architecture);
+  if (aim === undefined) return { kind: 'no-artifact', architecture };
   const artifact = ways.get(`${architecture} ${packageVersion}`);
   // The target's own version installed, but not what runs: nobody knows what ran before.
-  if (artifact === undefined || artifact.sha256 === target.artifacts[architecture].sha256)
+  if (artifact === undefined || artifact.sha256 === aim.sha256)
     return { kind: 'no-way-back', packageVersion, architecture };
   return {
     id: host.id,

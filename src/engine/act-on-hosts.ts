@@ -8,10 +8,10 @@
  *     another holder of the lease stop those that have not begun, as E2 does; the next decision hears why.
  */
 
-import type { Artifact } from '../domain/artifact.ts';
+import { type Artifact, artifactFor } from '../domain/artifact.ts';
 import { areTooManyFailed } from '../domain/decide-failed.ts';
 import type { HostId } from '../domain/host.ts';
-import { inspectionOf, outcomeOf } from '../domain/host-answer.ts';
+import { inspectionOf, outcomeOf, plainText } from '../domain/host-answer.ts';
 import type { HostOrder, PackageRef } from '../domain/host-order.ts';
 import type { HostOutcome } from '../domain/host-outcome.ts';
 import type { AnsweredHost, HostAction } from '../domain/journal.ts';
@@ -122,7 +122,7 @@ async function actOnHost(
   { action, fence, signal }: Attempt,
 ): Promise<AnsweredHost> {
   const started = context.clock.now();
-  const target = rollout.artifacts[host.architecture];
+  const target = artifactFor(rollout.artifacts, host.architecture);
   const previous = host.from.artifact;
   const environment = context.environment.name;
   let outcome: HostOutcome;
@@ -154,7 +154,7 @@ async function actOnHost(
       signal,
     );
     if (answer.kind === 'no-answer')
-      outcome = { kind: 'no-answer', why: answer.why, message: answer.message };
+      outcome = { kind: 'no-answer', why: answer.why, message: plainText(answer.message) };
     else
       outcome =
         action === 'inspect' ? inspectionOf(order, answer, packageRef(previous)) : outcomeOf(order, answer);

@@ -2,9 +2,9 @@
  * Looks at an environment's fleet without changing it: who is there, who is eligible, what each runs.
  * Every eligible host is asked; one that does not answer is listed as such, never left out silently.
  */
-import type { Release } from '../domain/artifact.ts';
+import { artifactFor, type Release } from '../domain/artifact.ts';
 import type { ClassifiedHost, HostId } from '../domain/host.ts';
-import { lookOf } from '../domain/host-answer.ts';
+import { lookOf, plainText } from '../domain/host-answer.ts';
 import { HOST_EXIT, type HostLook } from '../domain/host-order.ts';
 import type { SurveyResult } from '../domain/planning.ts';
 import { err, ok, type Result } from '../domain/result.ts';
@@ -75,14 +75,22 @@ export async function lookAtHosts(
 
 function readLook(answer: RemoteAnswer): Omit<LookedAt, 'id'> {
   if (answer.kind === 'no-answer') {
-    return { answer: { kind: 'none', why: `${answer.why}: ${answer.message}` }, unsupported: false };
+    return {
+      answer: { kind: 'none', why: `${answer.why}: ${oneLine(answer.message)}` },
+      unsupported: false,
+    };
   }
   const unsupported = answer.exitCode === HOST_EXIT.unsupported;
   const look = lookOf(answer.steps);
   if (look.ok) return { answer: { kind: 'look', look: look.value }, unsupported };
   const why =
-    answer.stderr.trim() === '' ? look.error : `${look.error} (${answer.stderr.trim().slice(-200)})`;
+    answer.stderr.trim() === '' ? look.error : `${look.error} (${oneLine(answer.stderr.trim().slice(-200))})`;
   return { answer: { kind: 'none', why }, unsupported };
+}
+
+/** These stand in lists of one line a host. */
+function oneLine(text: string): string {
+  return plainText(text).replaceAll(/\s*\n\s*/g, ' / ');
 }
 
 /** What planning needs to know of each host looked at. */
@@ -97,7 +105,7 @@ function resultOf(answer: LookedAt['answer'], unsupported: boolean, target: Rele
   if (answer.kind === 'none') return { kind: 'unreachable', why: answer.why };
   const { look } = answer;
   if (look.packageState === 'absent') return { kind: 'agent-absent' };
-  const artifact = target.artifacts[look.architecture];
+  const artifact = artifactFor(target.artifacts, look.architecture);
   const runsTarget =
     artifact !== undefined &&
     look.packageState === 'installed' &&

@@ -2,6 +2,7 @@
  * One step of a rollout: decide on the newest state, do what was decided, write it down.
  * May be killed anywhere and called again anywhere: all that it knows is in the journal and on the hosts.
  */
+import { artifactFor } from '../domain/artifact.ts';
 import { decide } from '../domain/decide.ts';
 import { type Decision, type Observations, record } from '../domain/decision.ts';
 import type { Reason } from '../domain/event.ts';
@@ -76,7 +77,7 @@ async function findAltered(
 ): Promise<Extract<Decision, { next: 'record' }> | null> {
   const architectures = new Set(hosts.map((id) => rollout.hosts.get(id)?.host.architecture));
   for (const architecture of architectures) {
-    const artifact = architecture === undefined ? undefined : rollout.artifacts[architecture];
+    const artifact = architecture === undefined ? undefined : artifactFor(rollout.artifacts, architecture);
     if (artifact === undefined) continue;
     const verified = await context.store.verify(artifact);
     if (verified.ok || (verified.error.kind === 'unavailable' && verified.error.retryable)) continue;

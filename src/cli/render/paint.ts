@@ -38,10 +38,10 @@ export function timeOfDay(at: number): string {
   return new Date(at).toISOString().slice(11, 19);
 }
 
-/** Plain text of a host, a log or a person, made harmless for a terminal: one line, no control characters. */
+/** Plain text of a host, a log or a person, made harmless for a terminal: one line, no control characters, no marks that turn its direction. */
 export function harmless(text: string): string {
   // biome-ignore lint: control characters are what this is about
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/gu, ' ').trim();
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/gu, ' ').trim();
 }
 
 /** Left-aligned columns, two spaces apart; the last one is not padded, and folded below itself at `width`. */
