@@ -76,8 +76,12 @@ export function makePlace(): Place {
   for (const name of ['sandbox-gstg', 'sandbox-gprd']) {
     const shipped = readFileSync(join(ROOT, 'environments', `${name}.yaml`), 'utf8');
     const hasty = shipped
-      .replace(/^soak: .*$/mu, 'soak: 1s')
-      .replace(/^bake: .*$/mu, 'bake: 1s')
+      .replace(/window: 2s, for: 1s/gu, 'window: 1s, for: 500ms')
+      .replace(/window: 2s/gu, 'window: 1s')
+      .replace(/^sampleEvery: .*$/mu, 'sampleEvery: 500ms')
+      .replace(/^prove: .*$/mu, 'prove: 100ms')
+      .replace(/^soak: .*$/mu, 'soak: 500ms')
+      .replace(/^bake: .*$/mu, 'bake: 500ms')
       .replace(/^ {2}then: .*$/mu, '  then: ["100%"]')
       .replace(
         /^ {2}maxUnavailable: .*$/mu,

@@ -20,7 +20,7 @@ describe('before anything is staged', () => {
     expect((await place.run(['quarantine', 'list'])).stdout).toBe('nothing is quarantined\n');
   });
 
-  it.each([
+  it.concurrent.each([
     [['advance', 'sandbox-gstg'], 0, 'nothing is under way'],
     [['rollback', 'sandbox-gstg', '--yes'], 1, 'there is nothing to roll back'],
     [['pause', 'sandbox-gstg'], 1, 'no rollout to pause'],

@@ -66,7 +66,7 @@ describe('help', () => {
 });
 
 describe('what cannot be understood ends with 2, names the nearest word, and says where to read on', () => {
-  it.each([
+  it.concurrent.each([
     [['depoy', 'gstg'], "unknown command 'depoy'", 'Did you mean deploy?'],
     [['quarantine', 'lst'], "unknown command 'lst'", 'Did you mean list?'],
     [['deploy', 'sandbox-gstg', '5.10.2', '--detch'], "unknown option '--detch'", 'Did you mean --detach?'],
