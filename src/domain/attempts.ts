@@ -1,9 +1,13 @@
 /** Pacing and deadlines of attempts at hosts, and how hosts are named in a sentence. Pure. */
 import type { HostProgress, RolloutState } from './state.ts';
 
-/** Attempts at one host keep their distance; a host without trouble is due at once, and so are all when the clock went back. */
+/**
+ * Attempts at one host keep their distance. Due at once is a host without trouble, any host where the clock went back, and
+ * one that nobody has tried under the present lease: a person who mended it and types `advance` is not to be told of before.
+ */
 export function isDue(host: HostProgress, rollout: RolloutState, now: number): boolean {
-  return host.troubleSince === null || now >= nextAttemptAt(host, rollout) || now < host.lastAttemptAt;
+  if (host.troubleSince === null || host.dueAtOnce) return true;
+  return now >= nextAttemptAt(host, rollout) || now < host.lastAttemptAt;
 }
 
 export function nextAttemptAt(host: HostProgress, rollout: RolloutState): number {

@@ -56,7 +56,12 @@ function apply(state: EnvironmentState, entry: Entry, own: OwnMaps): Environment
   const body = entry.body;
   switch (body.kind) {
     case 'lease-taken':
-      return { ...state, head, epoch: Math.max(state.epoch, body.epoch) };
+      return {
+        ...state,
+        head,
+        epoch: Math.max(state.epoch, body.epoch),
+        rollout: state.rollout === null ? null : dueAtOnce(state.rollout),
+      };
     case 'rollout-planned':
       return { ...state, head, rollout: startedRollout(state, entry, body) };
     case 'quarantine-lifted':
@@ -107,6 +112,7 @@ function untouched(host: PlannedHost, wave: number): HostProgress {
     attempts: 0,
     lastAttemptAt: 0,
     troubleSince: null,
+    dueAtOnce: false,
     provenAt: 0,
     provenSeq: 0,
     leftStopped: false,
@@ -275,8 +281,14 @@ function changeHosts(
   return hosts;
 }
 
+function dueAtOnce(rollout: RolloutState): RolloutState {
+  const hosts = new Map(rollout.hosts);
+  for (const [id, host] of hosts) if (host.troubleSince !== null) hosts.set(id, { ...host, dueAtOnce: true });
+  return { ...rollout, hosts };
+}
+
 function intended(host: HostProgress, action: string, at: number): HostProgress {
-  const attempt = { ...host, attempts: host.attempts + 1, lastAttemptAt: at };
+  const attempt = { ...host, attempts: host.attempts + 1, lastAttemptAt: at, dueAtOnce: false };
   if (action === 'upgrade') {
     return { ...attempt, state: 'installing', touchedBefore: host.touched, touched: true };
   }

@@ -37,6 +37,8 @@ export interface HostProgress {
   readonly lastAttemptAt: number;
   /** Since when attempts have been without success, ms; null while there is no trouble. */
   readonly troubleSince: number | null;
+  /** The lease has changed hands since the last attempt: whoever has it now tries without a pause. */
+  readonly dueAtOnce: boolean;
   /** When the new version was last proven, ms; 0 never. */
   readonly provenAt: number;
   /** Number of the journal entry that says so; 0 none. Order is read off this, since clocks jump. */

@@ -104,6 +104,11 @@ describe('transitions', () => {
       'act upgrade 1',
     ],
     [
+      'acting, tried a moment ago under the lease before -> tried',
+      rollout([progress('1', 'blocked', { lastAttemptAt: NOW - 1, troubleSince: NOW - 2, dueAtOnce: true })]),
+      'act upgrade 1',
+    ],
+    [
       'acting, tried a moment ago -> waits',
       rollout([progress('1', 'blocked', { lastAttemptAt: NOW - 1, troubleSince: NOW - 2 })]),
       'wait retrying',

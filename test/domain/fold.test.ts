@@ -29,6 +29,22 @@ const good = { sha256: 'a', packageVersion: '1', service: 'running' } as const;
 const failed: HostOutcome = { kind: 'failed', failure: 'start-failed', step: 's', message: '' };
 const busy: HostOutcome = { kind: 'blocked', why: 'busy', message: '' };
 
+describe('who takes the lease', () => {
+  const taken: EntryBody = { kind: 'lease-taken', epoch: 2 };
+
+  it('finds every host in trouble due at once, and no other changed', () => {
+    const before = rollout([progress('1', 'unreachable'), progress('2', 'verified')]);
+    const now = after(before, taken);
+    expect(now.hosts.get('1')).toEqual({ ...before.hosts.get('1'), dueAtOnce: true });
+    expect(now.hosts.get('2')).toEqual(before.hosts.get('2'));
+  });
+
+  it('keeps the distance between its own attempts', () => {
+    const now = after(rollout([progress('1', 'unreachable')]), taken, intent('upgrade'));
+    expect(now.hosts.get('1')?.dueAtOnce).toBe(false);
+  });
+});
+
 describe('a host', () => {
   const table: readonly [string, HostState, EntryBody[], HostState, boolean][] = [
     ['pending, upgrade intended -> installing, touched', 'pending', [intent('upgrade')], 'installing', true],

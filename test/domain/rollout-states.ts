@@ -38,6 +38,7 @@ export function progress(id: string, state: HostState, more: Partial<HostProgres
     attempts: state === 'pending' ? 0 : 1,
     lastAttemptAt: state === 'pending' ? 0 : NOW - 60_000,
     troubleSince: state === 'unreachable' || state === 'blocked' || state === 'failed' ? NOW - 60_000 : null,
+    dueAtOnce: false,
     provenAt: state === 'verified' ? NOW - 60_000 : 0,
     provenSeq: state === 'verified' ? 5 : 0,
     leftStopped: false,
