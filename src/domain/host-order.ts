@@ -47,7 +47,7 @@ export type HostOrder =
     });
 
 interface ChangeOrder {
-  /** The rollout's id: under it the host remembers what the service's state was before the first touch. */
+  /** The rollout's id and its time: under it the host remembers what the service's state was before the first touch. */
   readonly orderId: string;
   /** Journal sequence number of the intent; the host refuses one lower than it has seen from the same environment. */
   readonly fence: number;

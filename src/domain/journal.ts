@@ -3,7 +3,8 @@
  *
  * J1  Entry N+1 is created only if it does not exist; who loses that race has lost the lease or must read again.
  * J2  Each entry carries the hash of the one before, so that a change in the past shows.
- * J3  An entry of an unknown schema is refused, never skipped.
+ * J3  An entry of an unknown schema, or of a kind that this program does not know, is refused, never skipped: it may be what
+ *     keeps a host from being touched.
  */
 import type { Architecture, Artifact, Sha256 } from './artifact.ts';
 import type { Judgement } from './gate.ts';
@@ -104,6 +105,31 @@ export type EntryBody =
 
 export type EntryKind = EntryBody['kind'];
 
+/** A record, so that none is forgotten here. */
+const KNOWN_KINDS: Readonly<Record<EntryKind, true>> = {
+  'lease-taken': true,
+  'rollout-planned': true,
+  'wave-started': true,
+  'hosts-intended': true,
+  'hosts-answered': true,
+  'hosts-excused': true,
+  'wave-acted': true,
+  judged: true,
+  'wave-passed': true,
+  'bake-started': true,
+  'rollout-done': true,
+  'rollback-started': true,
+  'rolled-back': true,
+  'rollback-incomplete': true,
+  halted: true,
+  'pause-requested': true,
+  'resume-requested': true,
+  'approval-given': true,
+  'abort-requested': true,
+  'rollback-requested': true,
+  'quarantine-lifted': true,
+};
+
 /** An entry before it has its place in the chain. */
 export interface EntryDraft {
   /** Milliseconds since the epoch. */
@@ -176,7 +202,9 @@ export type ChainBreak =
   | { readonly kind: 'gap'; readonly expected: number; readonly found: number }
   | { readonly kind: 'altered'; readonly seq: number }
   | { readonly kind: 'unlinked'; readonly seq: number }
-  | { readonly kind: 'unknown-schema'; readonly seq: number; readonly schema: unknown };
+  | { readonly kind: 'unknown-schema'; readonly seq: number; readonly schema: unknown }
+  /** Whole, but a newer program's: this one cannot tell what it means. */
+  | { readonly kind: 'unknown-kind'; readonly seq: number; readonly found: string };
 
 /** Checks entries as one chain behind `head`; null when it is whole. */
 export function verifyChain(
@@ -193,6 +221,8 @@ export function verifyChain(
     if (entry.prev !== prev) return { kind: 'unlinked', seq: entry.seq };
     const { hash, ...unsealed } = entry;
     if (digest(canonicalJson(unsealed)) !== hash) return { kind: 'altered', seq: entry.seq };
+    if (!Object.hasOwn(KNOWN_KINDS, entry.body.kind))
+      return { kind: 'unknown-kind', seq: entry.seq, found: entry.body.kind };
     seq = entry.seq;
     prev = hash;
   }

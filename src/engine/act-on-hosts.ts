@@ -184,12 +184,12 @@ function orderFor(rollout: RolloutState, action: HostAction, parts: OrderParts):
   const { agent, proveMs } = rollout.policy;
   const target = packageRef(parts.target);
   if (action === 'inspect' || action === 'prove') {
-    return { program: 'prove', agent, orderId: rollout.id, target, proveMs };
+    return { program: 'prove', agent, orderId: orderIdOf(rollout), target, proveMs };
   }
   return {
     program: action,
     agent,
-    orderId: rollout.id,
+    orderId: orderIdOf(rollout),
     fence: parts.fence,
     environment: parts.environment,
     target,
@@ -197,6 +197,11 @@ function orderFor(rollout: RolloutState, action: HostAction, parts: OrderParts):
     proveMs,
     lockTimeoutS: LOCK_TIMEOUT_S,
   };
+}
+
+/** With its time: a journal that was lost or is another machine's begins its numbers anew, and hosts remember for long. */
+function orderIdOf(rollout: RolloutState): string {
+  return `${rollout.id}-${rollout.plannedAt.toString(36)}`;
 }
 
 function packageRef(artifact: Artifact): PackageRef {

@@ -66,8 +66,9 @@ function whyPointless(
       next: `rollout advance ${name}`,
     });
   }
-  if (kind === 'abort' && !canAbort(rollout)) {
-    return refuse('failed', 'rolling-back', `${rollout.id} is rolling back; that cannot be aborted`);
+  if ((kind === 'abort' || kind === 'pause') && !canAbort(rollout)) {
+    const what = kind === 'abort' ? 'aborted' : 'paused';
+    return refuse('failed', 'rolling-back', `${rollout.id} is rolling back; that cannot be ${what}`);
   }
   if (kind === 'approve' && !waitsForPerson(rollout, context.clock.now())) {
     return refuse('failed', 'nothing-to-approve', `nothing in ${rollout.id} waits for an approval now`, {

@@ -215,6 +215,14 @@ describe('a chain', () => {
     expect(verifyChain(chain.with(1, later), sha256)).toEqual({ kind: 'unknown-schema', seq: 2, schema: 2 });
   });
 
+  it('refuses a kind that only a newer program knows: it may be what keeps a host from being touched', () => {
+    const newer = { kind: 'hold-placed', hosts: ['1'] } as unknown as EntryBody;
+    const chain = chainOf([draft({ kind: 'pause-requested' }), draft(newer)]);
+    expect(verifyChain(chain, sha256)).toEqual({ kind: 'unknown-kind', seq: 2, found: 'hold-placed' });
+    const inherited = { kind: 'constructor' } as unknown as EntryBody;
+    expect(verifyChain(chainOf([draft(inherited)]), sha256)).toMatchObject({ kind: 'unknown-kind' });
+  });
+
   it('cannot show that its end was cut off: only somebody who has seen the head can', () => {
     const chain = someChain(5);
     expect(verifyChain(chain.slice(0, 3), sha256)).toBeNull();

@@ -38,6 +38,12 @@ export function chainError(broken: ChainBreak): JournalError {
         broken.seq,
         `entry ${broken.seq} has the schema ${JSON.stringify(broken.schema)}: written by a newer rollout?`,
       );
+    case 'unknown-kind':
+      return {
+        kind: 'corrupt',
+        seq: broken.seq,
+        message: `journal: entry ${broken.seq} is of the kind ${JSON.stringify(broken.found)}, which this program does not know: use the version of rollout that wrote it, or a later one`,
+      };
     default:
       return unreachable(broken);
   }
