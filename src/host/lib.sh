@@ -3,7 +3,9 @@
 # One long file since one text is sent. Protocol: src/domain/host-order.ts. Owns /var/lib/rollout on the host; never reads a parameter as code.
 #
 # H1  Nothing runs before the last line has arrived: all is functions, so a cut stdin does nothing.
-# H2  One program a host changes things at a time: the lock, which installers inherit, so that an orphaned one still holds it.
+# H2  One program a host changes things at a time: the lock, which the shell around an installer holds as long as that runs,
+#     also when this program was killed. The installer itself does not inherit it: a daemon that a package starts by a
+#     script of its own would keep it for ever, and no revert could get in.
 # H3  What the service was before the first touch is durable before that touch (orders/ORDER), and is never overwritten.
 # H4  A package is hashed in a folder that only root can write to, after the copy.
 # H5  A dead SSH connection does not stop a change half-way: HUP and PIPE are ignored, failed writes too.
@@ -404,7 +406,8 @@ install_quietly() {
   (
     trap - PIPE
     export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none UCF_FORCE_CONFFOLD=1
-    exec $limit "$@"
+    $limit "$@" 9>&-
+    exit "$?" # not the last command, or the shell would become the installer
   ) >"$LOG" 2>&1
 }
 
