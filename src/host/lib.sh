@@ -278,6 +278,30 @@ look() {
     'freeKib#' "$(free_kib "$PACKAGES")" bootId "$boot_id" "$@"
 }
 
+# calm: waits while the unit is between two states, as in a restart by configuration management; longer than TimeoutStopSec of
+# osquery's unit, 15 s. Between two crashes (auto-restart) it is not waited for. What follows is told by the unit's state.
+calm() {
+  patience=80
+  between=
+  while [ "$patience" -gt 0 ]; do
+    case $active/$sub in
+      */auto-restart*) return 0 ;;
+      deactivating/* | activating/* | reloading/* | refreshing/*) between=yes ;;
+      inactive/*)
+        # A restart passes here too, for a moment.
+        [ "$between" = yes ] || return 0
+        between=
+        sleep 0.25
+        ;;
+      *) return 0 ;;
+    esac
+    [ $((patience % 20)) -ne 0 ] || emit working true on service state "$active/$sub"
+    patience=$((patience - 1))
+    sleep 0.25
+    read_unit || :
+  done
+}
+
 # What the service is meant to be, from what it is now: sets $was (running, stopped) and $was_unit_file.
 # Only a service that is stopped by somebody's will counts as stopped: one that has failed is meant to run, unless it is
 # also disabled or masked.
@@ -305,6 +329,7 @@ remember() {
   recalled=true
   if ! recall; then
     recalled=false
+    calm
     judge_present
     durable "$memory" "service=$was
 unitFileState=$was_unit_file
@@ -548,6 +573,7 @@ unsteady() {
 
 # steady: whether the unit is active; tells apart a stop by somebody from a crash.
 steady() {
+  calm
   case $active in
     active) [ "$pid" -gt 0 ] || unsteady 'it has no main process' ;;
     inactive)

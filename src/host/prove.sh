@@ -8,6 +8,7 @@ main() {
   need_tools
   ! lock_is_held || refuse lock 70 'another host program is at work on this host; what runs is about to change'
   look
+  calm
   recall || judge_present
   # Started by a hand meanwhile: then it is the running process that has to be the target.
   [ "$was" = running ] || [ "$active" != active ] || was=running
