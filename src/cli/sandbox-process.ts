@@ -1,9 +1,10 @@
 /** The embedded fleet as a process of its own: started, found again, and stopped. */
 import { spawn } from 'node:child_process';
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import { type SandboxLayout, sandboxLayout } from '../adapters/sandbox/layout.ts';
+import { claimFolder, deleteFolder } from '../adapters/sandbox/own-folder.ts';
 import { startSandbox } from '../adapters/sandbox/sandbox.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { stateDirOf } from './configuration.ts';
@@ -27,6 +28,9 @@ export function layoutFor(invocation: Invocation): SandboxLayout {
 export async function findRunning(layout: SandboxLayout): Promise<Running | null> {
   try {
     const running = JSON.parse(await readFile(layout.runningFile, 'utf8')) as Running;
+    // It will be sent a signal: 0 and below mean whole groups of processes.
+    if (!Number.isSafeInteger(running.pid) || running.pid <= 1) return null;
+    if (!/^http:\/\/127\.0\.0\.1:\d+$/.test(running.metricsUrl)) return null;
     const answer = await fetch(`${running.metricsUrl}/-/pid`, { signal: AbortSignal.timeout(2_000) });
     const { pid } = (await answer.json()) as { pid: number };
     return pid === running.pid ? running : null;
@@ -36,9 +40,10 @@ export async function findRunning(layout: SandboxLayout): Promise<Running | null
 }
 
 /** Runs it in this process until the signal. */
-export async function runSandbox(invocation: Invocation): Promise<void> {
+export async function runSandbox(invocation: Invocation): Promise<Result<void, string>> {
   const layout = layoutFor(invocation);
-  await mkdir(layout.root, { recursive: true, mode: 0o700 });
+  const claimed = await claimFolder(layout.root);
+  if (!claimed.ok) return claimed;
   await writeDemoPackages(layout.packages);
   const base = DEMO_VERSIONS[0]?.version ?? '';
   const sandbox = await startSandbox({
@@ -57,6 +62,7 @@ export async function runSandbox(invocation: Invocation): Promise<void> {
   while (!invocation.signal.aborted) await systemClock.sleep(3_600_000, invocation.signal);
   await rm(layout.runningFile, { force: true });
   await sandbox.close();
+  return ok(undefined);
 }
 
 /** Starts it as a process that outlives this one, and waits until it serves. */
@@ -90,18 +96,12 @@ export async function startInBackground(invocation: Invocation): Promise<Result<
 }
 
 async function makeEmpty(folder: string): Promise<Result<void, string>> {
-  try {
-    await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    return ok(undefined);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return err(`the sandbox needs the folder ${folder}: ${why}; ROLLOUT_STATE_DIR names another place`);
-  }
+  const deleted = await deleteFolder(folder);
+  return deleted.ok ? claimFolder(folder) : deleted;
 }
 
-/** Stops it and deletes what it wrote. Answers whether one ran. */
-export async function stopSandbox(invocation: Invocation): Promise<boolean> {
+/** Stops it and deletes what it wrote. Answers whether one ran; the error says why its folder is left alone. */
+export async function stopSandbox(invocation: Invocation): Promise<Result<boolean, string>> {
   const layout = layoutFor(invocation);
   const running = await findRunning(layout);
   if (running !== null) {
@@ -110,6 +110,6 @@ export async function stopSandbox(invocation: Invocation): Promise<boolean> {
     while ((await findRunning(layout)) !== null && systemClock.now() < until)
       await systemClock.sleep(POLL_MS);
   }
-  await rm(layout.root, { recursive: true, force: true });
-  return running !== null;
+  const deleted = await deleteFolder(layout.root);
+  return deleted.ok ? ok(running !== null) : deleted;
 }

@@ -18,7 +18,8 @@ export interface MetricsEndpoint {
 
 export function serveMetrics(samples: AgentSamples, hosts: readonly string[]): Promise<MetricsEndpoint> {
   const server = createServer((request, response) => {
-    void answer(request, response, samples, hosts);
+    // A question that makes no sense ends its own connection, not the fleet.
+    answer(request, response, samples, hosts).catch(() => response.destroy());
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);

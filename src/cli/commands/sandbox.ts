@@ -21,8 +21,9 @@ export const up: CommandModule = {
             next: 'rollout sandbox down',
           }),
         ]);
-      await runSandbox(invocation);
-      return EXIT.done;
+      const ran = await runSandbox(invocation);
+      if (ran.ok) return EXIT.done;
+      return sayRefused(invocation, [refuse('failed', 'sandbox-folder', ran.error)]);
     }
     const started = await startInBackground(invocation);
     if (!started.ok) {
@@ -57,7 +58,9 @@ export const up: CommandModule = {
 
 export const down: CommandModule = {
   run: async (invocation) => {
-    const ran = await stopSandbox(invocation);
+    const stopped = await stopSandbox(invocation);
+    if (!stopped.ok) return sayRefused(invocation, [refuse('failed', 'sandbox-folder', stopped.error)]);
+    const ran = stopped.value;
     if (invocation.json) jsonLine(invocation, 'sandbox', { stopped: ran });
     else
       invocation.output.out(
