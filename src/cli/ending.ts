@@ -1,4 +1,5 @@
 /** How a rollout command ends: exit code, a few lines of facts, and what to type next. */
+import { leftOnVersion, uncoveredBy } from '../domain/coverage.ts';
 import { causeInWords } from '../domain/decide-rollback.ts';
 import { formatDuration } from '../domain/duration.ts';
 import type { HostProgress, RolloutState } from '../domain/state.ts';
@@ -9,6 +10,7 @@ import type { Invocation } from './invocation.ts';
 import { jsonLine } from './json-lines.ts';
 import { outcomeInWords } from './render/entry-line.ts';
 import { createPaint, facts, harmless, moment, type Paint, someOf } from './render/paint.ts';
+import { whyText } from './render/plan-view.ts';
 import { verdictLines } from './render/verdict-table.ts';
 import { type Session, sayRefused } from './session.ts';
 
@@ -79,6 +81,7 @@ function sayRollout(
       phase: rollout.phase.kind,
       hosts: countStates(rollout),
       notCovered: uncovered.map(({ name, why }) => ({ name, why })),
+      leftOnVersion: leftOnVersion(rollout).map(({ name }) => name),
       ...(end.kind === 'held' ? { until: end.until } : {}),
     });
     return exit;
@@ -103,9 +106,9 @@ function exitOf(end: RolloutEnd, asked: 'rollout' | 'rollback'): ExitCode {
     case 'done':
       return uncoveredOf(rollout).length > 0 ? EXIT.incomplete : EXIT.done;
     case 'rolled-back':
-      return asked === 'rollback' || rollout.phase.cause.kind === 'canary-finished'
-        ? EXIT.done
-        : EXIT.rolledBack;
+      if (asked === 'rollback') return EXIT.done;
+      if (rollout.phase.cause.kind !== 'canary-finished') return EXIT.rolledBack;
+      return uncoveredOf(rollout).length > 0 ? EXIT.incomplete : EXIT.done;
     default:
       return EXIT.held;
   }
@@ -135,23 +138,15 @@ interface Uncovered {
   readonly why: string;
 }
 
-/** Hosts that must have the version and are not proven to: planned ones and eligible ones that were in no wave. */
-export function uncoveredOf(rollout: RolloutState): Uncovered[] {
-  const uncovered: Uncovered[] = [];
-  if (rollout.kind === 'canary') return uncovered;
-  for (const host of rollout.hosts.values()) {
-    if (host.state !== 'verified' && host.state !== 'gone') {
-      uncovered.push({
-        name: host.host.name,
-        why: `${host.state}${host.outcome === null ? '' : ` (${outcomeInWords(host.outcome)})`}`,
-      });
-    }
-  }
-  for (const host of rollout.leftOut) {
-    if (host.why.kind === 'agent-absent') uncovered.push({ name: host.name, why: 'has no agent to upgrade' });
-    else if (host.why.kind === 'unreachable') uncovered.push({ name: host.name, why: host.why.why });
-  }
-  return uncovered;
+function uncoveredOf(rollout: RolloutState): Uncovered[] {
+  const { planned, leftOut } = uncoveredBy(rollout);
+  return [
+    ...planned.map((host) => ({
+      name: host.host.name,
+      why: `${host.state}${host.outcome === null ? '' : ` (${outcomeInWords(host.outcome)})`}`,
+    })),
+    ...leftOut.map(({ name, why }) => ({ name, why: whyText(why) })),
+  ];
 }
 
 function factsOf(
@@ -176,7 +171,8 @@ function factsOf(
     const left = [...rollout.hosts.values()].filter((host) => host.touched);
     rows.push(['not back', left.map((host) => troubled(host)).join('; ')]);
   }
-  if (phase.kind === 'done' && uncovered.length > 0) {
+  const isCanaryBack = phase.kind === 'rolled-back' && phase.cause.kind === 'canary-finished';
+  if ((phase.kind === 'done' || isCanaryBack) && uncovered.length > 0) {
     rows.push([
       'not covered',
       someOf(
@@ -191,6 +187,18 @@ function factsOf(
       rollout.pinBefore === null ? 'none, as before' : `${rollout.pinBefore.version}, as before`,
     ]);
     if (phase.cause.kind !== 'canary-finished') rows.push(['quarantine', `rollout quarantine list ${name}`]);
+  }
+  const still = leftOnVersion(rollout);
+  if (still.length > 0) {
+    const names = someOf(
+      still.map((host) => host.name),
+      10,
+    );
+    const way = rollout.pinBefore === null ? 'VERSION' : rollout.pinBefore.version;
+    rows.push([
+      'still on it',
+      paint.bad(`${names}: had ${rollout.version} before this; rollout rollback ${name} --to ${way}`),
+    ]);
   }
   const next = nextOf(session, name, end);
   if (next !== null) rows.push(['next', paint.strong(next)]);

@@ -36,6 +36,8 @@ export type NotPlanned =
   | { readonly kind: 'agent-absent' }
   | { readonly kind: 'already-there'; readonly packageVersion: string }
   | { readonly kind: 'unreachable'; readonly why: string }
+  /** Must have the agent, and says itself that it cannot carry it now: no dpkg, or a systemd that does not answer. */
+  | { readonly kind: 'incapable'; readonly evidence: string }
   | { readonly kind: 'no-artifact'; readonly architecture: Architecture }
   | { readonly kind: 'no-way-back'; readonly packageVersion: string; readonly architecture: Architecture };
 

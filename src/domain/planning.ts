@@ -27,7 +27,7 @@ export type SurveyResult =
       readonly runsTarget: boolean;
     }
   | { readonly kind: 'agent-absent' }
-  | { readonly kind: 'unsupported'; readonly evidence: string }
+  | { readonly kind: 'incapable'; readonly evidence: string }
   | { readonly kind: 'unreachable'; readonly why: string };
 
 export interface PlanningInput {

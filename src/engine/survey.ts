@@ -22,7 +22,8 @@ export interface LookedAt {
   readonly answer:
     | { readonly kind: 'look'; readonly look: HostLook }
     | { readonly kind: 'none'; readonly why: string };
-  readonly unsupported: boolean;
+  /** What the host says of itself when it cannot carry the package; null when it can, or when nobody knows. */
+  readonly incapable: string | null;
 }
 
 /** Lists and classifies; touches no host. */
@@ -77,15 +78,19 @@ function readLook(answer: RemoteAnswer): Omit<LookedAt, 'id'> {
   if (answer.kind === 'no-answer') {
     return {
       answer: { kind: 'none', why: `${answer.why}: ${oneLine(answer.message)}` },
-      unsupported: false,
+      incapable: null,
     };
   }
-  const unsupported = answer.exitCode === HOST_EXIT.unsupported;
+  const said = answer.steps.findLast((step) => !step.ok && typeof step.message === 'string')?.message;
+  const incapable =
+    answer.exitCode === HOST_EXIT.unsupported
+      ? oneLine(typeof said === 'string' ? said : 'it says so')
+      : null;
   const look = lookOf(answer.steps);
-  if (look.ok) return { answer: { kind: 'look', look: look.value }, unsupported };
+  if (look.ok) return { answer: { kind: 'look', look: look.value }, incapable };
   const why =
     answer.stderr.trim() === '' ? look.error : `${look.error} (${oneLine(answer.stderr.trim().slice(-200))})`;
-  return { answer: { kind: 'none', why }, unsupported };
+  return { answer: { kind: 'none', why }, incapable };
 }
 
 /** These stand in lists of one line a host. */
@@ -96,12 +101,12 @@ function oneLine(text: string): string {
 /** What planning needs to know of each host looked at. */
 export function surveyOf(looked: readonly LookedAt[], target: Release): Map<HostId, SurveyResult> {
   const survey = new Map<HostId, SurveyResult>();
-  for (const { id, answer, unsupported } of looked) survey.set(id, resultOf(answer, unsupported, target));
+  for (const { id, answer, incapable } of looked) survey.set(id, resultOf(answer, incapable, target));
   return survey;
 }
 
-function resultOf(answer: LookedAt['answer'], unsupported: boolean, target: Release): SurveyResult {
-  if (unsupported) return { kind: 'unsupported', evidence: 'the host has no dpkg or no systemd' };
+function resultOf(answer: LookedAt['answer'], incapable: string | null, target: Release): SurveyResult {
+  if (incapable !== null) return { kind: 'incapable', evidence: incapable };
   if (answer.kind === 'none') return { kind: 'unreachable', why: answer.why };
   const { look } = answer;
   if (look.packageState === 'absent') return { kind: 'agent-absent' };

@@ -91,6 +91,7 @@ export function whyText(why: NotPlanned): string {
     case 'undecided':
       return harmless(`a person must say [${why.evidence}]`);
     case 'unsupported':
+    case 'incapable':
       return harmless(why.evidence);
     case 'excluded':
       return harmless(why.rule);
