@@ -596,7 +596,7 @@ prove_running() {
   while [ "$left" -gt 0 ]; do
     sleep 0.25
     left=$((left - 250))
-    [ $((left % 5000)) -ne 0 ] || [ "$left" -le 0 ] || emit working true on proof 'msLeft#' "$left"
+    [ $((left % 5000)) -ge 250 ] || [ "$left" -le 0 ] || emit working true on proof 'msLeft#' "$left"
     read_unit || :
     steady
     [ "$restarts" -le "$first_restarts" ] || unsteady "systemd restarted it (process $first_pid became $pid)"

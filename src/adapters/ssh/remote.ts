@@ -3,9 +3,12 @@
  *
  * R1  Exactly one answer a call; never a rejection. R2  Kinds other than `unknown` and `timed-out` mean that nothing ran.
  * R3  A call that is cancelled before its program began runs nothing; after that the program is waited for, never cut off.
+ * R4  A revert is run also when its package could not be delivered: the host may keep it. Only where it does not is
+ *     `delivery-failed` the answer.
  */
 import type { SshSettings } from '../../domain/connection.ts';
 import { hostCommandLine } from '../../domain/host-command.ts';
+import { HOST_EXIT } from '../../domain/host-order.ts';
 import type { NoAnswerKind } from '../../domain/host-outcome.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Remote, RemoteAnswer, RemoteHost, RemoteJob } from '../../ports/remote.ts';
@@ -73,6 +76,7 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
     open.add(connection);
     try {
       let incoming: string | null = null;
+      let undelivered: string | null = null;
       if (job.packages.length > 0) {
         const delivered = await deliver({
           connection,
@@ -83,11 +87,14 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
           idleTimeoutMs: settings.idleTimeoutMs,
           signal,
         });
-        if (!delivered.ok && !signal.aborted) return none('delivery-failed', delivered.error);
+        if (!delivered.ok && !signal.aborted) {
+          if (job.order.program !== 'revert') return none('delivery-failed', delivered.error);
+          undelivered = delivered.error;
+        }
         incoming = delivered.ok ? delivered.value : null;
       }
       if (signal.aborted) return none('unreachable', `${target.label}: cancelled before it began`);
-      return await execute({
+      const answer = await execute({
         connection,
         label: target.label,
         commandLine: hostCommandLine(job.order, incoming === null ? {} : { incoming }),
@@ -97,6 +104,8 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
         idleTimeoutMs: settings.idleTimeoutMs,
         onStep: job.onStep,
       });
+      const isMissing = answer.kind === 'answered' && answer.exitCode === HOST_EXIT.missingPackage;
+      return undelivered !== null && isMissing ? none('delivery-failed', undelivered) : answer;
     } finally {
       open.delete(connection);
       connection.close();
