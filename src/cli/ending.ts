@@ -10,6 +10,7 @@ import type { Invocation } from './invocation.ts';
 import { jsonLine } from './json-lines.ts';
 import { outcomeInWords } from './render/entry-line.ts';
 import { createPaint, facts, harmless, moment, type Paint, someOf } from './render/paint.ts';
+import { outcomeWord } from './render/phase-word.ts';
 import { whyText } from './render/plan-view.ts';
 import { verdictLines } from './render/verdict-table.ts';
 import { type Session, sayRefused } from './session.ts';
@@ -115,22 +116,8 @@ function exitOf(end: RolloutEnd, asked: 'rollout' | 'rollback'): ExitCode {
 }
 
 function headline(end: RolloutEnd, paint: Paint): string {
-  const { phase } = end.rollout;
   if (end.kind === 'interrupted') return paint.warn('INTERRUPTED: nothing new was begun');
-  switch (phase.kind) {
-    case 'done':
-      return paint.good('done');
-    case 'rolled-back':
-      return phase.cause.kind === 'canary-finished'
-        ? paint.good('canaries passed and were put back')
-        : paint.bad('ROLLED BACK');
-    case 'rollback-incomplete':
-      return paint.bad('ROLLBACK INCOMPLETE');
-    case 'aborted':
-      return paint.warn('aborted: the hosts stay as they are');
-    default:
-      return paint.warn(`waiting (${phase.kind})`);
-  }
+  return outcomeWord(end.rollout, paint) ?? paint.warn(`waiting (${end.rollout.phase.kind})`);
 }
 
 interface Uncovered {

@@ -6,6 +6,7 @@ import type { EnvironmentStatus } from '../../engine/status.ts';
 import { countStates } from '../ending.ts';
 import { outcomeInWords } from './entry-line.ts';
 import { columns, count, facts, harmless, moment, type Paint } from './paint.ts';
+import { outcomeWord } from './phase-word.ts';
 import { verdictLines } from './verdict-table.ts';
 
 /** Hosts in trouble that are listed one by one. */
@@ -54,22 +55,7 @@ function phaseWord(rollout: RolloutState, paint: Paint): string {
   const { phase, stop } = rollout;
   const where = 'wave' in phase ? ` wave ${phase.wave + 1}/${rollout.waveCount}` : '';
   if (stop !== null) return paint.warn(`${stop.kind.toUpperCase()} (${phase.kind}${where})`);
-  switch (phase.kind) {
-    case 'done':
-      return paint.good('done');
-    case 'rolled-back':
-      return phase.cause.kind === 'canary-finished'
-        ? paint.good('canaries passed and were put back')
-        : paint.bad('ROLLED BACK');
-    case 'rolling-back':
-      return paint.bad('ROLLING BACK');
-    case 'rollback-incomplete':
-      return paint.bad('ROLLBACK INCOMPLETE');
-    case 'aborted':
-      return paint.warn('aborted');
-    default:
-      return `${phase.kind}${where}`;
-  }
+  return outcomeWord(rollout, paint) ?? `${phase.kind}${where}`;
 }
 
 function rolloutRows({ reason, until }: EnvironmentStatus, rollout: RolloutState): [string, string][] {

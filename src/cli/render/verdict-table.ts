@@ -34,7 +34,9 @@ function verdictWord(gate: GateVerdict, paint: Paint): string {
 }
 
 function explain(gate: GateVerdict, paint: Paint): string[] {
-  const lines = hanging('    ', `${gate.gate}: ${harmless(gate.why)}`, paint.width);
+  // A failed gate's sentence stands above already, as the reason of the rollback.
+  const why = gate.kind === 'fail' ? '' : `: ${harmless(gate.why)}`;
+  const lines = hanging('    ', `${gate.gate}${why}`, paint.width);
   if (gate.offenders.length > 0) {
     const offenders = gate.offenders.map((offender) => `${offender.hostName} ${short(offender.value)}`);
     lines.push(...hanging('      over the limit: ', someOf(offenders, 10), paint.width));

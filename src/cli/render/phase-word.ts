@@ -1,0 +1,23 @@
+/** One word or two for where a rollout has come to: the same in a status and at the end of a command. */
+import type { RolloutState } from '../../domain/state.ts';
+import type { Paint } from './paint.ts';
+
+/** Ends and ways back; null for a rollout that goes forward, which each view words by itself. */
+export function outcomeWord({ phase }: RolloutState, paint: Paint): string | null {
+  switch (phase.kind) {
+    case 'done':
+      return paint.good('done');
+    case 'rolling-back':
+      return paint.bad('ROLLING BACK');
+    case 'rolled-back':
+      return phase.cause.kind === 'canary-finished'
+        ? paint.good('canaries passed and were put back')
+        : paint.bad('ROLLED BACK');
+    case 'rollback-incomplete':
+      return paint.bad('ROLLBACK INCOMPLETE');
+    case 'aborted':
+      return paint.warn('aborted: the hosts stay as they are');
+    default:
+      return null;
+  }
+}
