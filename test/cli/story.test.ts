@@ -30,6 +30,7 @@ describe('before anything is staged', () => {
     [['promote', 'sandbox-gprd', '--yes'], 4, 'has not proven any version yet'],
     [['deploy', 'sandbox-gstg', '5.10.2', '--yes'], 1, 'next: rollout stage 5.10.2'],
     [['plan', 'sandbox-gstg'], 1, 'nothing is staged for sandbox-gstg'],
+    [['canary', 'sandbox-gprd', '5.10.2', '--keep', '--yes'], 4, 'sandbox-gstg has not proven 5.10.2'],
     [['canary', 'nowhere', '5.10.2', '--yes'], 2, 'no environment is called "nowhere"'],
     [['quarantine', 'lift', 'abcdef0123', '--reason', 'x', '--yes'], 1, 'rollout quarantine list'],
   ] as const)('%j ends with %i', async (words, code, said) => {
