@@ -317,6 +317,7 @@ function answeredHost(
     const touched = host.touchedBefore;
     return { ...troubled, state: touched ? 'installing' : 'pending', touched };
   }
+  if (outcome.kind === 'no-answer' && outcome.why === 'cancelled') return calledOff(host, action, outcome);
   if (action === 'revert') return revertAnswered(answered, troubled, outcome);
   if (outcome.kind === 'verified' || outcome.kind === 'reverted') {
     const leftStopped = outcome.service === 'left-stopped';
@@ -355,6 +356,14 @@ function answeredHost(
     default:
       return outcome satisfies never;
   }
+}
+
+/** Nothing was sent: the host is as it was before the attempt, and nothing is known to be wrong with it. */
+function calledOff(host: HostProgress, action: string, outcome: HostOutcome): HostProgress {
+  if (action === 'revert') return { ...host, state: 'revert-failed', outcome, dueAtOnce: true };
+  if (action !== 'upgrade' || host.state !== 'installing') return host;
+  const touched = host.touchedBefore;
+  return { ...host, state: touched ? 'installing' : 'pending', touched };
 }
 
 function revertAnswered(answered: HostProgress, troubled: HostProgress, outcome: HostOutcome): HostProgress {

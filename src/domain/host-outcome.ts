@@ -1,8 +1,12 @@
 /** What came of one order at one host, in the words that decisions are made in. */
 import type { Sha256 } from './artifact.ts';
 
-/** How an SSH attempt ended short of an answer. `unknown` and `timed-out` may have acted; the others certainly did not. */
+/**
+ * How an SSH attempt ended short of an answer. `unknown` and `timed-out` may have acted; the others certainly did not, and
+ * `cancelled` says nothing about the host: it was called off before anything was sent.
+ */
 export type NoAnswerKind =
+  | 'cancelled'
   | 'unreachable'
   | 'denied'
   | 'host-key-mismatch'

@@ -27,6 +27,7 @@ interface Account {
 }
 
 const NOT_ACTED = new Set([
+  'cancelled',
   'unreachable',
   'denied',
   'host-key-mismatch',

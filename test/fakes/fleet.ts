@@ -107,7 +107,7 @@ export function memoryFleet({ hosts, from, behaviours, clock }: FleetOptions): F
     remoteOf: (process, alive = () => true) => ({
       async run({ id }, job, signal) {
         const contact = { at: clock.now(), id, program: job.order.program, order: job.order, process };
-        if (signal?.aborted === true) return none('unreachable', 'cancelled before it began');
+        if (signal?.aborted === true) return none('cancelled', 'cancelled before it began');
         contacts.push(contact);
         fleet.onContact?.(contact);
         const answer = await attempt(contact, job, alive, signal);
@@ -135,7 +135,7 @@ export function memoryFleet({ hosts, from, behaviours, clock }: FleetOptions): F
     }
     await clock.sleep(CONNECT_MS);
     if (!alive()) return never();
-    if (signal?.aborted === true) return none('unreachable', 'cancelled before it began');
+    if (signal?.aborted === true) return none('cancelled', 'cancelled before it began');
     if (
       fault === 'denied' ||
       fault === 'host-key-mismatch' ||

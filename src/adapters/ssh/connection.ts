@@ -26,7 +26,10 @@ export interface SshTarget {
 }
 
 export interface ConnectFailure {
-  readonly why: Extract<NoAnswerKind, 'unreachable' | 'denied' | 'host-key-mismatch' | 'host-key-unknown'>;
+  readonly why: Extract<
+    NoAnswerKind,
+    'cancelled' | 'unreachable' | 'denied' | 'host-key-mismatch' | 'host-key-unknown'
+  >;
   readonly message: string;
   /** The host took the TCP connection and let it drop before the keys were exchanged, as a full MaxStartups does: worth another try. */
   readonly dropped: boolean;
@@ -96,7 +99,7 @@ export function openConnection(options: ConnectOptions): Promise<Result<SshConne
     };
     const fail = (why: ConnectFailure['why'], message: string, dropped = false, strained = dropped): void =>
       settle(err({ why, message, dropped, strained }));
-    const cancel = (): void => fail('unreachable', `${target.label}: cancelled before it began`);
+    const cancel = (): void => fail('cancelled', `${target.label}: cancelled before it began`);
     const stopTimer = after(clock, options.timeoutMs, () =>
       fail(
         'unreachable',

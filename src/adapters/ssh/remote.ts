@@ -53,7 +53,7 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
 
   const attempt = async (host: RemoteHost, job: RemoteJob, signal: AbortSignal): Promise<RemoteAnswer> => {
     const target = targetOf(host, settings);
-    if (signal.aborted) return none('unreachable', `${target.label}: cancelled before it began`);
+    if (signal.aborted) return none('cancelled', `${target.label}: cancelled before it began`);
     const until = clock.now() + job.timeoutMs;
     const programText = await options.programs.text(job.order.program);
     const around = await surroundings();
@@ -93,7 +93,7 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
         }
         incoming = delivered.ok ? delivered.value : null;
       }
-      if (signal.aborted) return none('unreachable', `${target.label}: cancelled before it began`);
+      if (signal.aborted) return none('cancelled', `${target.label}: cancelled before it began`);
       const answer = await execute({
         connection,
         label: target.label,

@@ -450,7 +450,7 @@ describe('cancelling and closing', () => {
   it('a call that was cancelled before it began runs nothing', async () => {
     const server = await fake();
     const result = failure(await rig.remote().run(at(server.port), job(), AbortSignal.abort()));
-    expect(result).toMatchObject({ why: 'unreachable' });
+    expect(result).toMatchObject({ why: 'cancelled' });
     expect(result.message).toContain('cancelled before it began');
     expect(server.accepted).toBe(0);
   });
