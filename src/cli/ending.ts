@@ -10,7 +10,7 @@ import type { Invocation } from './invocation.ts';
 import { jsonLine } from './json-lines.ts';
 import { outcomeInWords } from './render/entry-line.ts';
 import { createPaint, facts, harmless, moment, type Paint, someOf } from './render/paint.ts';
-import { outcomeWord } from './render/phase-word.ts';
+import { countStates, outcomeWord, stateWords } from './render/phase-word.ts';
 import { whyText } from './render/plan-view.ts';
 import { verdictLines } from './render/verdict-table.ts';
 import { type Session, sayRefused } from './session.ts';
@@ -145,10 +145,7 @@ function factsOf(
   const { rollout } = end;
   const { phase } = rollout;
   const rows: [string, string][] = [];
-  const states = countStates(rollout);
-  const hosts = Object.entries(states)
-    .map(([state, n]) => `${n} ${state}`)
-    .join(', ');
+  const hosts = stateWords(rollout).join(', ');
   rows.push(['hosts', hosts === '' ? 'none needed a change' : hosts]);
   if ('watch' in phase && phase.watch.observedMs > 0)
     rows.push(['observed', `${formatDuration(phase.watch.observedMs)} healthy`]);
@@ -198,7 +195,7 @@ function troubled(host: HostProgress): string {
 
 function nextOf(session: Session, name: string, end: RolloutEnd): string | null {
   const { phase } = end.rollout;
-  if (end.kind === 'interrupted') return `rollout advance ${name}`;
+  if (end.kind === 'interrupted') return `rollout advance ${name} --wait`;
   if (phase.kind === 'rollback-incomplete') return `mend those hosts, then rollout advance ${name}`;
   if (phase.kind === 'aborted') return `rollout rollback ${name} puts the touched hosts back`;
   if (end.kind === 'finished') {
@@ -218,10 +215,4 @@ function nextOf(session: Session, name: string, end: RolloutEnd): string | null 
     default:
       return `rollout advance ${name}`;
   }
-}
-
-export function countStates(rollout: RolloutState): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const host of rollout.hosts.values()) counts[host.state] = (counts[host.state] ?? 0) + 1;
-  return counts;
 }

@@ -15,6 +15,7 @@ import { planRollout } from '../domain/planning.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { servedVersions } from '../domain/served.ts';
 import type { Quarantined } from '../domain/state.ts';
+import { compareVersions } from '../domain/version.ts';
 import type { EngineContext, Refusal } from './context.ts';
 import { refuse } from './context.ts';
 import { type Fleet, listFleet, lookAtHosts, surveyOf } from './survey.ts';
@@ -87,7 +88,7 @@ export function releaseFrom(artifacts: readonly Artifact[], version: string): Re
 }
 
 function notStaged(name: string, version: string, staged: readonly Artifact[]): Refusal {
-  const versions = [...new Set(staged.map((artifact) => artifact.version))];
+  const versions = [...new Set(staged.map((artifact) => artifact.version))].sort(compareVersions);
   const have = versions.length === 0 ? 'nothing is staged there' : `staged there: ${versions.join(', ')}`;
   return refuse('failed', 'not-staged', `${name} has no package of ${version}; ${have}`, {
     next: `rollout stage ${version} --package ${name}=FILE`,
@@ -123,19 +124,11 @@ async function servedBlockers(context: EngineContext, version: string): Promise<
   }
   const served = servedVersions(read.value);
   if (served.has(version)) return [];
-  const had = served.size === 0 ? 'it has had none yet' : `it has had ${[...served].join(', ')}`;
+  const had = served.size === 0 ? 'there is nothing yet' : `there is ${[...served].join(', ')}`;
   return [
-    refuse(
-      'failed',
-      'never-served',
-      `${name} has never had ${version}, so going there is not going back; ${had}`,
-      {
-        next:
-          promotesFrom === null
-            ? `rollout deploy ${name} ${version}`
-            : `rollout promote ${name} --without-receipt ${version} --reason TEXT`,
-      },
-    ),
+    refuse('failed', 'never-served', `${version} is not among what ${name} can go back to; ${had}`, {
+      next: promotesFrom === null ? `rollout deploy ${name} ${version}` : `rollout promote ${name}`,
+    }),
   ];
 }
 
@@ -185,7 +178,7 @@ function hostBlockers(name: string, leftOut: readonly LeftOutHost[], unreachable
         `${silent.length} host(s) of ${name} do not answer, ${unreachableAllowed} may`,
         {
           details: silent,
-          next: `rollout doctor ${name}`,
+          next: `rollout plan ${name}, once they answer; limits.unreachableHosts allows some to be left out`,
         },
       ),
     );

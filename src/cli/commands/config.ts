@@ -20,6 +20,7 @@ export const check: CommandModule = {
       for (const problem of problems) jsonLine(invocation, 'problem', { problem });
       jsonLine(invocation, 'result', {
         exit,
+        code: problems.length > 0 ? 'config-invalid' : 'config-ok',
         environments: [...environments.values()].map(({ name, kind }) => ({ name, kind })),
       });
       return exit;

@@ -39,7 +39,7 @@ async function rollBack(session: Session, context: EngineContext): Promise<numbe
   const consent = await askConsent(
     invocation,
     context.environment,
-    `put ${count(touched.length, 'host')} of ${name} back from ${target.value.version}`,
+    `put ${count(touched.length, 'host')} of ${name} back from ${target.value.version} and quarantine that version`,
   );
   if (!consent.given) return consent.exit;
   if (target.value.phase.kind !== 'rolling-back') {

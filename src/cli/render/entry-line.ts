@@ -5,6 +5,7 @@ import type { Judgement } from '../../domain/gate.ts';
 import type { HostOutcome } from '../../domain/host-outcome.ts';
 import type { AnsweredHost, Entry, HostAction } from '../../domain/journal.ts';
 import { count, harmless, type Paint, someOf } from './paint.ts';
+import { kindWord } from './phase-word.ts';
 
 /** Names of hosts by id, learned from the plans that went by. */
 export type HostNames = Map<string, string>;
@@ -25,7 +26,7 @@ export function entryLine(entry: Entry, names: HostNames, paint: Paint): string 
     case 'rollout-planned': {
       const hosts = body.plan.waves.reduce((sum, wave) => sum + wave.hosts.length, 0);
       const basis = body.override === undefined ? '' : ` WITHOUT A RECEIPT: ${harmless(body.override)}`;
-      return `${body.rolloutId}: ${body.rolloutKind} of ${paint.strong(body.version)} to ${count(hosts, 'host')} in ${count(body.plan.waves.length, 'wave')}${basis}`;
+      return `${body.rolloutId}: ${kindWord(body.rolloutKind)} ${paint.strong(body.version)} to ${count(hosts, 'host')} in ${count(body.plan.waves.length, 'wave')}${basis}`;
     }
     case 'wave-started':
       return `wave ${body.wave + 1} begins`;
@@ -75,7 +76,7 @@ export function entryLine(entry: Entry, names: HostNames, paint: Paint): string 
     case 'rollback-requested':
       return asked(entry, 'roll back');
     case 'quarantine-lifted':
-      return `${asked(entry, 'lift the quarantine of')} ${body.sha256.slice(0, 12)}`;
+      return asked(entry, `lift the quarantine of ${body.sha256.slice(0, 12)}`);
     default:
       return body satisfies never;
   }

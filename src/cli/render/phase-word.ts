@@ -1,4 +1,5 @@
 /** One word or two for where a rollout has come to: the same in a status and at the end of a command. */
+import type { RolloutKind } from '../../domain/journal.ts';
 import type { RolloutState } from '../../domain/state.ts';
 import type { Paint } from './paint.ts';
 
@@ -20,4 +21,23 @@ export function outcomeWord({ phase }: RolloutState, paint: Paint): string | nul
     default:
       return null;
   }
+}
+
+/** `deploy of`, `rollback to`: what stands before the version. */
+export function kindWord(kind: RolloutKind): string {
+  return kind === 'rollback' ? 'rollback to' : `${kind} of`;
+}
+
+export function countStates(rollout: RolloutState): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const host of rollout.hosts.values()) counts[host.state] = (counts[host.state] ?? 0) + 1;
+  return counts;
+}
+
+/** The same for people: on the way back and at its end a pending host is one that was never touched. */
+export function stateWords(rollout: RolloutState): string[] {
+  const back = 'cause' in rollout.phase;
+  return Object.entries(countStates(rollout)).map(
+    ([state, n]) => `${n} ${back && state === 'pending' ? 'untouched' : state}`,
+  );
 }

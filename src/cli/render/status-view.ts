@@ -3,10 +3,9 @@ import { causeInWords } from '../../domain/decide-rollback.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { HostProgress, RolloutState } from '../../domain/state.ts';
 import type { EnvironmentStatus } from '../../engine/status.ts';
-import { countStates } from '../ending.ts';
 import { outcomeInWords } from './entry-line.ts';
 import { columns, count, facts, harmless, moment, type Paint } from './paint.ts';
-import { outcomeWord } from './phase-word.ts';
+import { kindWord, outcomeWord, stateWords } from './phase-word.ts';
 import { verdictLines } from './verdict-table.ts';
 
 /** Hosts in trouble that are listed one by one. */
@@ -35,10 +34,11 @@ export function statusLines(status: EnvironmentStatus, paint: Paint): string[] {
       'at work',
       `${holder.actor.user}@${holder.actor.hostname} pid ${holder.pid} since ${moment(holder.since)}: ${harmless(holder.actor.command)}`,
     ]);
-  }
+  } else if (status.reason !== null)
+    rows.push(['at work', 'nobody: it goes on when somebody types the command below']);
   if (status.next !== null) rows.push(['next', paint.strong(status.next)]);
   return [
-    `${paint.strong(name)}  ${rollout.kind} of ${rollout.version}  ${phaseWord(rollout, paint)}`,
+    `${paint.strong(name)}  ${kindWord(rollout.kind)} ${rollout.version}  ${phaseWord(rollout, paint)}`,
     ...facts(rows, paint),
     ...judgementOf(rollout, paint),
     ...troubleLines(rollout, paint),
@@ -65,7 +65,7 @@ function rolloutRows({ reason, until }: EnvironmentStatus, rollout: RolloutState
     'rollout',
     `${rollout.id}, planned ${moment(rollout.plannedAt)} by ${rollout.plannedBy.user}@${rollout.plannedBy.hostname}${rollout.reason === '' ? '' : `: ${harmless(rollout.reason)}`}`,
   ]);
-  const states = Object.entries(countStates(rollout)).map(([state, n]) => `${n} ${state}`);
+  const states = stateWords(rollout);
   rows.push(['hosts', states.length === 0 ? 'none needed a change' : states.join(', ')]);
   if ('watch' in phase) {
     const needed = phase.kind === 'soaking' ? rollout.policy.soakMs : rollout.policy.bakeMs;
@@ -79,7 +79,11 @@ function rolloutRows({ reason, until }: EnvironmentStatus, rollout: RolloutState
   if (reason !== null)
     rows.push([
       'waits for',
-      harmless(`${reason.code}: ${reason.message}${until === null ? '' : ` (until ${moment(until)})`}`),
+      harmless(
+        reason.code === 'paused'
+          ? reason.message
+          : `${reason.code}: ${reason.message}${until === null ? '' : ` (looks again ${moment(until)})`}`,
+      ),
     ]);
   return rows;
 }
