@@ -1,0 +1,92 @@
+/** What an attempt at a host and its answer make of the host: the part of the fold that is about one host. Pure. */
+import type { HostOutcome } from './host-outcome.ts';
+import type { Entry } from './journal.ts';
+import type { HostProgress } from './state.ts';
+
+/** An attempt is intended: from here on the host may have been acted on. */
+export function intended(host: HostProgress, action: string, at: number): HostProgress {
+  const attempt = { ...host, attempts: host.attempts + 1, lastAttemptAt: at, dueAtOnce: false };
+  if (action === 'upgrade') {
+    return { ...attempt, state: 'installing', touchedBefore: host.touched, touched: true };
+  }
+  return action === 'revert' ? { ...attempt, state: 'reverting' } : attempt;
+}
+
+/** What an answer makes of the host; `at` and `seq` are those of its entry. */
+export function answeredHost(
+  host: HostProgress,
+  action: string,
+  outcome: HostOutcome,
+  { at, seq }: Pick<Entry, 'at' | 'seq'>,
+): HostProgress {
+  const answered = { ...host, outcome, lastAttemptAt: at };
+  const troubled = { ...answered, troubleSince: host.troubleSince ?? at };
+  if (outcome.kind === 'gone') {
+    return {
+      ...answered,
+      state: 'gone',
+      troubleSince: null,
+      touched: false,
+      touchedBefore: host.touched,
+    };
+  }
+  // Back in the inventory: as it was left, and nothing is known of it.
+  if (host.state === 'gone' && action === 'inspect' && outcome.kind === 'no-answer') {
+    const touched = host.touchedBefore;
+    return { ...troubled, state: touched ? 'installing' : 'pending', touched };
+  }
+  if (outcome.kind === 'no-answer' && outcome.why === 'cancelled') return calledOff(host, action, outcome);
+  if (action === 'revert') return revertAnswered(answered, troubled, outcome);
+  if (outcome.kind === 'verified' || outcome.kind === 'reverted') {
+    const leftStopped = outcome.service === 'left-stopped';
+    return {
+      ...answered,
+      state: 'verified',
+      touched: true,
+      troubleSince: null,
+      provenAt: at,
+      provenSeq: seq,
+      leftStopped,
+    };
+  }
+  if (action === 'prove') {
+    return outcome.kind === 'failed' ? { ...troubled, state: 'failed' } : troubled;
+  }
+  if (action === 'inspect') {
+    // Reached, and not proven to run the new version: the upgrade, which may be repeated, is to be asked for again.
+    return outcome.kind === 'still-previous' || outcome.kind === 'failed'
+      ? { ...troubled, state: 'pending' }
+      : troubled;
+  }
+  // S2: what this attempt certainly did not touch is as it was before it; an answer to no open attempt takes nothing back.
+  const touched = host.state === 'installing' ? host.touchedBefore : host.touched || host.touchedBefore;
+  switch (outcome.kind) {
+    case 'failed':
+      return { ...troubled, state: 'failed', touched: true };
+    case 'blocked':
+      return { ...troubled, state: 'blocked', touched };
+    case 'still-previous':
+      return { ...troubled, state: 'pending' };
+    case 'no-answer':
+      return outcome.why === 'unknown' || outcome.why === 'timed-out'
+        ? troubled
+        : { ...troubled, state: 'unreachable', touched };
+    default:
+      return outcome satisfies never;
+  }
+}
+
+/** Nothing was sent: the host is as it was before the attempt, and nothing is known to be wrong with it. */
+function calledOff(host: HostProgress, action: string, outcome: HostOutcome): HostProgress {
+  if (action === 'revert') return { ...host, state: 'revert-failed', outcome, dueAtOnce: true };
+  if (action !== 'upgrade' || host.state !== 'installing') return host;
+  const touched = host.touchedBefore;
+  return { ...host, state: touched ? 'installing' : 'pending', touched };
+}
+
+function revertAnswered(answered: HostProgress, troubled: HostProgress, outcome: HostOutcome): HostProgress {
+  if (outcome.kind === 'reverted') {
+    return { ...answered, state: 'reverted', touched: false, troubleSince: null };
+  }
+  return { ...troubled, state: 'revert-failed' };
+}
