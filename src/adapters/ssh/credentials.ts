@@ -16,12 +16,8 @@ import ssh2, {
 } from 'ssh2';
 import type { SecretRef } from '../../domain/connection.ts';
 import type { Result } from '../../domain/result.ts';
+import type { SecretReader } from '../../ports/secrets.ts';
 import { fingerprint } from './known-hosts.ts';
-
-/** Reads a secret at the moment of use. The error is a sentence that does not hold the secret. */
-export interface SecretReader {
-  read(ref: SecretRef): Promise<Result<string, string>>;
-}
 
 export type Credential =
   | { readonly kind: 'key'; readonly label: string; readonly key: ParsedKey }
