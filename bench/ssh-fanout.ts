@@ -178,6 +178,8 @@ async function measureRollout(run: RolloutRun): Promise<BenchRow> {
       agent: false,
       knownHosts: [run.knownHosts],
       jump: [],
+      proxyCommand: [],
+      osLogin: false,
       connectTimeoutMs: 20_000,
       commandTimeoutMs: 60_000,
       idleTimeoutMs: 60_000,

@@ -1,4 +1,5 @@
 /** What every command that touches an environment begins with: configuration read, environments wired on demand, closed at the end. */
+import { endpointsFrom } from '../adapters/google/endpoints.ts';
 import type { LoadedConfig, LoadedEnvironment } from '../config/load.ts';
 import { renderProblems } from '../config/problem.ts';
 import type { Action } from '../config/schema/playbook.ts';
@@ -50,6 +51,8 @@ export async function withSession(
     if (before !== undefined) return ok(before);
     const loaded = environments.get(name);
     if (loaded?.kind !== 'ready') return err(whyNotUsable(name, read.value));
+    const endpoints = endpointsFrom(invocation.env);
+    if (!endpoints.ok) return err(refuse('usage', 'bad-endpoint', endpoints.error));
     const context = wireEnvironment(loaded.forAction(action), invocation, narrator.tell);
     wired.set(name, context);
     return ok(context);

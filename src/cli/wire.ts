@@ -1,6 +1,15 @@
 /** Wires one environment: the only place that knows which adapter stands behind which port. */
-
+import { join } from 'node:path';
 import { systemClock } from '../adapters/clock/system-clock.ts';
+import type { GoogleAccess } from '../adapters/google/access.ts';
+import { guestAttributeKeys } from '../adapters/google/compute/guest-attributes.ts';
+import { gceInventory } from '../adapters/google/compute/inventory.ts';
+import { endpointsFrom } from '../adapters/google/endpoints.ts';
+import { osLoginUser } from '../adapters/google/os-login.ts';
+import { googleBucket } from '../adapters/google/storage/bucket.ts';
+import { gcsJournal } from '../adapters/google/storage/journal.ts';
+import { gcsLease } from '../adapters/google/storage/lease.ts';
+import { gcsStore } from '../adapters/google/storage/store.ts';
 import { sha256Hex } from '../adapters/local-journal/chain.ts';
 import { localJournal } from '../adapters/local-journal/local-journal.ts';
 import { localLease } from '../adapters/local-lease/local-lease.ts';
@@ -10,11 +19,16 @@ import { secretReader } from '../adapters/secrets/secret-reader.ts';
 import { createHostPrograms } from '../adapters/ssh/programs.ts';
 import { createSshRemote } from '../adapters/ssh/remote.ts';
 import { staticInventory } from '../adapters/static-inventory/static-inventory.ts';
+import type { GoogleCredentials } from '../domain/cloud.ts';
 import type { Environment } from '../domain/environment.ts';
 import type { Tell } from '../domain/event.ts';
 import type { Actor } from '../domain/journal.ts';
-import { ok } from '../domain/result.ts';
+import { ok, type Result } from '../domain/result.ts';
 import type { EngineContext } from '../engine/context.ts';
+import type { ArtifactStore } from '../ports/artifact-store.ts';
+import type { HostKeySource } from '../ports/host-keys.ts';
+import type { Inventory } from '../ports/inventory.ts';
+import { stateDirOf } from './configuration.ts';
 import type { Invocation } from './invocation.ts';
 
 export function actorOf({ user, hostname, commandLine, env }: Invocation): Actor {
@@ -33,24 +47,18 @@ export function wireEnvironment(environment: Environment, invocation: Invocation
   const clock = systemClock;
   const secrets = secretReader(invocation.env);
   const agentSocket = invocation.env.SSH_AUTH_SOCK;
-  const folder = environment.journal.path;
   return {
     environment,
-    journal: localJournal({ folder: `${folder}/entries`, clock }),
-    lease: localLease({
-      folder: `${folder}/lease`,
-      clock,
-      hostname: invocation.hostname,
-      pid: invocation.pid,
-    }),
-    store: createLocalStore({ folder: environment.artifacts.path, environment: environment.name }),
-    inventory: staticInventory(environment.inventory.hosts, clock),
+    ...wireRecord(environment, invocation),
+    store: wireStore(environment, invocation),
+    inventory: wireInventory(environment, invocation),
     remote: createSshRemote({
       settings: environment.ssh,
       secrets,
       programs: createHostPrograms(),
       clock,
       ...(agentSocket === undefined ? {} : { agentSocket }),
+      ...wireIdentity(environment, invocation),
     }),
     metrics: prometheusMetrics({
       ...environment.prometheus,
@@ -62,5 +70,62 @@ export function wireEnvironment(environment: Environment, invocation: Invocation
     digest: sha256Hex,
     tell,
     actor: actorOf(invocation),
+  };
+}
+
+function accessFor(credentials: GoogleCredentials, { env }: Invocation): GoogleAccess {
+  const endpoints = endpointsFrom(env);
+  // Session.open has refused a wrong one.
+  if (!endpoints.ok) throw new Error(`bug: unchecked endpoint: ${endpoints.error}`);
+  return { credentials, endpoints: endpoints.value };
+}
+
+function wireRecord(
+  { journal }: Environment,
+  invocation: Invocation,
+): Pick<EngineContext, 'journal' | 'lease'> {
+  const clock = systemClock;
+  const { hostname, pid } = invocation;
+  if (journal.kind === 'gcs') {
+    const access = accessFor(journal.credentials, invocation);
+    const objects = googleBucket({ place: journal, access, clock });
+    return {
+      journal: gcsJournal({ objects, clock }),
+      lease: gcsLease({ objects, clock, hostname, pid }),
+    };
+  }
+  return {
+    journal: localJournal({ folder: `${journal.path}/entries`, clock }),
+    lease: localLease({ folder: `${journal.path}/lease`, clock, hostname, pid }),
+  };
+}
+
+function wireStore({ name, artifacts }: Environment, invocation: Invocation): ArtifactStore {
+  if (artifacts.kind === 'local') return createLocalStore({ folder: artifacts.path, environment: name });
+  const clock = systemClock;
+  const access = accessFor(artifacts.credentials, invocation);
+  const objects = googleBucket({ place: artifacts, access, clock });
+  return gcsStore({ objects, settings: artifacts, environment: name, clock });
+}
+
+function wireInventory({ inventory }: Environment, invocation: Invocation): Inventory {
+  if (inventory.kind === 'static') return staticInventory(inventory.hosts, systemClock);
+  const access = accessFor(inventory.credentials, invocation);
+  return gceInventory({ settings: inventory, access, clock: systemClock });
+}
+
+/** Who hosts are, and who we are to them, where the cloud says so. */
+function wireIdentity(
+  { inventory, ssh }: Environment,
+  invocation: Invocation,
+): { hostKeys?: HostKeySource; userName?: () => Promise<Result<string, string>> } {
+  if (inventory.kind !== 'gce') return {};
+  const access = accessFor(inventory.credentials, invocation);
+  const cacheFolder = join(stateDirOf(invocation), 'host-keys');
+  return {
+    ...(inventory.publishedHostKeys
+      ? { hostKeys: guestAttributeKeys({ access, clock: systemClock, cacheFolder }) }
+      : {}),
+    ...(ssh.osLogin ? { userName: osLoginUser(access) } : {}),
   };
 }

@@ -4,7 +4,7 @@
  *
  * L1  An environment's problem makes only that environment invalid: a slip in gprd does not stop work on gstg. A playbook
  *     lies under all environments, so that its problem is each one's: never is another playbook used in its place.
- * L2  An environment that is only listed may name a cloud that is not there yet, or a sandbox that does not run.
+ * L2  An environment that is only listed may name a sandbox that does not run.
  */
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -45,9 +45,9 @@ export interface ReadyEnvironment {
 
 export type LoadedEnvironment =
   | ReadyEnvironment
-  /** Right, but it cannot be used: it needs what this version has not (`not-yet`), or a file that is not there (`not-there`). */
+  /** Right, but it cannot be used now: it needs a file that is not there. */
   | {
-      readonly kind: 'not-yet' | 'not-there';
+      readonly kind: 'not-there';
       readonly name: string;
       readonly file: string;
       readonly description: string;
@@ -203,8 +203,6 @@ async function finish(
     return { kind: 'invalid', name, file: file.file, problems: sortProblems(before) };
   const { description, promotesFrom } = written;
   const about = { name, file: file.file, description, promotesFrom };
-  const cloud = notYet(written, yaml);
-  if (cloud.length > 0) return { kind: 'not-yet', ...about, problems: cloud };
   const base = baseOf(file.file, places);
   const hosts = await hostsOf(written, yaml, base);
   const url = await prometheusUrlOf(written, yaml, base);
@@ -224,20 +222,6 @@ async function finish(
   };
   const forAction = (action: Action): Environment => resolveEnvironment(resolving, action);
   return { kind: 'ready', name, file: file.file, environment: forAction('upgrade'), forAction };
-}
-
-function notYet(written: EnvironmentWritten, yaml: YamlFile): Problem[] {
-  const kinds = [
-    ['inventory', written.inventory.kind, 'static'],
-    ['artifacts', written.artifacts.kind, 'local'],
-    ['journal', written.journal.kind, 'local'],
-  ] as const;
-  return kinds
-    .filter(([, kind]) => kind === 'gce' || kind === 'gcs')
-    .map(([key, kind, instead]) => {
-      const message = `not yet: \`kind: ${kind}\` comes with Google Cloud support; until then use \`kind: ${instead}\``;
-      return yaml.problem(fault([key, 'kind'], message, { found: kind, allowed: [instead] }));
-    });
 }
 
 type Opened<T> =

@@ -1,5 +1,6 @@
 /** From what was written and checked to what the engine and the wiring work with: paths absolute, playbooks laid underneath. Pure. */
 import { BUILTIN_GATES } from '../domain/builtin-gates.ts';
+import type { GceInventorySettings, GcsPlace, GoogleCredentials } from '../domain/cloud.ts';
 import type { PrometheusSettings, SecretRef, SshSettings } from '../domain/connection.ts';
 import { parseDuration } from '../domain/duration.ts';
 import type { Environment, Targeting } from '../domain/environment.ts';
@@ -34,23 +35,79 @@ export interface Resolving {
 /** The environment with the policy of `action`. Only for `kind: static` and `kind: local`; anything else is a bug here. */
 export function resolveEnvironment(from: Resolving, action: Action): Environment {
   const { base, written } = from;
-  if (written.artifacts.kind !== 'local' || written.journal.kind !== 'local')
-    throw new Error('bug: only local places can be resolved');
   return {
     name: written.environment,
     description: written.description,
     file: base.file,
     promotesFrom: written.promotesFrom,
-    inventory: { kind: 'static', hosts: from.hosts.map(resolveHost) },
-    artifacts: { kind: 'local', path: expandPath(written.artifacts.path, base) },
-    journal: { kind: 'local', path: expandPath(written.journal.path, base) },
+    inventory:
+      written.inventory.kind === 'gce'
+        ? resolveGce(written.inventory, base)
+        : { kind: 'static', hosts: from.hosts.map(resolveHost) },
+    artifacts:
+      written.artifacts.kind === 'gcs'
+        ? {
+            ...resolveGcs(written.artifacts, base),
+            delivery: written.artifacts.delivery,
+            ...(written.artifacts.fetchFrom === undefined
+              ? {}
+              : { fetchFrom: written.artifacts.fetchFrom.replace(/\/+$/, '') }),
+          }
+        : { kind: 'local', path: expandPath(written.artifacts.path, base) },
+    journal:
+      written.journal.kind === 'gcs'
+        ? resolveGcs(written.journal, base)
+        : { kind: 'local', path: expandPath(written.journal.path, base) },
     architectures: written.agent.architectures,
     ssh: resolveSsh(written.ssh, base),
     prometheus: resolvePrometheus(written.prometheus, from.prometheusUrl, base),
     targeting: resolveTargeting(written.targeting),
+    coverageTarget: written.coverage.target,
     policy: resolvePolicy(from, action),
     freeze: written.freeze,
     confirm: written.confirm,
+  };
+}
+
+type Written<K extends 'inventory' | 'artifacts' | 'journal', Kind> = Extract<
+  EnvironmentWritten[K],
+  { kind: Kind }
+>;
+
+function resolveCredentials(
+  { keyFile, impersonate }: Written<'inventory', 'gce'>['credentials'],
+  base: PathBase,
+): GoogleCredentials {
+  return {
+    ...(keyFile === undefined ? {} : { keyFile: expandPath(keyFile, base) }),
+    ...(impersonate === undefined ? {} : { impersonate }),
+  };
+}
+
+function resolveGce(gce: Written<'inventory', 'gce'>, base: PathBase): GceInventorySettings {
+  return {
+    kind: 'gce',
+    projects: [...new Set(gce.projects)],
+    ...(gce.zones === undefined ? {} : { zones: gce.zones }),
+    ...(gce.filter === undefined ? {} : { filter: gce.filter }),
+    roleLabel: gce.roleLabel,
+    address: gce.address,
+    publishedHostKeys: gce.hostKeys === 'guest-attributes',
+    instanceCheck: gce.instanceCheck,
+    credentials: resolveCredentials(gce.credentials, base),
+  };
+}
+
+function resolveGcs(
+  { bucket, prefix, project, credentials }: Written<'artifacts' | 'journal', 'gcs'>,
+  base: PathBase,
+): GcsPlace {
+  return {
+    kind: 'gcs',
+    bucket,
+    prefix: prefix ?? '',
+    ...(project === undefined ? {} : { project }),
+    credentials: resolveCredentials(credentials, base),
   };
 }
 
@@ -67,13 +124,15 @@ function secretRef(env: string | undefined, file: string | undefined, base: Path
 function resolveSsh(ssh: EnvironmentWritten['ssh'], base: PathBase): SshSettings {
   const passphrase = secretRef(ssh.passphraseEnv, ssh.passphraseFile, base);
   return {
-    user: ssh.user,
+    user: ssh.user ?? '',
+    osLogin: ssh.osLogin,
     port: ssh.port,
     identityFiles: ssh.identityFiles.map((file) => expandPath(file, base)),
     ...(passphrase === null ? {} : { passphrase }),
     agent: ssh.agent,
     knownHosts: ssh.knownHosts.map((file) => expandPath(file, base)),
-    jump: ssh.jump.map((text) => resolveJump(text, ssh.user)),
+    jump: ssh.jump.map((text) => resolveJump(text, ssh.user ?? '')),
+    proxyCommand: ssh.proxyCommand,
     connectTimeoutMs: ssh.connectTimeout,
     commandTimeoutMs: ssh.commandTimeout,
     idleTimeoutMs: ssh.idleTimeout,
@@ -118,10 +177,7 @@ function resolvePrometheus(
 }
 
 function resolveTargeting(written: EnvironmentWritten['targeting']): Targeting {
-  const exempt = written.exempt.map(({ when, reason, until }) =>
-    until === undefined ? { when, reason } : { when, reason, until },
-  );
-  return { include: written.include, exempt, eligible: written.eligible };
+  return { include: written.include, exempt: written.exempt, eligible: written.eligible };
 }
 
 /** Environment over playbook over built-in default, key by key; a list counts as one key. */

@@ -6,7 +6,10 @@ export type SecretRef =
   | { readonly kind: 'file'; readonly path: string };
 
 export interface SshSettings {
+  /** Empty where `osLogin` says who it is. */
   readonly user: string;
+  /** The user name is that of the OS Login profile of the inventory's credentials. */
+  readonly osLogin: boolean;
   /** Default 22; a host's own port wins. */
   readonly port: number;
   /** Private keys, absolute paths; a `-cert.pub` beside one is offered first, if ssh2 can. */
@@ -19,6 +22,11 @@ export interface SshSettings {
   readonly knownHosts: readonly string[];
   /** Jump hosts in order, as ssh_config's ProxyJump. */
   readonly jump: readonly { readonly user: string; readonly host: string; readonly port: number }[];
+  /**
+   * Program whose stdin and stdout are the connection, word by word, never through a shell; empty: none. `{name}`, `{id}`,
+   * `{address}`, `{port}`, `{zone}`, `{project}`, `{user}` are filled in. Not together with `jump`.
+   */
+  readonly proxyCommand: readonly string[];
   /** Until the SSH handshake is done, ms. */
   readonly connectTimeoutMs: number;
   /** For one program, ms. */

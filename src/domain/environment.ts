@@ -1,4 +1,5 @@
 /** An environment's file, resolved: what the engine and the wiring need to know. Paths are absolute. */
+import type { GceInventorySettings, GcsArtifacts, GcsPlace } from './cloud.ts';
 import type { PrometheusSettings, SshSettings } from './connection.ts';
 import type { Host } from './host.ts';
 import type { FreezeWindow, RolloutPolicy } from './policy.ts';
@@ -13,7 +14,8 @@ export interface Targeting {
   readonly exempt: readonly {
     readonly when: ExpressionText;
     readonly reason: string;
-    readonly until?: number;
+    /** End of the exemption, ms since the epoch; from then on it counts no more. */
+    readonly until: number;
   }[];
   /** Must have it although a built-in rule is unsure. */
   readonly eligible: readonly { readonly when: ExpressionText; readonly reason: string }[];
@@ -26,14 +28,16 @@ export interface Environment {
   readonly file: string;
   /** The environment whose receipt a promotion needs; null: deployed to directly. */
   readonly promotesFrom: string | null;
-  readonly inventory: { readonly kind: 'static'; readonly hosts: readonly Host[] };
-  readonly artifacts: { readonly kind: 'local'; readonly path: string };
-  readonly journal: { readonly kind: 'local'; readonly path: string };
+  readonly inventory: { readonly kind: 'static'; readonly hosts: readonly Host[] } | GceInventorySettings;
+  readonly artifacts: { readonly kind: 'local'; readonly path: string } | GcsArtifacts;
+  readonly journal: { readonly kind: 'local'; readonly path: string } | GcsPlace;
   /** Debian architectures that a release must be staged for here, such as `amd64`; never empty. */
   readonly architectures: readonly string[];
   readonly ssh: SshSettings;
   readonly prometheus: PrometheusSettings;
   readonly targeting: Targeting;
+  /** Share of the VMs that must have the agent which must be proven to have it, percent; below it `coverage` fails. */
+  readonly coverageTarget: number;
   readonly policy: RolloutPolicy;
   readonly freeze: readonly FreezeWindow[];
   /** `type-name`: a change asks for the environment's name to be typed; `yes-no`: for a yes. */

@@ -66,6 +66,8 @@ function apply(state: EnvironmentState, entry: Entry, own: OwnMaps): Environment
       return { ...state, head, rollout: startedRollout(state, entry, body) };
     case 'quarantine-lifted':
       return { ...state, head, quarantine: state.quarantine.filter((held) => held.sha256 !== body.sha256) };
+    case 'fleet-seen':
+      return { ...state, head };
     default:
       return state.rollout === null
         ? { ...state, head }
@@ -216,6 +218,8 @@ function applyToRollout(
       return canRollBack(rollout) ? withRollout({ rollbackRequested: true, stop: null }) : state;
     case 'lease-taken':
     case 'rollout-planned':
+    case 'fleet-seen':
+    case 'hosts-joined':
     case 'quarantine-lifted':
       return state;
     default:

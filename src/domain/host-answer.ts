@@ -29,6 +29,8 @@ export interface HostAnswer {
 }
 
 const BLOCKED: Partial<Record<HostExitName, BlockedKind>> = {
+  identityUnknown: 'identity-unknown',
+  wrongHost: 'wrong-host',
   unsupported: 'unsupported',
   busy: 'busy',
   fenced: 'fenced',

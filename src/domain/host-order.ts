@@ -29,6 +29,8 @@ export interface AgentRef {
 
 interface OrderBase {
   readonly agent: AgentRef;
+  /** The instance id that the host's metadata server must tell (H7); absent: not asked. */
+  readonly instanceId?: string;
 }
 
 export type HostOrder =
@@ -71,6 +73,10 @@ export const HOST_EXIT = {
   done: 0,
   /** Arguments are wrong: a bug of ours. */
   usage: 64,
+  /** This host does not learn its instance id from its metadata server, so that nobody knows who it is. Nothing changed. */
+  identityUnknown: 67,
+  /** This host has another instance id than the one that is meant: its address was used again. Nothing changed. */
+  wrongHost: 68,
   /** No dpkg or no systemd here. */
   unsupported: 69,
   /** Another host program holds the host-wide lock. Nothing changed. */

@@ -25,6 +25,8 @@ export type BlockedKind =
   | 'missing-package'
   | 'drifted'
   | 'fenced'
+  | 'wrong-host'
+  | 'identity-unknown'
   | 'unsupported';
 
 /** How the change itself went wrong on the host: counted against the version. */

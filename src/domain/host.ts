@@ -37,6 +37,18 @@ export interface Host {
   readonly metadata: Readonly<Record<string, string>>;
   /** A spot VM may vanish at any time: it is then gone, not failed. */
   readonly spot: boolean;
+  /* What follows is absent where the inventory does not tell it. */
+  /** Project of the cloud. */
+  readonly project?: string;
+  /** When the VM was made, ms since the epoch. */
+  readonly createdAt?: number;
+  /** Name of the network of the first interface, such as `default`. */
+  readonly network?: string;
+  /** Addresses of the first interface. */
+  readonly internalAddress?: string;
+  readonly externalAddress?: string;
+  /** Licences of the disks by their last word, such as `debian-12-bookworm` or `cos-cloud`. */
+  readonly licenses?: readonly string[];
 }
 
 /** Why a host is or is not to be changed, with the evidence an auditor can check. */

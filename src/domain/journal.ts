@@ -7,10 +7,11 @@
  *     keeps a host from being touched.
  */
 import type { Architecture, Artifact, Sha256 } from './artifact.ts';
+import type { SeenHost } from './fleet-record.ts';
 import type { Judgement } from './gate.ts';
 import type { HostId } from './host.ts';
 import type { HostOutcome } from './host-outcome.ts';
-import type { Plan } from './plan.ts';
+import type { LeftOutHost, Plan, PlannedHost } from './plan.ts';
 import type { RolloutPolicy } from './policy.ts';
 
 export const JOURNAL_SCHEMA = 1;
@@ -95,6 +96,24 @@ export type EntryBody =
   | { readonly kind: 'rolled-back'; readonly quarantined: readonly Sha256[]; readonly pin: Pin | null }
   | { readonly kind: 'rollback-incomplete'; readonly hosts: readonly HostId[] }
   | { readonly kind: 'halted'; readonly code: string; readonly message: string }
+  /**
+   * VMs that were not there when the rollout was planned. They are added to `wave`, which has not begun and may be one behind
+   * the last; whoever cannot go along is listed with its reason. A VM made anew under an old name is another host.
+   */
+  | {
+      readonly kind: 'hosts-joined';
+      readonly wave: number;
+      readonly hosts: readonly PlannedHost[];
+      readonly leftOut: readonly LeftOutHost[];
+    }
+  /** What changed in the fleet since the last such entry: at most 500 hosts an entry. */
+  | {
+      readonly kind: 'fleet-seen';
+      readonly seen: readonly SeenHost[];
+      readonly gone: readonly HostId[];
+      /** All that could not be listed this time: what is there is unknown. */
+      readonly unknownZones: readonly string[];
+    }
   /* What persons ask for; written by whoever asks, lease or not. */
   | { readonly kind: 'pause-requested' }
   | { readonly kind: 'resume-requested' }
@@ -122,6 +141,8 @@ const KNOWN_KINDS: Readonly<Record<EntryKind, true>> = {
   'rolled-back': true,
   'rollback-incomplete': true,
   halted: true,
+  'hosts-joined': true,
+  'fleet-seen': true,
   'pause-requested': true,
   'resume-requested': true,
   'approval-given': true,

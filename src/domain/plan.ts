@@ -17,6 +17,7 @@ export interface PlannedHost {
   readonly address: string;
   readonly port?: number;
   readonly zone: string;
+  readonly project?: string;
   readonly role: string;
   readonly stratum: string;
   readonly architecture: Architecture;

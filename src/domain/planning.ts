@@ -81,6 +81,7 @@ function fateOf(
     address: host.address,
     ...(host.port === undefined ? {} : { port: host.port }),
     zone: host.zone,
+    ...(host.project === undefined ? {} : { project: host.project }),
     role: host.role,
     stratum: stratumOf(host, policy.strata),
     architecture,

@@ -1,6 +1,7 @@
 /** How host programs are run on hosts. */
 import type { HostOrder, HostStep } from '../domain/host-order.ts';
 import type { NoAnswerKind } from '../domain/host-outcome.ts';
+import type { Result } from '../domain/result.ts';
 
 /** Where to connect. */
 export interface RemoteHost {
@@ -8,6 +9,16 @@ export interface RemoteHost {
   readonly name: string;
   readonly address: string;
   readonly port?: number;
+  /** Where the cloud knows it; absent for hosts of a list. */
+  readonly zone?: string;
+  readonly project?: string;
+}
+
+/** What a host fetches. The URL may be a secret: it goes neither into argv nor logs, journal or errors. */
+export interface FetchRequest {
+  readonly url: string;
+  /** `vm-service-account`: with a token that the host gets from its own metadata server. */
+  readonly authorization: 'in-url' | 'vm-service-account';
 }
 
 /** How a package's bytes reach a host. */
@@ -19,12 +30,12 @@ export type PackageSource =
       readonly size: number;
       readonly open: () => AsyncIterable<Uint8Array>;
     }
-  /** Fetched by the host; the URL is a secret. */
+  /** Fetched by the host. `request` is called once a host, at the moment of use; its error is a sentence. */
   | {
       readonly kind: 'url';
       readonly sha256: string;
       readonly size: number;
-      readonly url: () => Promise<string>;
+      readonly request: () => Promise<Result<FetchRequest, string>>;
     };
 
 export interface RemoteJob {

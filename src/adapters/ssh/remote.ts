@@ -10,7 +10,9 @@ import type { SshSettings } from '../../domain/connection.ts';
 import { hostCommandLine } from '../../domain/host-command.ts';
 import { HOST_EXIT } from '../../domain/host-order.ts';
 import type { NoAnswerKind } from '../../domain/host-outcome.ts';
+import type { Result } from '../../domain/result.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { HostKeySource } from '../../ports/host-keys.ts';
 import type { Remote, RemoteAnswer, RemoteHost, RemoteJob } from '../../ports/remote.ts';
 import type { SecretReader } from '../../ports/secrets.ts';
 import type { SshConnection, SshTarget } from './connection.ts';
@@ -30,6 +32,10 @@ export interface SshRemoteOptions {
   readonly clock: Clock;
   /** What SSH_AUTH_SOCK holds; used only when the settings ask for the agent. */
   readonly agentSocket?: string;
+  /** Asked for a host's keys before known_hosts is. */
+  readonly hostKeys?: HostKeySource;
+  /** Whose account it is on the hosts, where the settings name none; asked once. The error is a sentence with its mend. */
+  readonly userName?: () => Promise<Result<string, string>>;
 }
 
 export function createSshRemote(options: SshRemoteOptions): Remote {

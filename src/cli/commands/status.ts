@@ -35,7 +35,7 @@ export async function showStatus(session: Session, only: string | undefined): Pr
   }
   if (only === undefined && !invocation.json) {
     for (const { name, kind, problems } of session.unusable) {
-      const why = `${kind === 'not-yet' ? '' : `${kind}: `}${problems[0]?.message ?? 'rollout config check says why'}`;
+      const why = `${kind}: ${problems[0]?.message ?? 'rollout config check says why'}`;
       blocks.push(
         hanging(`${name}  not usable: `, why, session.paint.width).map(session.paint.dim).join('\n'),
       );

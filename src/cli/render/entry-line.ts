@@ -28,6 +28,13 @@ export function entryLine(entry: Entry, names: HostNames, paint: Paint): string 
       const basis = body.override === undefined ? '' : ` WITHOUT A RECEIPT: ${harmless(body.override)}`;
       return `${body.rolloutId}: ${kindWord(body.rolloutKind)} ${paint.strong(body.version)} to ${count(hosts, 'host')} in ${count(body.plan.waves.length, 'wave')}${basis}`;
     }
+    case 'hosts-joined':
+      return `new since the plan: ${someOf(
+        body.hosts.map((host) => host.name),
+        6,
+      )} (wave ${body.wave + 1})`;
+    case 'fleet-seen':
+      return null;
     case 'wave-started':
       return `wave ${body.wave + 1} begins`;
     case 'hosts-intended':

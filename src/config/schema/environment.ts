@@ -31,6 +31,20 @@ export const environmentSchema = z
     prometheus: prometheusSchema,
     agent: agentSchema,
     targeting: targetingSchema,
+    coverage: z
+      .strictObject({
+        target: z
+          .number()
+          .min(0)
+          .max(100)
+          .prefault(100)
+          .meta({
+            description: 'Below this share of covered VMs `rollout coverage` fails.',
+            unit: 'percent',
+          }),
+      })
+      .prefault({})
+      .meta({ description: 'What an auditor is promised.' }),
     waves: wavesSchema,
     soak: soakSchema,
     bake: duration(1).prefault('24h').meta({

@@ -113,6 +113,14 @@ const gceInventory = z.strictObject({
     description:
       'What SSH connects to: `{internal}`, `{external}`, or a name such as `{name}.c.{project}.internal`.',
   }),
+  hostKeys: z.enum(['guest-attributes', 'known-hosts']).prefault('guest-attributes').meta({
+    description:
+      'Where host keys are from: published by the VM itself (metadata enable-guest-attributes=TRUE), then known_hosts; or known_hosts alone.',
+  }),
+  instanceCheck: z.boolean().prefault(true).meta({
+    description:
+      'Every host compares its instance id with the one meant, so that a reused address is noticed. Only false where hosts cannot reach their metadata server.',
+  }),
   credentials,
 });
 
@@ -155,6 +163,10 @@ export const artifactsSchema = z
         description:
           'How a host gets a package: by a URL of short life, as its own service account, or from here over SSH.',
       }),
+      fetchFrom: baseUrl().optional().meta({
+        description:
+          "Base URL at which hosts reach the bucket, where that is not Google's own, such as a private endpoint.",
+      }),
     }),
   ])
   .meta({ description: 'Where packages are staged. Immutable once published.' });
@@ -163,10 +175,18 @@ export const journalSchema = z
   .discriminatedUnion('kind', [localPlace('the journal'), z.strictObject(gcsPlace)])
   .meta({ description: 'Where the record of every change is kept. One place an environment.' });
 
+const PROXY_PLACES = ['name', 'id', 'address', 'port', 'zone', 'project', 'user'];
+
 export const sshSchema = z
   .strictObject({
-    user: word(/^[A-Za-z_][A-Za-z0-9._@-]*$/, 'a user name').meta({
-      description: 'User to log in as; must be allowed `sudo -n`.',
+    user: word(/^[A-Za-z_][A-Za-z0-9._@-]*$/, 'a user name')
+      .optional()
+      .meta({
+        description: 'User to log in as; must be allowed `sudo -n`. Either this or `osLogin: true`.',
+      }),
+    osLogin: z.boolean().prefault(false).meta({
+      description:
+        "Log in as the OS Login user of the inventory's credentials; only with `inventory.kind: gce`.",
     }),
     port: z
       .int()
@@ -199,6 +219,10 @@ export const sshSchema = z
       )
       .prefault([])
       .meta({ description: 'Hosts to go through, in order.' }),
+    proxyCommand: z.array(template(PROXY_PLACES)).prefault([]).meta({
+      description:
+        'Program to connect through, word by word and never through a shell, such as gcloud for IAP. Not with `jump`.',
+    }),
     connectTimeout: duration(1)
       .prefault('10s')
       .meta({ description: 'Longest wait for a connection and its handshake.' }),
@@ -301,9 +325,8 @@ export const targetingSchema = z
         z.strictObject({
           when: expression().meta({ description: 'Which hosts.' }),
           reason: reason('the exemption'),
-          until: moment('end').optional().meta({
-            description:
-              'Last day of the exemption, or its end in time; then it lapses. Without one it stays.',
+          until: moment('end').meta({
+            description: 'Last day of the exemption, or its end in time; then it lapses.',
           }),
         }),
       )

@@ -45,6 +45,8 @@ export function createRig(): Rig {
     agent: false,
     knownHosts: [knownHosts],
     jump: [],
+    proxyCommand: [],
+    osLogin: false,
     connectTimeoutMs: 3_000,
     commandTimeoutMs: 5_000,
     idleTimeoutMs: 5_000,
