@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the root file system that every rig host is laid over: Debian 12 with systemd, sshd, sudo and process-exporter.
+# Builds the root file system that every rig host is laid over: Debian 12 with systemd, sshd, sudo, curl and process-exporter.
 # Usage: build-base.sh FOLDER      makes FOLDER/rootfs and FOLDER/id_ed25519 (the key that may log in as ops and root).
 # Does nothing when FOLDER is whole. The caller names FOLDER after a hash of this file, so that a change here builds anew.
 # The hosts must never change it: it is only ever the lower layer of an overlay.
@@ -22,7 +22,7 @@ root=$work/rootfs
 # shellcheck disable=SC2016 # apt's own placeholders
 mirror=$(apt-get indextargets --format '$(IDENTIFIER) $(CODENAME) $(COMPONENT) $(REPO_URI)' 2>/dev/null |
   awk '$1 == "Packages" && $2 == "bookworm" && $3 == "main" { print $4; exit }')
-include=systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,sudo,procps,iproute2,prometheus-process-exporter
+include=systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,sudo,procps,iproute2,curl,prometheus-process-exporter
 if ! debootstrap --variant=minbase --include="$include" bookworm "$root" ${mirror:+"$mirror"} > "$work/debootstrap.log" 2>&1; then
   echo "debootstrap failed; the end of its log:" >&2
   tail -n 20 "$work/debootstrap.log" >&2

@@ -36,7 +36,9 @@ case $action in
     mkdir "$folder/disk/upper" "$folder/disk/work"
     mount -t overlay "$RIG_PREFIX-$name" -o "lowerdir=$lower,upperdir=$folder/disk/upper,workdir=$folder/disk/work" "$folder/root"
     echo "$name" > "$folder/root/etc/hostname"
-    printf '127.0.0.1 localhost\n%s %s\n' "$RIG_NET.$((10 + number))" "$name" > "$folder/root/etc/hosts"
+    # The bridge stands for the cloud's metadata server; whether one listens there is the test's affair.
+    printf '127.0.0.1 localhost\n%s %s\n%s metadata.google.internal\n' "$RIG_NET.$((10 + number))" "$name" "$RIG_NET.1" \
+      > "$folder/root/etc/hosts"
     install -m 600 "$key" "$folder/root/etc/ssh/ssh_host_ed25519_key"
     install -m 644 "$key.pub" "$folder/root/etc/ssh/ssh_host_ed25519_key.pub"
     ;;
