@@ -32,7 +32,7 @@ export interface Resolving {
   readonly prometheusUrl: string;
 }
 
-/** The environment with the policy of `action`. Only for `kind: static` and `kind: local`; anything else is a bug here. */
+/** The environment with the policy of `action`. */
 export function resolveEnvironment(from: Resolving, action: Action): Environment {
   const { base, written } = from;
   return {

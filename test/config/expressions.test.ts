@@ -22,7 +22,10 @@ const STYLES: readonly (readonly [string, string])[] = [
     'a block with an anchor and a comment',
     'targeting:\n  include: &i | # which hosts\n    spot and\n    rol == "web"\n',
   ],
-  ['a map in one line', 'targeting: { exempt: [{ when: \'spot and rol == "web"\', reason: x }] }\n'],
+  [
+    'a map in one line',
+    'targeting: { exempt: [{ when: \'spot and rol == "web"\', reason: x, until: 2030-01-01 }] }\n',
+  ],
 ];
 
 describe('a wrong expression', () => {

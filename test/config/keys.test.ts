@@ -37,9 +37,10 @@ describe('keys', () => {
   });
 
   it('a missing one is told at the key that should hold it', () => {
-    const text = changed('  user: ops\n', '');
+    const text = changed('  url: http://127.0.0.1:9090', '  hostLabel: fqdn').replace('name: web-01, ', '');
     expect(problemsOf(text)).toMatchObject([
-      { ...placeOf(text, 'ssh:'), path: 'ssh.user', message: 'this key is missing' },
+      { line: 5, path: 'inventory.hosts[0].name', message: 'this key is missing' },
+      { ...placeOf(text, 'prometheus:'), path: 'prometheus' },
     ]);
   });
 

@@ -187,7 +187,7 @@ describe('paths', () => {
       '/abs/id',
     ]);
     expect(ssh.knownHosts).toEqual([`${loaded.dir}/home/.ssh/known_hosts`]);
-    expect(artifacts.path).toBe(`${loaded.dir}/environments/artifacts/lab`);
+    expect(artifacts).toEqual({ kind: 'local', path: `${loaded.dir}/environments/artifacts/lab` });
     expect(file).toBe(`${loaded.dir}/environments/lab.yaml`);
   });
 
@@ -221,9 +221,10 @@ describe('an inventory in a file', () => {
       ['hosts.json', JSON.stringify([{ id: '1', name: 'web-01', address: 'a', zone: 'z', role: 'web' }])],
     ] as const) {
       const loaded = await loadFiles({ 'environments/lab.yaml': inFile(`../${name}`), [name]: text });
-      expect(ready(loaded).inventory.hosts).toMatchObject([
-        { id: '1', name: 'web-01', os: 'unknown', spot: false },
-      ]);
+      expect(ready(loaded).inventory).toMatchObject({
+        kind: 'static',
+        hosts: [{ id: '1', name: 'web-01', os: 'unknown', spot: false }],
+      });
     }
   });
 
@@ -286,27 +287,73 @@ describe('Prometheus’ URL in a file', () => {
   );
 });
 
-describe('what this version cannot do yet', () => {
-  const gce = (more = '') =>
-    environmentText('lab', more).replace(
-      /inventory:\n(?: .*\n)+/,
-      'inventory: { kind: gce, projects: [my-project] }\n',
-    );
+describe('an environment in Google Cloud', () => {
+  const gce = (more = '', settings = 'projects: [my-project]') =>
+    environmentText('lab', more).replace(/inventory:\n(?: .*\n)+/, `inventory: { kind: gce, ${settings} }\n`);
 
-  it('is said only of the environment that needs it, and is no problem of the files', async () => {
-    const loaded = await loadFiles({
-      'environments/lab.yaml': gce(),
-      'environments/b.yaml': environmentText('b'),
-    });
+  it('is ready with what is right for most', async () => {
+    const loaded = await loadFiles({ 'environments/lab.yaml': gce('coverage: { target: 97.5 }\n') });
     expect(loaded.problems).toEqual([]);
-    expect(loaded.environment('b').kind).toBe('ready');
-    expect(loaded.environment('lab')).toMatchObject({
-      kind: 'not-yet',
-      problems: [{ path: 'inventory.kind', found: 'gce', message: expect.stringContaining('not yet') }],
+    expect(ready(loaded)).toMatchObject({
+      coverageTarget: 97.5,
+      inventory: {
+        kind: 'gce',
+        projects: ['my-project'],
+        roleLabel: 'type',
+        address: '{internal}',
+        publishedHostKeys: true,
+        instanceCheck: true,
+        credentials: {},
+      },
     });
   });
 
-  it('does not hide what is wrong besides', async () => {
+  it('has what was written, with paths made absolute and places without slashes at their ends', async () => {
+    const text = gce(
+      '',
+      `projects: [my-project, other-project, my-project], zones: [us-east1-b], filter: 'labels.env = "x"',
+    roleLabel: role, address: '{name}.c.{project}.internal', hostKeys: known-hosts, instanceCheck: false,
+    credentials: { keyFile: ../key.json, impersonate: r@p.iam.gserviceaccount.com }`,
+    )
+      .replace(
+        '{ kind: local, path: artifacts/lab }',
+        '{ kind: gcs, bucket: b-1, prefix: a/b, project: my-project, delivery: service-account, fetchFrom: "https://private.example/" }',
+      )
+      .replace(
+        '{ kind: local, path: journal/lab }',
+        '{ kind: gcs, bucket: b-2, credentials: { keyFile: ~/k } }',
+      );
+    const loaded = await loadFiles({ 'environments/lab.yaml': text });
+    const { inventory, artifacts, journal } = ready(loaded);
+    expect(inventory).toEqual({
+      kind: 'gce',
+      projects: ['my-project', 'other-project'],
+      zones: ['us-east1-b'],
+      filter: 'labels.env = "x"',
+      roleLabel: 'role',
+      address: '{name}.c.{project}.internal',
+      publishedHostKeys: false,
+      instanceCheck: false,
+      credentials: { keyFile: `${loaded.dir}/key.json`, impersonate: 'r@p.iam.gserviceaccount.com' },
+    });
+    expect(artifacts).toEqual({
+      kind: 'gcs',
+      bucket: 'b-1',
+      prefix: 'a/b',
+      project: 'my-project',
+      credentials: {},
+      delivery: 'service-account',
+      fetchFrom: 'https://private.example',
+    });
+    expect(journal).toEqual({
+      kind: 'gcs',
+      bucket: 'b-2',
+      prefix: '',
+      credentials: { keyFile: `${loaded.dir}/home/k` },
+    });
+  });
+
+  it('that has mistakes tells them all', async () => {
     const loaded = await loadFiles({
       'environments/lab.yaml': gce('soakk: 1m\n').replace('my-project', 'M'),
     });

@@ -37,15 +37,30 @@ describe('the shipped configuration', () => {
     expect(readdirSync(join(ROOT, 'playbooks'))).toEqual(['canary.yaml', 'rollback.yaml', 'upgrade.yaml']);
   });
 
-  it.each(['gstg', 'gprd'])('says of %s what it waits for, and what to use until then', async (name) => {
-    const found = (await load('/nowhere')).environments.get(name);
-    expect(found).toMatchObject({ kind: 'not-yet', promotesFrom: name === 'gprd' ? 'gstg' : null });
-    expect(found?.kind === 'not-yet' && found.problems.map(({ path, message }) => [path, message])).toEqual([
-      ['inventory.kind', expect.stringMatching(/^not yet: `kind: gce` comes with .* use `kind: static`$/)],
-      ['artifacts.kind', expect.stringMatching(/^not yet: `kind: gcs` comes with .* use `kind: local`$/)],
-      ['journal.kind', expect.stringMatching(/^not yet: `kind: gcs` comes with .* use `kind: local`$/)],
-    ]);
-  });
+  it.each([
+    ['gstg', 'gitlab-staging', null],
+    ['gprd', 'gitlab-production', 'gstg'],
+  ])(
+    'has %s in Google Cloud, with host keys that are published and instance ids that are compared',
+    async (name, project, promotesFrom) => {
+      const found = (await load('/nowhere')).environments.get(name);
+      expect(found).toMatchObject({
+        kind: 'ready',
+        environment: {
+          promotesFrom,
+          coverageTarget: 100,
+          inventory: { kind: 'gce', projects: [project], publishedHostKeys: true, instanceCheck: true },
+          artifacts: {
+            kind: 'gcs',
+            bucket: `gitlab-${name}-security`,
+            prefix: 'uptycs',
+            delivery: 'signed-url',
+          },
+          journal: { kind: 'gcs', bucket: `gitlab-${name}-security`, prefix: 'rollout/journal' },
+        },
+      });
+    },
+  );
 
   it('tells how to start the sandbox, and can be used once it runs', async () => {
     const state = await mkdtemp(join(tmpdir(), 'rollout-state-'));

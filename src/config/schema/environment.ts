@@ -33,15 +33,10 @@ export const environmentSchema = z
     targeting: targetingSchema,
     coverage: z
       .strictObject({
-        target: z
-          .number()
-          .min(0)
-          .max(100)
-          .prefault(100)
-          .meta({
-            description: 'Below this share of covered VMs `rollout coverage` fails.',
-            unit: 'percent',
-          }),
+        target: z.number().min(0).max(100).prefault(100).meta({
+          description: 'Below this share of covered VMs `rollout coverage` fails.',
+          unit: 'percent',
+        }),
       })
       .prefault({})
       .meta({ description: 'What an auditor is promised.' }),

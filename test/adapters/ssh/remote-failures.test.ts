@@ -439,7 +439,9 @@ describe('delivery', () => {
 
   it('a package by URL is refused in words', async () => {
     const server = await fake({ sftp: { files: new Map() } });
-    const source = { kind: 'url' as const, sha256, size: 1, url: async () => 'https://secret.example' };
+    const request = async () =>
+      ({ ok: true, value: { url: 'https://secret.example', authorization: 'in-url' } }) as const;
+    const source = { kind: 'url' as const, sha256, size: 1, request };
     const result = failure(await rig.remote().run(at(server.port), job({ packages: [source] })));
     expect(result.why).toBe('delivery-failed');
     expect(result.message).not.toContain('secret.example');
