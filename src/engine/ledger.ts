@@ -8,6 +8,7 @@
  *     anything else must be decided again.
  */
 import type { Tell } from '../domain/event.ts';
+import { FleetFold, type FleetRecord } from '../domain/fleet-changes.ts';
 import { applyEntry, foldEntries } from '../domain/fold.ts';
 import {
   type Actor,
@@ -49,6 +50,7 @@ const RETRY_MS = 2_000;
 export class Ledger {
   readonly #options: LedgerOptions;
   #state: EnvironmentState = EMPTY_STATE;
+  readonly #fleet = new FleetFold();
   #epoch: number | null = null;
 
   constructor(options: LedgerOptions) {
@@ -57,6 +59,11 @@ export class Ledger {
 
   get state(): EnvironmentState {
     return this.#state;
+  }
+
+  /** What the journal knows of the fleet, as far as it has been read. */
+  get fleet(): FleetRecord {
+    return this.#fleet.record();
   }
 
   /** L3: somebody else has taken over, as far as has been read. */
@@ -74,6 +81,7 @@ export class Ledger {
       return err({ kind: 'corrupt', message });
     }
     this.#state = foldEntries(read.value, this.#state);
+    for (const entry of read.value) this.#fleet.apply(entry);
     return ok(this.#state);
   }
 
@@ -120,6 +128,7 @@ export class Ledger {
       const appended = await journal.append(entry);
       if (appended.ok) {
         this.#state = applyEntry(this.#state, entry);
+        this.#fleet.apply(entry);
         this.#options.tell({ kind: 'recorded', environment: this.#options.environment, at: entry.at, entry });
         return ok(entry);
       }
