@@ -158,7 +158,8 @@ function wrongType(
   context: Context,
 ): Fault {
   const value = valueAt(context.value, path);
-  if (value === undefined) return fault(path, 'this key is missing', allowedBy(described));
+  if (value === undefined)
+    return fault(path, described?.note.missing ?? 'this key is missing', allowedBy(described));
   const detail = { ...foundAt(path, described, context), ...allowedBy(described) };
   if (expected === 'string') return notText(path, value, described, detail);
   if (

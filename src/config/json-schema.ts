@@ -12,7 +12,7 @@ export function playbookJsonSchema(): z.core.JSONSchema.BaseSchema {
 }
 
 /** Notes of ours that are no words of JSON Schema. */
-const OWN_WORDS = ['form', 'allowed', 'secret', 'unit'];
+const OWN_WORDS = ['form', 'allowed', 'secret', 'unit', 'missing'];
 
 /** What is written, not what it becomes: a duration is its text there. */
 function jsonSchema(schema: z.ZodType, title: string): z.core.JSONSchema.BaseSchema {

@@ -19,6 +19,7 @@ import { type Playbook, type Playbooks, resolveEnvironment } from './resolve.ts'
 import type { EnvironmentWritten, HostWritten } from './schema/environment.ts';
 import { whyNoBaseUrl } from './schema/parts.ts';
 import { ACTIONS, type Action } from './schema/playbook.ts';
+import { sharedHostFaults } from './shared-hosts.ts';
 import { readEnvironmentText, readHostsText, readPlaybookText, type Written } from './written.ts';
 import type { YamlFile } from './yaml-file.ts';
 
@@ -75,9 +76,22 @@ export async function loadConfig(places: ConfigPlaces): Promise<LoadedConfig> {
   ]);
   const environments = new Map<string, LoadedEnvironment>();
   for (const file of files.list) environments.set(file.name, await finish(file, playbooks, places));
+  refuseSharedHosts(environments, files.list);
   const invalid = [...environments.values()].flatMap((one) => (one.kind === 'invalid' ? one.problems : []));
   const all = new Set([...files.problems, ...playbooks.problems, ...invalid]);
   return { environments, problems: sortProblems([...all]) };
+}
+
+function refuseSharedHosts(
+  environments: Map<string, LoadedEnvironment>,
+  files: readonly EnvironmentFile[],
+): void {
+  const ready = [...environments.values()].flatMap((one) => (one.kind === 'ready' ? [one.environment] : []));
+  for (const [name, faults] of sharedHostFaults(ready)) {
+    const { file, yaml } = files.find((one) => one.name === name) ?? {};
+    if (file === undefined || yaml === undefined || yaml === null) continue;
+    environments.set(name, { kind: 'invalid', name, file, problems: faults.map((one) => yaml.problem(one)) });
+  }
 }
 
 function whole(file: string, message: string): Problem {

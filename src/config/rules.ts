@@ -8,6 +8,8 @@ import { type Fault, fault } from './problem.ts';
 import { parseBound, parseMoment } from './schema/parts.ts';
 import { STEP_ORDER } from './schema/playbook.ts';
 import { readKey } from './schema-walk.ts';
+import { sshFaults } from './ssh-rules.ts';
+import { has, isMap, listOf, notBoth, oneOf } from './written-shape.ts';
 
 /** All rules inside one environment's file. */
 export function environmentFaults(written: unknown): Fault[] {
@@ -18,7 +20,8 @@ export function environmentFaults(written: unknown): Fault[] {
       ['inventory', 'hosts'],
       readKey(readKey(written, 'ssh'), 'port'),
     ),
-    ...sshFaults(readKey(written, 'ssh')),
+    ...sshFaults(written),
+    ...deliveryFaults(readKey(written, 'artifacts')),
     ...prometheusFaults(readKey(written, 'prometheus')),
     ...strategyFaults(written),
     ...freezeFaults(readKey(written, 'freeze')),
@@ -53,39 +56,6 @@ function strategyFaults(written: unknown): Fault[] {
   ];
 }
 
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function has(value: unknown, key: string): boolean {
-  return readKey(value, key) !== undefined;
-}
-
-function isMap(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Exactly one of two keys. */
-function oneOf(value: unknown, path: string, [first, second]: readonly [string, string]): Fault[] {
-  if (!isMap(value)) return [];
-  if (has(value, first) && has(value, second)) {
-    return [
-      fault([path, second], `either ${first} or ${second}, not both`, {
-        part: 'key',
-        found: `${first} and ${second}`,
-      }),
-    ];
-  }
-  if (has(value, first) || has(value, second)) return [];
-  return [
-    fault([path], `one of ${first} and ${second} is missing`, { part: 'key', allowed: [first, second] }),
-  ];
-}
-
-function notBoth(value: unknown, path: string, [first, second]: readonly [string, string]): Fault[] {
-  return has(value, first) && has(value, second) ? oneOf(value, path, [first, second]) : [];
-}
-
 function inventoryFaults(inventory: unknown): Fault[] {
   return readKey(inventory, 'kind') === 'static' ? oneOf(inventory, 'inventory', ['hosts', 'file']) : [];
 }
@@ -117,16 +87,14 @@ function portOf(value: unknown): number | null {
   return typeof value === 'number' ? value : null;
 }
 
-function sshFaults(ssh: unknown): Fault[] {
-  if (!isMap(ssh)) return [];
-  const faults = notBoth(ssh, 'ssh', ['passphraseEnv', 'passphraseFile']);
-  if (listOf(readKey(ssh, 'identityFiles')).length === 0 && readKey(ssh, 'agent') !== true) {
-    const allowed = ['identityFiles: [~/.ssh/id_ed25519]', 'agent: true'];
-    faults.push(
-      fault(['ssh'], 'there is no way to log in: neither identityFiles nor agent', { part: 'key', allowed }),
-    );
-  }
-  return faults;
+function deliveryFaults(artifacts: unknown): Fault[] {
+  if (readKey(artifacts, 'delivery') !== 'sftp' || !has(artifacts, 'fetchFrom')) return [];
+  return [
+    fault(['artifacts', 'fetchFrom'], 'with `delivery: sftp` no host fetches anything', {
+      part: 'key',
+      allowed: ['delivery: signed-url', 'delivery: service-account'],
+    }),
+  ];
 }
 
 const SECRET_PARAMETER = /token|passw|secret|api.?key|authorization/i;

@@ -175,6 +175,77 @@ describe('names and promotions', () => {
   });
 });
 
+describe('a VM in two environments', () => {
+  const both = (a: string, b: string) => loadFiles({ 'environments/a.yaml': a, 'environments/b.yaml': b });
+  const LIST = environmentText('a').replace('name: web-02', 'name: web-02, role: db');
+  const inCloud = (name: string, settings: string, more = '') =>
+    environmentText(name, more).replace(/inventory:\n(?: .*\n)+/, `inventory: { kind: gce, ${settings} }\n`);
+
+  it('is refused in the later one, by its id', async () => {
+    const b = environmentText('b').replaceAll('id: "b-', 'id: "a-');
+    const loaded = await both(environmentText('a'), b);
+    expect(loaded.problems).toMatchObject([
+      {
+        file: `${loaded.dir}/environments/b.yaml`,
+        line: 2,
+        path: 'inventory',
+        message: 'a has the VM web-01 (id a-1) and 1 more too; a VM belongs to one environment',
+      },
+    ]);
+    expect([loaded.environment('a').kind, loaded.environment('b').kind]).toEqual(['ready', 'invalid']);
+  });
+
+  it('is refused in a list that both name as their file', async () => {
+    const shared = (name: string, more = '') =>
+      environmentText(name, more).replace(/ {2}hosts:\n( {4}-.*\n)+/, '  file: ../hosts.yaml\n');
+    const files = { 'hosts.yaml': HOSTS, 'environments/a.yaml': shared('a') };
+    const loaded = await loadFiles({ ...files, 'environments/b.yaml': shared('b') });
+    expect(loaded.problems).toMatchObject([{ path: 'inventory' }]);
+    const apart = await loadFiles({
+      ...files,
+      'environments/b.yaml': shared('b', 'targeting: { include: \'role == "db"\' }\n'),
+    });
+    expect(apart.problems).toEqual([]);
+  });
+
+  it('is fine where targeting tells them apart, or the agents are different ones', async () => {
+    const web = `${LIST.replace('role: db, ', '')}targeting: { include: 'name == "web-01"' }\n`;
+    const db = environmentText('b', 'targeting: { include: \'name == "web-02"\' }\n');
+    const other = environmentText('b', 'agent: { package: other, service: otherd }\n');
+    for (const b of [db, other])
+      expect((await both(web, b.replaceAll('id: "b-', 'id: "a-'))).problems).toEqual([]);
+  });
+
+  it.each([
+    ['projects: [my-project]', 'projects: [my-project]'],
+    ['projects: [my-project, a-project]', 'projects: [b-project, my-project]'],
+    [
+      'projects: [my-project], zones: [us-east1-b, us-east1-c]',
+      'projects: [my-project], zones: [us-east1-c]',
+    ],
+    ['projects: [my-project]', 'projects: [my-project], zones: [us-east1-c]'],
+  ])('could be one of %s and of %s', async (a, b) => {
+    const loaded = await both(inCloud('a', a), inCloud('b', b));
+    expect(loaded.problems).toMatchObject([
+      { found: 'my-project', message: expect.stringContaining('a has the VMs of this project too') },
+    ]);
+  });
+
+  it.each([
+    ['projects: [my-project]', 'projects: [other-project]'],
+    ['projects: [my-project], zones: [us-east1-b]', 'projects: [my-project], zones: [us-east1-c]'],
+    ['projects: [my-project], filter: "labels.env = a"', 'projects: [my-project], filter: "labels.env = b"'],
+  ])('cannot be in %s and in %s', async (a, b) => {
+    expect((await both(inCloud('a', a), inCloud('b', b))).problems).toEqual([]);
+  });
+
+  it('cannot be in two parts of a project that `include` tells apart', async () => {
+    const part = (name: string) =>
+      inCloud(name, 'projects: [my-project]', `targeting: { include: 'labels.env == "${name}"' }\n`);
+    expect((await both(part('a'), part('b'))).problems).toEqual([]);
+  });
+});
+
 describe('paths', () => {
   it('are relative to the file, to the home, or to the state folder', async () => {
     const text = changed('  agent: true', '  identityFiles: [../id, ~/id, "${state}/id", /abs/./id]');

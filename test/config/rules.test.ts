@@ -121,6 +121,67 @@ describe('ssh and Prometheus', () => {
     );
   });
 
+  const cloud = (text = environmentText()) =>
+    text.replace(/inventory:\n(?: .*\n)+/, 'inventory: { kind: gce, projects: [my-project] }\n');
+
+  it('somebody must log in: a user, or who OS Login says', () => {
+    const nobody = changed('  user: ops\n', '');
+    expect(problemsOf(nobody)).toMatchObject([
+      { path: 'ssh', message: 'nothing says which user to log in as', allowed: ['user: NAME'] },
+    ]);
+    expect(problemsOf(cloud(nobody))).toMatchObject([{ allowed: ['user: NAME', 'osLogin: true'] }]);
+    expect(problemsOf(cloud(changed('user: ops', 'osLogin: false')))).toMatchObject([{ path: 'ssh' }]);
+    expect(problemsOf(cloud(changed('user: ops', 'osLogin: true')))).toEqual([]);
+    expect(problemsOf(cloud(changed('user: ops', 'user: ops\n  osLogin: false')))).toEqual([]);
+  });
+
+  it('OS Login goes with no user of its own, and with Google Cloud alone', () => {
+    expect(problemsOf(cloud(changed('user: ops', 'user: ops\n  osLogin: true')))).toMatchObject([
+      { path: 'ssh.user', message: expect.stringContaining('not both') },
+    ]);
+    expect(problemsOf(changed('user: ops', 'osLogin: true'))).toMatchObject([
+      { path: 'ssh.osLogin', message: expect.stringContaining('`inventory.kind: gce`') },
+    ]);
+  });
+
+  it('there is one way to a host: jump hosts or a program', () => {
+    const iap = '[gcloud, start-iap-tunnel, "{name}", "{port}", "--project={project}", "--zone={zone}"]';
+    expect(problemsOf(cloud(changed('user: ops', `user: ops\n  proxyCommand: ${iap}`)))).toEqual([]);
+    expect(problemsOf(cloud(changed('user: ops', `user: ops\n  proxyCommand: ${iap}\n  jump: []`)))).toEqual(
+      [],
+    );
+    expect(
+      problemsOf(cloud(changed('user: ops', `user: ops\n  proxyCommand: ${iap}\n  jump: [b]`))),
+    ).toMatchObject([{ path: 'ssh.proxyCommand', message: expect.stringContaining('not both') }]);
+    expect(problemsOf(changed('user: ops', `user: ops\n  proxyCommand: ${iap}`))).toMatchObject([
+      { path: 'ssh.proxyCommand[4]', message: expect.stringContaining('have no project') },
+    ]);
+  });
+
+  it.each([
+    ['["{name}", x]', 0, 'written out'],
+    ['["/opt/{zone}/proxy"]', 0, 'written out'],
+    ['["nc {address} 22"]', 0, 'written out'],
+    ['["nc -x proxy"]', 0, 'write a list of words'],
+    ['[nc, "%h", "22"]', 1, 'filled in by ssh'],
+    ['[nc, "{host}"]', 1, 'nothing that is filled in'],
+    ['[nc, "a\\0b"]', 1, 'no control characters'],
+    ['[nc, ""]', 1, 'of the form'],
+    ['[nc, 22]', 1, 'put it in quotes'],
+  ])('the program to connect through is no %s', (words, index, message) => {
+    const problems = problemsOf(changed('user: ops', `user: ops\n  proxyCommand: ${words}`));
+    expect(problems[0]).toMatchObject({
+      path: `ssh.proxyCommand[${index}]`,
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('a program may have a blank in its path', () => {
+    expect(
+      problemsOf(changed('user: ops', 'user: ops\n  proxyCommand: ["/opt/a b/nc", "{address}"]')),
+    ).toEqual([]);
+  });
+
   it('the passphrase of the keys has one source', () => {
     expect(
       problemsOf(changed('  user: ops', '  user: ops\n  passphraseEnv: A\n  passphraseFile: b')),
@@ -130,6 +191,47 @@ describe('ssh and Prometheus', () => {
   it('Prometheus must be somewhere', () => {
     expect(problemsOf(changed('  url: http://127.0.0.1:9090', '  hostLabel: fqdn'))).toMatchObject([
       { path: 'prometheus', message: 'one of url and urlFile is missing' },
+    ]);
+  });
+});
+
+describe('delivery', () => {
+  const gcs = (more: string) =>
+    changed('{ kind: local, path: artifacts/lab }', `{ kind: gcs, bucket: my-bucket${more} }`);
+
+  it.each(['', ', delivery: signed-url', ', delivery: service-account'])(
+    'by hosts that fetch%s may have an address of its own',
+    (delivery) => {
+      expect(problemsOf(gcs(`${delivery}, fetchFrom: "https://private.example"`))).toEqual([]);
+    },
+  );
+
+  it('over SSH has no address to fetch from', () => {
+    expect(problemsOf(gcs(', delivery: sftp'))).toEqual([]);
+    expect(problemsOf(gcs(', delivery: sftp, fetchFrom: "https://private.example"'))).toMatchObject([
+      { path: 'artifacts.fetchFrom', message: 'with `delivery: sftp` no host fetches anything' },
+    ]);
+  });
+});
+
+describe('exemptions', () => {
+  const exempt = (rule: string) => problemsWith(`targeting: { exempt: [{ when: spot, ${rule} }] }\n`);
+
+  it('have a reason and an end', () => {
+    expect(exempt('reason: lab, until: 2027-06-30')).toEqual([]);
+    expect(exempt('reason: lab')).toMatchObject([
+      {
+        line: 14,
+        path: 'targeting.exempt[0].until',
+        message: 'the exemption needs an end date, so that somebody looks at it again: this key is missing',
+        allowed: expect.arrayContaining(['2027-01-31']),
+      },
+    ]);
+    expect(exempt('until: 2027-06-30')).toMatchObject([
+      { path: 'targeting.exempt[0].reason', message: expect.stringContaining('needs a reason') },
+    ]);
+    expect(exempt('reason: lab, until: never')).toMatchObject([
+      { path: 'targeting.exempt[0].until', message: expect.stringContaining('not a date') },
     ]);
   });
 });

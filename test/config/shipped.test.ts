@@ -69,9 +69,12 @@ describe('the shipped configuration', () => {
       expect(before).toMatchObject({ kind: 'not-there' });
       expect(JSON.stringify(before)).toContain('rollout sandbox up');
       await mkdir(join(state, 'sandbox'));
-      const host = { id: '1', name: 'web-1', address: '127.0.0.1', port: 2222, zone: 'z-a', role: 'web' };
+      const host = { name: 'web-1', address: '127.0.0.1', port: 2222, zone: 'z-a', role: 'web' };
       for (const name of ['gstg', 'gprd'])
-        await writeFile(join(state, 'sandbox', `${name}-hosts.yaml`), JSON.stringify([host]));
+        await writeFile(
+          join(state, 'sandbox', `${name}-hosts.yaml`),
+          JSON.stringify([{ id: `1-${name}`, ...host }]),
+        );
       await writeFile(join(state, 'sandbox', 'prometheus-url'), 'http://127.0.0.1:9\n');
       const after = (await load(state)).environments.get('sandbox-gprd');
       expect(after).toMatchObject({ kind: 'ready', environment: { promotesFrom: 'sandbox-gstg' } });

@@ -6,13 +6,13 @@ import { type LoadedConfig, type LoadedEnvironment, loadConfig } from '../../src
 import type { Problem } from '../../src/config/problem.ts';
 import { readEnvironmentText } from '../../src/config/written.ts';
 
-/** Lines as an engineer would write them; `{name}` is the environment's name. */
+/** Lines as an engineer would write them; `{name}` is the environment's name. No two environments have the same VM. */
 const ENVIRONMENT = `environment: {name}
 inventory:
   kind: static
   hosts:
-    - { id: "1", name: web-01, address: 10.0.0.1, zone: us-east1-b, role: web }
-    - { id: "2", name: web-02, address: 10.0.0.2, zone: us-east1-c, role: web }
+    - { id: "{id}1", name: web-01, address: 10.0.0.1, zone: us-east1-b, role: web }
+    - { id: "{id}2", name: web-02, address: 10.0.0.2, zone: us-east1-c, role: web }
 artifacts: { kind: local, path: artifacts/{name} }
 journal: { kind: local, path: journal/{name} }
 ssh:
@@ -23,7 +23,8 @@ prometheus:
 `;
 
 export function environmentText(name = 'lab', more = ''): string {
-  return ENVIRONMENT.replaceAll('{name}', name) + more;
+  const ids = name === 'lab' ? '' : `${name}-`;
+  return ENVIRONMENT.replaceAll('{name}', name).replaceAll('{id}', ids) + more;
 }
 
 /** The same with one piece replaced, which must be there. */

@@ -313,7 +313,10 @@ export const agentSchema = z
   .meta({ description: 'The agent that is changed.' });
 
 const reason = (what: string) =>
-  someText().meta({ description: `Why, for the auditor who asks later about ${what}.` });
+  someText().meta({
+    description: `Why, for the auditor who asks later about ${what}.`,
+    missing: `${what} needs a reason, for the auditor who asks later: this key is missing`,
+  });
 
 export const targetingSchema = z
   .strictObject({
@@ -327,6 +330,8 @@ export const targetingSchema = z
           reason: reason('the exemption'),
           until: moment('end').meta({
             description: 'Last day of the exemption, or its end in time; then it lapses.',
+            missing:
+              'the exemption needs an end date, so that somebody looks at it again: this key is missing',
           }),
         }),
       )

@@ -16,6 +16,8 @@ export interface Note {
   readonly allowed?: readonly string[];
   /** Never repeated in an error: somebody may have put the secret itself there. */
   readonly secret?: boolean;
+  /** What is said when the key is missing, where there is more to say than that. */
+  readonly missing?: string;
 }
 
 /** An issue with what was found and what is meant, as `faultsOf` reads it. */
