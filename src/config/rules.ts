@@ -3,9 +3,10 @@
  * too; what a single key may be is the schema's.
  */
 import { BUILTIN_GATES } from '../domain/builtin-gates.ts';
+import { parseMoment } from '../domain/moment.ts';
 import type { Bound } from '../domain/policy.ts';
 import { type Fault, fault } from './problem.ts';
-import { parseBound, parseMoment } from './schema/parts.ts';
+import { parseBound } from './schema/parts.ts';
 import { STEP_ORDER } from './schema/playbook.ts';
 import { readKey } from './schema-walk.ts';
 import { sshFaults } from './ssh-rules.ts';

@@ -5,12 +5,13 @@
  *     and-part   := unary { "and" unary }
  *     unary      := "not" unary | "(" expression ")" | "true" | "false" | "spot" | "has" "(" key ")" | comparison
  *     comparison := attribute ("==" | "!=" | "=~" | "!~") string | attribute ["not"] "in" "[" string {"," string} "]"
- *                 | string ["not"] "in" "tags"
+ *                 | string ["not"] "in" ("tags" | "licenses") | "created" ("<" | "<=" | ">" | ">=") moment
  *
  * E1  It never throws, whatever the text.  E2  A word that does not exist is an error, never just false.
  */
 import { type ExpressionError, readTokens, type Token } from './expression-tokens.ts';
-import type { VmStatus } from './host.ts';
+import { VM_STATUSES } from './host.ts';
+import { MOMENT_EXAMPLES, parseMoment } from './moment.ts';
 import { nearestWord } from './nearest.ts';
 import { ok, type Result } from './result.ts';
 
@@ -25,7 +26,16 @@ export const TEXT_ATTRIBUTES = [
   'machineType',
   'os',
   'status',
+  'project',
+  'network',
+  'internalAddress',
+  'externalAddress',
 ] as const;
+/** Those that a host may lack; an absent one equals nothing. */
+export const OPTIONAL_ATTRIBUTES = ['project', 'network', 'internalAddress', 'externalAddress'] as const;
+/** Attributes with many texts each. */
+export const LIST_ATTRIBUTES = ['tags', 'licenses'] as const;
+export const TIME_OPERATORS = ['<=', '>=', '<', '>'] as const;
 /** Attributes that are read by key: `labels.team`, `metadata["created-by"]`. */
 export const KEYED_ATTRIBUTES = ['labels', 'metadata'] as const;
 
@@ -47,23 +57,21 @@ export type Expression =
   /** Globs: `*` any text, `?` one character, nothing else is special. */
   | { readonly kind: 'like' | 'unlike'; readonly attribute: Attribute; readonly pattern: string }
   | { readonly kind: 'one-of'; readonly attribute: Attribute; readonly values: readonly string[] }
-  | { readonly kind: 'tagged'; readonly tag: string }
-  | { readonly kind: 'has'; readonly attribute: KeyedAttribute }
+  | { readonly kind: 'contains'; readonly list: (typeof LIST_ATTRIBUTES)[number]; readonly value: string }
+  | { readonly kind: 'has'; readonly attribute: Attribute }
+  /** When the VM was made; never true where that is not known. */
+  | {
+      readonly kind: 'created';
+      readonly operator: (typeof TIME_OPERATORS)[number];
+      /** As written: a date is its first moment, UTC. */
+      readonly moment: string;
+      /** The same, ms since the epoch. */
+      readonly at: number;
+    }
   | { readonly kind: 'spot' };
 
 /** Deepest nesting of parentheses and `not`. */
 const MAX_DEPTH = 100;
-
-const STATUSES: readonly VmStatus[] = [
-  'PROVISIONING',
-  'STAGING',
-  'RUNNING',
-  'STOPPING',
-  'SUSPENDING',
-  'SUSPENDED',
-  'REPAIRING',
-  'TERMINATED',
-];
 
 const OPERATORS = ['==', '!=', '=~', '!~', 'in', 'not in'];
 const STARTS = [
@@ -72,13 +80,27 @@ const STARTS = [
   'metadata.KEY',
   'has(labels.KEY)',
   '"TAG" in tags',
+  '"LICENCE" in licenses',
+  'created < "DATE"',
   'spot',
   'not',
   '(',
   'true',
   'false',
 ];
-const START_WORDS = [...TEXT_ATTRIBUTES, ...KEYED_ATTRIBUTES, 'has', 'tags', 'spot', 'not', 'true', 'false'];
+const START_WORDS = [
+  ...TEXT_ATTRIBUTES,
+  ...KEYED_ATTRIBUTES,
+  ...LIST_ATTRIBUTES,
+  'has',
+  'created',
+  'spot',
+  'not',
+  'true',
+  'false',
+];
+/** An example of what a list may hold. */
+const LIST_ITEMS = { tags: 'TAG', licenses: 'LICENCE' } as const;
 
 /** The checked tree, or the first thing that is wrong. */
 export function parseExpression(text: string): Result<Expression, ExpressionError> {
@@ -87,6 +109,10 @@ export function parseExpression(text: string): Result<Expression, ExpressionErro
 }
 
 type Parsed = Result<Expression, ExpressionError>;
+
+function isOptional(name: string): boolean {
+  return OPTIONAL_ATTRIBUTES.some((optional) => optional === name);
+}
 
 class Parser {
   readonly #tokens: readonly Token[];
@@ -138,14 +164,17 @@ class Parser {
 
   #simple(): Parsed {
     const token = this.#peek();
-    if (token.kind === 'string') return this.#tagged(token.value);
+    if (token.kind === 'string') return this.#contains(token.value);
     if (this.#takeWord('true')) return ok({ kind: 'constant', value: true });
     if (this.#takeWord('false')) return ok({ kind: 'constant', value: false });
     if (this.#takeWord('spot')) return this.#spot();
     if (this.#takeWord('has')) return this.#has();
-    if (token.kind === 'word' && token.text === 'tags') {
-      return this.#wrong('tags are many: ask for one of them', ['"TAG" in tags'], '"TAG" in tags');
+    const list = LIST_ATTRIBUTES.find((name) => token.kind === 'word' && token.text === name);
+    if (list !== undefined) {
+      const example = `"${LIST_ITEMS[list]}" in ${list}`;
+      return this.#wrong(`${list} are many: ask for one of them`, [example], example);
     }
+    if (this.#takeWord('created')) return this.#created();
     const attribute = this.#attribute();
     return attribute.ok ? this.#comparison(attribute.value) : attribute;
   }
@@ -158,14 +187,39 @@ class Parser {
     return ok({ kind: 'spot' });
   }
 
-  #tagged(tag: string): Parsed {
+  #contains(value: string): Parsed {
     this.#at++;
     const negated = this.#takeWord('not');
-    if (!this.#takeWord('in')) return this.#wrong('after a text comes `in tags`', ['in tags', 'not in tags']);
-    if (!this.#takeWord('tags'))
-      return this.#wrong('a text can only be looked for in the tags', ['tags'], 'tags');
-    const tagged: Expression = { kind: 'tagged', tag };
-    return ok(negated ? { kind: 'not', of: tagged } : tagged);
+    const allowed = LIST_ATTRIBUTES.map((name) => `${negated ? 'not in' : 'in'} ${name}`);
+    if (!this.#takeWord('in')) return this.#wrong('after a text comes `in tags` or `in licenses`', allowed);
+    const list = LIST_ATTRIBUTES.find((name) => this.#takeWord(name));
+    if (list === undefined) {
+      const token = this.#peek();
+      const meant = token.kind === 'word' ? nearestWord(token.text, LIST_ATTRIBUTES) : null;
+      return this.#wrong(
+        'a text can only be looked for in the tags or the licences',
+        LIST_ATTRIBUTES,
+        meant ?? 'tags',
+      );
+    }
+    const contains: Expression = { kind: 'contains', list, value };
+    return ok(negated ? { kind: 'not', of: contains } : contains);
+  }
+
+  #created(): Parsed {
+    const operator = TIME_OPERATORS.find((sign) => this.#takeSign(sign));
+    if (operator === undefined) {
+      return this.#wrong('the time of creation is before or after another', TIME_OPERATORS);
+    }
+    const token = this.#peek();
+    if (token.kind !== 'string') {
+      const quoted = MOMENT_EXAMPLES.map((example) => `"${example}"`);
+      return this.#wrong('a date or a time in quotes must stand here', quoted);
+    }
+    const at = parseMoment(token.value, 'start');
+    if (at === null) return this.#wrong('not a date (UTC) nor a time with its zone', MOMENT_EXAMPLES);
+    this.#at++;
+    return ok({ kind: 'created', operator, moment: token.value, at });
   }
 
   #has(): Parsed {
@@ -173,11 +227,12 @@ class Parser {
     const start = this.#at;
     const attribute = this.#attribute();
     if (!attribute.ok) return attribute;
-    if (attribute.value.kind !== 'keyed') {
+    if (attribute.value.kind === 'text' && !isOptional(attribute.value.name)) {
       this.#at = start;
-      return this.#wrong('`has` asks for a label or a metadata key; every host has the others', [
+      return this.#wrong('`has` asks for what a host may lack; every host has this one', [
         'labels.KEY',
         'metadata.KEY',
+        ...OPTIONAL_ATTRIBUTES,
       ]);
     }
     if (!this.#takeSign(')')) return this.#wrong('the parenthesis of `has` is not closed', [')']);
@@ -227,6 +282,9 @@ class Parser {
     const negated = this.#takeWord('not');
     if (this.#takeWord('in')) return this.#oneOf(attribute, negated);
     const token = this.#peek();
+    if (token.kind === 'punctuation' && TIME_OPERATORS.some((sign) => sign === token.text)) {
+      return this.#wrong(`only \`created\` can be compared with ${token.text}`, OPERATORS);
+    }
     const meant = token.kind === 'word' ? nearestWord(token.text, ['in', 'not']) : null;
     return this.#wrong('a comparison must follow the attribute', OPERATORS, meant);
   }
@@ -247,7 +305,7 @@ class Parser {
   /** A text to be equal to; where the attribute knows few words, one of those. */
   #against(attribute: Attribute, make: (value: string) => Expression): Parsed {
     const token = this.#peek();
-    const known: readonly string[] = STATUSES;
+    const known: readonly string[] = VM_STATUSES;
     if (
       attribute.kind === 'text' &&
       attribute.name === 'status' &&

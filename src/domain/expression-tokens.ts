@@ -14,7 +14,21 @@ export interface ExpressionError {
   readonly suggestion?: string;
 }
 
-export type Punctuation = '==' | '!=' | '=~' | '!~' | '(' | ')' | '[' | ']' | ',' | '.';
+export type Punctuation =
+  | '=='
+  | '!='
+  | '=~'
+  | '!~'
+  | '<='
+  | '>='
+  | '<'
+  | '>'
+  | '('
+  | ')'
+  | '['
+  | ']'
+  | ','
+  | '.';
 
 export type Token =
   | { readonly kind: 'word'; readonly text: string; readonly column: number }
@@ -25,17 +39,32 @@ export type Token =
 /** Longest expression that is taken, in characters. */
 export const MAX_EXPRESSION_LENGTH = 16_384;
 
-const PUNCTUATION: readonly Punctuation[] = ['==', '!=', '=~', '!~', '(', ')', '[', ']', ',', '.'];
+const PUNCTUATION: readonly Punctuation[] = [
+  '==',
+  '!=',
+  '=~',
+  '!~',
+  '<=',
+  '>=',
+  '<',
+  '>',
+  '(',
+  ')',
+  '[',
+  ']',
+  ',',
+  '.',
+];
 
 /** Signs of other languages, and the word of this one. */
 const FOREIGN: readonly (readonly [string, string])[] = [
+  ['<>', '!='],
   ['&&', 'and'],
   ['||', 'or'],
   ['&', 'and'],
   ['|', 'or'],
   ['=', '=='],
   ['!', 'not'],
-  ['<>', '!='],
   ['~', '=~'],
   ['“', '"'],
   ['”', '"'],
@@ -70,7 +99,7 @@ export function readTokens(text: string): Result<readonly Token[], ExpressionErr
       continue;
     }
     const sign = PUNCTUATION.find((candidate) => text.startsWith(candidate, at));
-    if (sign === undefined) return err(strangeSign(text, at));
+    if (sign === undefined || text.startsWith('<>', at)) return err(strangeSign(text, at));
     tokens.push({ kind: 'punctuation', text: sign, column });
     at += sign.length;
   }
@@ -122,7 +151,7 @@ function strangeSign(text: string, at: number): ExpressionError {
     column: at + 1,
     message: `\`${found}\` is no sign of this language`,
     found,
-    allowed: ['==', '!=', '=~', '!~', 'in', 'and', 'or', 'not'],
+    allowed: ['==', '!=', '=~', '!~', '<', '>', 'in', 'and', 'or', 'not'],
   };
   return foreign === undefined ? base : { ...base, suggestion: foreign[1] };
 }

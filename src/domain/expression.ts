@@ -1,12 +1,21 @@
 /**
  * The targeting language over a host's attributes: printing and evaluating. Parsing and checking is expression-parse.ts.
- * An absent label or metadata key equals nothing and is like nothing; `!=` and `!~` are therefore true of it.
+ * An absent label, metadata key or attribute equals nothing and is like nothing; `!=` and `!~` are therefore true of it. Of a
+ * host whose creation time is not known no comparison of it is true.
  */
 import type { Attribute, Expression, KeyedAttribute } from './expression-parse.ts';
 import type { Host } from './host.ts';
 import { unreachable } from './result.ts';
 
-export { type Attribute, type Expression, parseExpression, TEXT_ATTRIBUTES } from './expression-parse.ts';
+export {
+  type Attribute,
+  type Expression,
+  LIST_ATTRIBUTES,
+  OPTIONAL_ATTRIBUTES,
+  parseExpression,
+  TEXT_ATTRIBUTES,
+  TIME_OPERATORS,
+} from './expression-parse.ts';
 
 /** Does the expression hold of the host? Never throws for a tree that `parseExpression` gave. */
 export function evaluate(expression: Expression, host: Host): boolean {
@@ -31,12 +40,14 @@ export function evaluate(expression: Expression, host: Host): boolean {
       const value = read(expression.attribute, host);
       return value !== undefined && expression.values.includes(value);
     }
-    case 'tagged':
-      return host.tags.includes(expression.tag);
+    case 'contains':
+      return (host[expression.list] ?? []).includes(expression.value);
     case 'has':
       return read(expression.attribute, host) !== undefined;
     case 'spot':
       return host.spot;
+    case 'created':
+      return host.createdAt !== undefined && isAround(host.createdAt, expression.operator, expression.at);
     default:
       return unreachable(expression);
   }
@@ -64,12 +75,14 @@ export function printExpression(expression: Expression): string {
       return `${printAttribute(expression.attribute)} !~ ${quote(expression.pattern)}`;
     case 'one-of':
       return `${printAttribute(expression.attribute)} in [${expression.values.map(quote).join(', ')}]`;
-    case 'tagged':
-      return `${quote(expression.tag)} in tags`;
+    case 'contains':
+      return `${quote(expression.value)} in ${expression.list}`;
     case 'has':
       return `has(${printAttribute(expression.attribute)})`;
     case 'spot':
       return 'spot';
+    case 'created':
+      return `created ${expression.operator} ${quote(expression.moment)}`;
     default:
       return unreachable(expression);
   }
@@ -94,8 +107,19 @@ function collectFacts(expression: Expression, host: Host, facts: Set<string>): v
     case 'not':
       collectFacts(expression.of, host, facts);
       return;
-    case 'tagged':
-      facts.add(`tags=[${host.tags.join(', ')}]`);
+    case 'contains': {
+      const items = host[expression.list];
+      facts.add(
+        items === undefined ? `${expression.list} absent` : `${expression.list}=[${items.join(', ')}]`,
+      );
+      return;
+    }
+    case 'created':
+      facts.add(
+        host.createdAt === undefined
+          ? 'created absent'
+          : `created=${quote(new Date(host.createdAt).toISOString())}`,
+      );
       return;
     case 'spot':
       facts.add(`spot=${host.spot}`);
@@ -113,6 +137,21 @@ function collectFacts(expression: Expression, host: Host, facts: Set<string>): v
     }
     default:
       unreachable(expression);
+  }
+}
+
+function isAround(time: number, operator: '<' | '<=' | '>' | '>=', at: number): boolean {
+  switch (operator) {
+    case '<':
+      return time < at;
+    case '<=':
+      return time <= at;
+    case '>':
+      return time > at;
+    case '>=':
+      return time >= at;
+    default:
+      return unreachable(operator);
   }
 }
 

@@ -6,16 +6,19 @@
 /** Numeric instance id as a string (GCE ids exceed 2^53). */
 export type HostId = string;
 
-/** Life of the VM itself, in GCE's words. Only RUNNING hosts can be changed. */
-export type VmStatus =
-  | 'PROVISIONING'
-  | 'STAGING'
-  | 'RUNNING'
-  | 'STOPPING'
-  | 'SUSPENDING'
-  | 'SUSPENDED'
-  | 'REPAIRING'
-  | 'TERMINATED';
+/** Life of a VM itself, in GCE's words. Only RUNNING hosts can be changed. */
+export const VM_STATUSES = [
+  'PROVISIONING',
+  'STAGING',
+  'RUNNING',
+  'STOPPING',
+  'SUSPENDING',
+  'SUSPENDED',
+  'REPAIRING',
+  'TERMINATED',
+] as const;
+
+export type VmStatus = (typeof VM_STATUSES)[number];
 
 export interface Host {
   readonly id: HostId;
@@ -51,16 +54,25 @@ export interface Host {
   readonly licenses?: readonly string[];
 }
 
+/** An operator's exemption that matches a host and has come to its end: the host must have the agent again. */
+export interface LapsedExemption {
+  /** Such as `exempt[0]`. */
+  readonly rule: string;
+  readonly reason: string;
+  /** Since when it counts no more, ms since the epoch. */
+  readonly until: number;
+}
+
 /** Why a host is or is not to be changed, with the evidence an auditor can check. */
 export type Eligibility =
-  | { readonly kind: 'eligible' }
+  | { readonly kind: 'eligible'; readonly lapsed?: LapsedExemption }
   /** Need not have the agent. `rule` names the rule (`built-in:gke-node` or `exempt[0]`), `evidence` what matched. */
   | { readonly kind: 'exempt'; readonly rule: string; readonly reason: string; readonly evidence: string }
   /** A person must say; holds a promotion. */
   | { readonly kind: 'undecided'; readonly evidence: string }
   | { readonly kind: 'not-running'; readonly status: VmStatus }
-  /** Cannot carry the package (no dpkg), such as Windows or Container-Optimized OS. */
-  | { readonly kind: 'unsupported'; readonly evidence: string }
+  /** Cannot carry the package (no dpkg), such as Windows or Container-Optimized OS. `rule` as for the exempt. */
+  | { readonly kind: 'unsupported'; readonly rule?: string; readonly evidence: string }
   /** Not of this fleet: the environment's `include` expression does not match it. */
   | { readonly kind: 'excluded'; readonly rule: string };
 

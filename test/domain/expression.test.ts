@@ -5,10 +5,13 @@ import {
   type Expression,
   evaluate,
   explainExpression,
+  LIST_ATTRIBUTES,
+  OPTIONAL_ATTRIBUTES,
   parseExpression,
   printExpression,
   regionOf,
   TEXT_ATTRIBUTES,
+  TIME_OPERATORS,
 } from '../../src/domain/expression.ts';
 import type { Host } from '../../src/domain/host.ts';
 
@@ -25,6 +28,17 @@ const host: Host = {
   tags: ['http', 'ssh'],
   metadata: { 'created-by': 'terraform' },
   spot: false,
+};
+
+/** As the inventory of a cloud tells it. */
+const cloudy: Host = {
+  ...host,
+  project: 'gitlab-production',
+  network: 'default',
+  internalAddress: '10.0.0.1',
+  externalAddress: '34.1.2.3',
+  licenses: ['debian-12-bookworm'],
+  createdAt: Date.UTC(2026, 0, 1),
 };
 
 function holds(text: string, of: Host = host): boolean {
@@ -75,6 +89,45 @@ describe('an expression over a host', () => {
     expect(holds(text)).toBe(expected);
   });
 
+  it.each([
+    ['project == "gitlab-production" and network == "default"', true],
+    ['internalAddress =~ "10.*" and externalAddress in ["34.1.2.3"]', true],
+    ['has(externalAddress) and has(project)', true],
+    ['"debian-12-bookworm" in licenses', true],
+    ['"debian-12-bookworm" not in licenses', false],
+    ['"cos-cloud" in licenses', false],
+    ['created >= "2026-01-01"', true],
+    ['created > "2026-01-01"', false],
+    ['created <= "2026-01-01T00:00:00Z"', true],
+    ['created < "2026-01-01T00:00:00Z"', false],
+    ['created < "2026-01-01T00:30:00+01:00"', false],
+    ['created < "2026-01-02" and created > "2025-12-31"', true],
+  ])('of a cloud: %s is %s', (text, expected) => {
+    expect(holds(text, cloudy)).toBe(expected);
+  });
+
+  it.each([
+    ['project == ""', false],
+    ['project != "x"', true],
+    ['has(externalAddress)', false],
+    ['"debian-12-bookworm" in licenses', false],
+    ['created < "2026-01-01"', false],
+    ['created >= "2026-01-01"', false],
+    ['created > "1970-01-01" or created <= "1970-01-01"', false],
+    ['not created < "2026-01-01"', true],
+  ])('whose inventory does not tell: %s is %s', (text, expected) => {
+    expect(holds(text)).toBe(expected);
+  });
+
+  it('tells what it read of a cloud, and what it could not', () => {
+    const parsed = parseExpression('created < "2026-01-02" and "x" in licenses and has(project)');
+    const told = (of: Host) => parsed.ok && explainExpression(parsed.value, of);
+    expect(told(cloudy)).toBe(
+      'created="2026-01-01T00:00:00.000Z", licenses=[debian-12-bookworm], project="gitlab-production"',
+    );
+    expect(told(host)).toBe('created absent, licenses absent, project absent');
+  });
+
   it('takes the region of a zone, and a zone of another form as its own region', () => {
     expect([regionOf('us-east1-b'), regionOf('rack7'), regionOf('')]).toEqual(['us-east1', 'rack7', '']);
   });
@@ -103,6 +156,10 @@ describe('a wrong expression', () => {
     ['status in ["RUNNING", "running"]', 23, '"running"', '"RUNNING"'],
     ['tags == "http"', 1, 'tags', '"TAG" in tags'],
     ['!spot', 1, '!', 'not'],
+    ['licenses == "x"', 1, 'licenses', '"LICENCE" in licenses'],
+    ['"x" in licences', 8, 'licences', 'licenses'],
+    ['role <> "web"', 6, '<>', '!='],
+    ['projet == "x"', 1, 'projet', 'project'],
   ])('%s: column %i, found %s, meant %s', (text, column, found, suggestion) => {
     expect(wrong(text)).toMatchObject({ column, found, suggestion });
   });
@@ -122,6 +179,15 @@ describe('a wrong expression', () => {
     ['role == "web', 9],
     ['role == "a\\n"', 11],
     ['role == "x" # no', 13],
+    ['created', 8],
+    ['created == "2026-01-01"', 9],
+    ['created in ["2026-01-01"]', 9],
+    ['created < 2026-01-01', 11],
+    ['created < "yesterday"', 11],
+    ['created < "2026-02-30"', 11],
+    ['created < "2026-01-01T00:00:00"', 11],
+    ['has(created)', 5],
+    ['role < "web"', 6],
   ])('%s: column %i', (text, column) => {
     const error = wrong(text);
     expect(error.column).toBe(column);
@@ -164,8 +230,28 @@ const { tree } = fc.letrec<{ tree: Expression }>((tie) => ({
       attribute,
       values: fc.array(text, { minLength: 1, maxLength: 3 }),
     }),
-    fc.record({ kind: fc.constant('tagged' as const), tag: text }),
-    fc.record({ kind: fc.constant('has' as const), attribute: keyed }),
+    fc.record({
+      kind: fc.constant('contains' as const),
+      list: fc.constantFrom(...LIST_ATTRIBUTES),
+      value: text,
+    }),
+    fc.record({
+      kind: fc.constant('has' as const),
+      attribute: fc.oneof(
+        keyed,
+        fc.record({
+          kind: fc.constant('text' as const),
+          name: fc.constantFrom(...OPTIONAL_ATTRIBUTES),
+        }),
+      ),
+    }),
+    fc
+      .tuple(fc.constantFrom(...TIME_OPERATORS), fc.integer({ min: 0, max: 2_000_000_000 }), fc.boolean())
+      .map(([operator, second, isDate]) => {
+        const written = new Date(second * 1000).toISOString();
+        const moment = isDate ? written.slice(0, 10) : written.replace('.000Z', 'Z');
+        return { kind: 'created' as const, operator, moment, at: Date.parse(moment) };
+      }),
     fc.constant({ kind: 'spot' as const }),
     fc.record({ kind: fc.constant('not' as const), of: tie('tree') }),
     fc.record({
@@ -181,7 +267,10 @@ describe('properties of the language', () => {
     fc.assert(
       fc.property(tree, (expression) => {
         expect(parseExpression(printExpression(expression))).toEqual({ ok: true, value: expression });
-        expect(typeof evaluate(expression, host)).toBe('boolean');
+        for (const one of [host, cloudy]) {
+          expect(typeof evaluate(expression, one)).toBe('boolean');
+          expect(typeof explainExpression(expression, one)).toBe('string');
+        }
       }),
       { numRuns: 500 },
     );
@@ -198,6 +287,12 @@ describe('properties of the language', () => {
         ']',
         ',',
         'tags',
+        'licenses',
+        'created',
+        '<',
+        '>=',
+        '"2026-01-01"',
+        'project',
         'and',
         'or',
         'not',

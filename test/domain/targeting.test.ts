@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Targeting } from '../../src/domain/environment.ts';
 import type { Eligibility, Host } from '../../src/domain/host.ts';
-import { classify } from '../../src/domain/targeting.ts';
+import { classify, expiringSoon, lapsedExemptions } from '../../src/domain/targeting.ts';
 
 const NOW = Date.UTC(2026, 10, 21);
 
@@ -101,6 +101,18 @@ describe('strong signals of a managed machine exempt it', () => {
       'metadata created-by=projects/1/zones/us-east1-b/instanceGroupManagers/gke-prod-default-1a2b-grp',
     ],
     [
+      'an Autopilot node by its label',
+      { name: 'gk3-prod-pool-1-abcd', labels: { 'goog-gke-node': '' } },
+      'built-in:gke-autopilot',
+      'label goog-gke-node, name gk3-prod-pool-1-abcd',
+    ],
+    [
+      'an Autopilot node by its group',
+      { metadata: { 'created-by': 'projects/1/zones/us-east1-b/instanceGroupManagers/gk3-prod-pool-1-grp' } },
+      'built-in:gke-autopilot',
+      'metadata created-by=projects/1/zones/us-east1-b/instanceGroupManagers/gk3-prod-pool-1-grp',
+    ],
+    [
       'dataproc',
       { labels: { 'goog-dataproc-cluster-name': 'd' } },
       'built-in:dataproc',
@@ -118,6 +130,12 @@ describe('strong signals of a managed machine exempt it', () => {
       { tags: ['serverless-vpc-access'] },
       'built-in:serverless',
       'tag serverless-vpc-access',
+    ],
+    [
+      'serverless connector by name and tag',
+      { name: 'aet-useast1-conn-ab12', tags: ['vpc-connector-us-east1-conn', 'vpc-connector'] },
+      'built-in:serverless',
+      'tag vpc-connector-us-east1-conn, name aet-useast1-conn-ab12',
     ],
   ])('%s', (_name, change, rule, evidence) => {
     expect(verdict(change)).toMatchObject({ kind: 'exempt', rule, evidence });
@@ -143,6 +161,10 @@ describe('weak signals alone leave it to a person', () => {
     ['metadata gci-update-strategy', { metadata: { 'gci-update-strategy': 'x' } }],
     ['name gke-a', { name: 'gke-a' }],
     ['name gk3-a', { name: 'gk3-a' }],
+    ['metadata dataproc-role', { metadata: { 'dataproc-role': 'Worker' } }],
+    ['tag vpc-connector', { tags: ['vpc-connector'] }],
+    ['name aet-proxy', { name: 'aet-proxy' }],
+    ['name gke-a; looks like a Dataproc node', { name: 'gke-a', metadata: { 'dataproc-cluster-name': 'd' } }],
   ])('%s', (evidence, change) => {
     expect(verdict(change)).toMatchObject({ kind: 'undecided', evidence: expect.stringContaining(evidence) });
   });
@@ -152,8 +174,13 @@ describe('weak signals alone leave it to a person', () => {
     expect(verdict({ name: 'gke-proxy' }, { eligible })).toEqual({ kind: 'eligible' });
   });
 
+  it('also when a label of a disk and a weak signal come together', () => {
+    const change: Partial<Host> = { name: 'gke-a', labels: { 'goog-gke-volume': '' } };
+    expect(verdict(change)).toMatchObject({ kind: 'undecided' });
+  });
+
   it('or a rule says that it need not', () => {
-    const exempt = [{ when: 'name =~ "gke-*"', reason: 'nodes of the old cluster' }];
+    const exempt = [{ when: 'name =~ "gke-*"', reason: 'nodes of the old cluster', until: NOW + 1 }];
     expect(verdict({ name: 'gke-1' }, { exempt })).toEqual({
       kind: 'exempt',
       rule: 'exempt[0]',
@@ -176,14 +203,43 @@ describe('an exemption by an operator', () => {
     });
   });
 
-  it('lapses at its end date', () => {
-    expect(verdict({}, until(NOW))).toEqual({ kind: 'eligible' });
+  it('lapses at its end date, and the host says that it was exempt', () => {
+    expect(verdict({}, until(NOW))).toEqual({
+      kind: 'eligible',
+      lapsed: { rule: 'exempt[0]', reason: 'being retired', until: NOW },
+    });
+  });
+
+  it('that has lapsed leaves a weak signal to a person again, who is told of it', () => {
+    expect(verdict({ name: 'gke-a' }, until(Date.UTC(2026, 5, 1)))).toEqual({
+      kind: 'undecided',
+      evidence:
+        'looks like a GKE node, but only by name gke-a; exempt[0] exempted it until 2026-06-01T00:00Z',
+    });
+  });
+
+  it('that has lapsed says nothing of hosts that it never matched', () => {
+    expect(verdict({ role: 'db' }, until(NOW))).toEqual({ kind: 'eligible' });
+  });
+
+  it('is listed once it has lapsed, and beforehand', () => {
+    const at = (day: number) => ({ when: 'true', reason: `day ${day}`, until: Date.UTC(2026, 10, day) });
+    const targeting: Targeting = { ...everyone, exempt: [at(28), at(20), at(23), at(21)] };
+    expect(lapsedExemptions(targeting, NOW)).toEqual([
+      { rule: 'exempt[1]', ...at(20) },
+      { rule: 'exempt[3]', ...at(21) },
+    ]);
+    expect(expiringSoon(targeting, NOW, 7 * 86_400_000).map(({ rule }) => rule)).toEqual([
+      'exempt[2]',
+      'exempt[0]',
+    ]);
+    expect(expiringSoon(targeting, NOW, 86_400_000)).toEqual([]);
   });
 
   it('keeps the number of its rule when an earlier one has lapsed', () => {
     const exempt = [
       { when: 'true', reason: 'old', until: NOW - 1 },
-      { when: 'true', reason: 'new' },
+      { when: 'true', reason: 'new', until: NOW + 1 },
     ];
     expect(verdict({}, { exempt })).toMatchObject({
       kind: 'exempt',
@@ -193,10 +249,39 @@ describe('an exemption by an operator', () => {
   });
 });
 
+describe('a system without dpkg', () => {
+  it.each<[string, Partial<Host>, string]>([
+    ['cos-cloud', { os: 'unknown', licenses: ['cos-cloud'] }, 'built-in:container-optimized-os'],
+    ['cos-cloud', { os: '', licenses: ['x', 'cos-cloud'] }, 'built-in:container-optimized-os'],
+    ['windows-server-2022-dc', { os: 'unknown', licenses: ['windows-server-2022-dc'] }, 'built-in:windows'],
+    ['cos-113', { os: 'cos-113', licenses: ['cos-cloud'] }, 'built-in:container-optimized-os'],
+  ])('is known by %s', (evidence, change, rule) => {
+    expect(verdict(change)).toEqual({
+      kind: 'unsupported',
+      rule,
+      evidence: expect.stringContaining(evidence),
+    });
+  });
+
+  it('is left to a person where the licences of the disks say something else than the inventory', () => {
+    const change: Partial<Host> = { os: 'debian-12', licenses: ['debian-12-bookworm', 'windows-cloud'] };
+    expect(verdict(change)).toEqual({
+      kind: 'undecided',
+      evidence: 'contradiction: built-in:windows: licence windows-cloud has no dpkg, but os is debian-12',
+    });
+    const eligible = [{ when: '"windows-cloud" in licenses', reason: 'a disk to read from' }];
+    expect(verdict(change, { eligible })).toEqual({ kind: 'eligible' });
+  });
+
+  it('is not every licence', () => {
+    expect(verdict({ licenses: ['debian-12-bookworm', 'cosmos'] })).toEqual({ kind: 'eligible' });
+  });
+});
+
 describe('rules that contradict each other leave it to a person', () => {
   it('exempt against eligible', () => {
     const rules = {
-      exempt: [{ when: 'role == "web"', reason: 'a' }],
+      exempt: [{ when: 'role == "web"', reason: 'a', until: NOW + 1 }],
       eligible: [{ when: 'true', reason: 'b' }],
     };
     expect(verdict({}, rules)).toMatchObject({

@@ -1,5 +1,6 @@
 /** Keys about where hosts, packages and the record are, and how they are reached. */
 import { z } from 'zod';
+import { VM_STATUSES } from '../../domain/host.ts';
 import {
   baseUrl,
   duration,
@@ -12,17 +13,6 @@ import {
   template,
   word,
 } from './parts.ts';
-
-const VM_STATUSES = [
-  'PROVISIONING',
-  'STAGING',
-  'RUNNING',
-  'STOPPING',
-  'SUSPENDING',
-  'SUSPENDED',
-  'REPAIRING',
-  'TERMINATED',
-] as const;
 
 const texts = () => z.record(z.string(), z.string());
 

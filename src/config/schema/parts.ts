@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { DURATION_PATTERN, formatDuration, parseDuration } from '../../domain/duration.ts';
 import { parseExpression } from '../../domain/expression.ts';
+import { MOMENT_EXAMPLES, parseMoment } from '../../domain/moment.ts';
 import { nearestWord } from '../../domain/nearest.ts';
 import type { Bound } from '../../domain/policy.ts';
 import type { FaultDetail } from '../problem.ts';
@@ -147,7 +148,7 @@ export function secretFile() {
 
 /** Date or date and time in ISO form, as ms since the epoch. A bare date is UTC; as an end it means the end of that day. */
 export function moment(edge: 'start' | 'end') {
-  const allowed = ['2027-01-31', '2027-01-31T18:00:00Z', '2027-01-31T18:00:00+02:00'];
+  const allowed = [...MOMENT_EXAMPLES];
   return z
     .string()
     .meta({ form: 'date or time', allowed })
@@ -157,21 +158,6 @@ export function moment(edge: 'start' | 'end') {
       ctx.issues.push(issue(text, 'not a date (UTC) nor a time with its zone', { found: text, allowed }));
       return z.NEVER;
     });
-}
-
-const DAY_MS = 86_400_000;
-
-/** Ms since the epoch; null for anything else. */
-export function parseMoment(text: string, edge: 'start' | 'end'): number | null {
-  const match = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2}))?$/.exec(text);
-  const day = match?.[1];
-  if (day === undefined) return null;
-  const midnight = Date.parse(`${day}T00:00:00Z`);
-  // The engine takes 30 February for 2 March.
-  if (Number.isNaN(midnight) || new Date(midnight).toISOString().slice(0, 10) !== day) return null;
-  if (match?.[2] === undefined) return edge === 'end' ? midnight + DAY_MS : midnight;
-  const at = Date.parse(text);
-  return Number.isNaN(at) ? null : at;
 }
 
 /** Text with `{place}` in it, each one of `places`. */
