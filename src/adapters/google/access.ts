@@ -3,21 +3,39 @@
  * as. Google's library is loaded by the first call, never by a command that only mentions an environment.
  *
  * A1  No key, token or key file's content gets into a message.
+ * A2  Nothing is printed: the library's advice to its programmers is not for whoever runs this.
  */
 import type { AuthClient, GoogleAuth } from 'google-auth-library';
 import type { GoogleCredentials } from '../../domain/cloud.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
+import { explainSignIn, isPassing, type SignInError } from './access-errors.ts';
 import type { GoogleEndpoints } from './endpoints.ts';
+import { readServiceAccountKey, tokenEndpointOf } from './key-file.ts';
+
+export { explainSignIn, type SignInError } from './access-errors.ts';
 
 export interface GoogleAccess {
   readonly credentials: GoogleCredentials;
   readonly endpoints: GoogleEndpoints;
+  /** For a token, all attempts together, ms. Default 20,000. */
+  readonly signInMs?: number;
 }
 
 const SCOPES = ['https://www.googleapis.com/auth/cloud-platform'];
 
+const SIGN_IN_MS = 20_000;
+
 /** How long an impersonated token lives, seconds: longer than any single wave, Google's default maximum. */
 const IMPERSONATED_S = 3600;
+
+/** Where the library asks for a service account's token, whatever the key file's `token_uri` says. */
+const LIBRARYS_TOKEN_ENDPOINT = 'https://oauth2.googleapis.com/token';
+
+/**
+ * Given to the library as the project, so that it does not look for one (`gcloud` is run for that, and a metadata server is asked
+ * for three seconds): every request here names its own.
+ */
+const NO_PROJECT = 'none';
 
 export interface SignedIn {
   /** What both of Google's client libraries take as `auth` or `authClient`. */
@@ -27,44 +45,113 @@ export interface SignedIn {
 
 /** Finds the credentials; the error is a sentence with what mends it. Asks no service yet but a metadata server. */
 export async function signIn(access: GoogleAccess): Promise<Result<SignedIn, string>> {
-  const { GoogleAuth, Impersonated } = await import('google-auth-library');
   const { keyFile, impersonate } = access.credentials;
   try {
-    const found = new GoogleAuth({
-      scopes: SCOPES,
-      ...(keyFile === undefined ? {} : { keyFilename: keyFile }),
+    const source = keyFile === undefined ? await defaultClient() : await keyClient(keyFile);
+    if (!source.ok) return source;
+    askWithin(source.value, access.signInMs ?? SIGN_IN_MS);
+    const client =
+      impersonate === undefined ? source.value : await actingAs(impersonate, source.value, access.endpoints);
+    const { GoogleAuth } = await import('google-auth-library');
+    return ok({
+      auth: new GoogleAuth({ authClient: client, scopes: SCOPES, projectId: NO_PROJECT }),
+      client,
     });
-    const source = await found.getClient();
-    if (impersonate === undefined) return ok({ auth: found, client: source });
-    const { iamCredentials } = access.endpoints;
-    const acting = new Impersonated({
-      sourceClient: source,
-      targetPrincipal: impersonate,
-      targetScopes: SCOPES,
-      lifetime: IMPERSONATED_S,
-      ...(iamCredentials === undefined ? {} : { endpoint: iamCredentials }),
-    });
-    return ok({ auth: new GoogleAuth({ authClient: acting, scopes: SCOPES }), client: acting });
   } catch (cause) {
     return err(explainSignIn(cause, access.credentials));
   }
 }
 
-/** What a failure to get credentials or a token means, and the command that mends it. Takes anything thrown (A1). */
-export function explainSignIn(cause: unknown, { keyFile, impersonate }: GoogleCredentials): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  if (keyFile !== undefined && (code === 'ENOENT' || code === 'EACCES'))
-    return `the key file ${keyFile} cannot be read (${code}); set credentials.keyFile to a file that this user can read`;
-  if (keyFile !== undefined && /JSON|private_key|client_email|type/.test(message))
-    return `${keyFile} is not the key file of a service account; make one with: gcloud iam service-accounts keys create FILE --iam-account=NAME@PROJECT.iam.gserviceaccount.com`;
-  if (/default credentials/i.test(message))
-    return 'there are no Application Default Credentials; run: gcloud auth application-default login (or set credentials.keyFile)';
-  if (/invalid_grant|reauth|invalid_rapt/i.test(message))
-    return keyFile === undefined
-      ? 'the Application Default Credentials have expired or were revoked; run: gcloud auth application-default login'
-      : `Google refuses the key in ${keyFile}: it was deleted or the clock of this machine is wrong; make a new one`;
-  if (impersonate !== undefined && /impersonat|unable to|getAccessToken|403|PERMISSION_DENIED/i.test(message))
-    return `these credentials may not act as ${impersonate}; grant it: gcloud iam service-accounts add-iam-policy-binding ${impersonate} --member=user:YOU --role=roles/iam.serviceAccountTokenCreator`;
-  return `Google's credentials cannot be used: ${message.split('\n', 1)[0]?.slice(0, 300)}`;
+/**
+ * Has a token at hand before a service is asked, so that what is wrong with the credentials is told apart from what the service
+ * says. Costs a request only when there is none that lives for some minutes yet.
+ */
+export async function haveToken(
+  { client }: SignedIn,
+  credentials: GoogleCredentials,
+): Promise<Result<void, SignInError>> {
+  try {
+    const { token } = await client.getAccessToken();
+    if (typeof token === 'string' && token !== '') return ok(undefined);
+    return err({ message: "Google's sign-in answered without a token", retryable: true });
+  } catch (cause) {
+    return err({ message: explainSignIn(cause, credentials), retryable: isPassing(cause) });
+  }
+}
+
+async function defaultClient(): Promise<Result<AuthClient, string>> {
+  const { GoogleAuth, JWT } = await import('google-auth-library');
+  const found = new GoogleAuth({ scopes: SCOPES, projectId: NO_PROJECT });
+  const client = await found.getClient();
+  if (client instanceof JWT) {
+    const tokenUri = tokenEndpointOf(found.jsonContent);
+    if (!tokenUri.ok) return tokenUri;
+    askForTokensAt(client, tokenUri.value);
+  }
+  return ok(client);
+}
+
+async function keyClient(file: string): Promise<Result<AuthClient, string>> {
+  const key = await readServiceAccountKey(file);
+  if (!key.ok) return key;
+  const { JWT } = await import('google-auth-library');
+  const { email, privateKey, keyId, tokenUri } = key.value;
+  const client = new JWT({ email, key: privateKey, scopes: SCOPES, ...(keyId === '' ? {} : { keyId }) });
+  askForTokensAt(client, tokenUri);
+  return ok(client);
+}
+
+function askForTokensAt({ transporter }: AuthClient, endpoint: string): void {
+  if (endpoint === LIBRARYS_TOKEN_ENDPOINT) return;
+  transporter.interceptors.request.add({
+    resolved: (request) => {
+      if (request.url.href === LIBRARYS_TOKEN_ENDPOINT) request.url = new URL(endpoint);
+      return Promise.resolve(request);
+    },
+  });
+}
+
+/**
+ * Sign-in that takes the question and says nothing must not hold up a command for ever: the library itself waits. No attempt begins
+ * with an aborted signal, as the library's own would: that ends the process (node-fetch 3.3.2).
+ */
+function askWithin({ transporter }: AuthClient, ms: number): void {
+  transporter.interceptors.request.add({
+    resolved: (request) => {
+      if (!/\/(token|[^/]*:generateAccessToken|[^/]*:signBlob)$/.test(request.url.pathname))
+        return Promise.resolve(request);
+      const signal = AbortSignal.timeout(ms);
+      let cause: unknown = new Error(`timed out after ${ms} ms`);
+      request.adapter = async (attempt, ask) => {
+        if (signal.aborted) throw cause;
+        try {
+          return await ask({ ...attempt, signal });
+        } catch (why) {
+          cause = why;
+          throw why;
+        }
+      };
+      return Promise.resolve(request);
+    },
+  });
+}
+
+async function actingAs(
+  targetPrincipal: string,
+  sourceClient: AuthClient,
+  { iamCredentials }: GoogleEndpoints,
+): Promise<AuthClient> {
+  const { Impersonated } = await import('google-auth-library');
+  const make = (): AuthClient =>
+    new Impersonated({
+      sourceClient,
+      targetPrincipal,
+      targetScopes: SCOPES,
+      lifetime: IMPERSONATED_S,
+      ...(iamCredentials === undefined ? {} : { endpoint: iamCredentials }),
+    });
+  // A2: what the library does itself for Application Default Credentials; its types do not tell of it.
+  const inside: object = await import('google-auth-library/build/src/util.js');
+  const { suppressAdcWarning } = inside as { suppressAdcWarning?: (make: () => AuthClient) => AuthClient };
+  return suppressAdcWarning === undefined ? make() : suppressAdcWarning(make);
 }

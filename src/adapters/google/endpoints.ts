@@ -40,8 +40,8 @@ export function endpointsFrom(
   return ok(found);
 }
 
-/** E1. */
-function whyUnfit(text: string): string | null {
+/** Why nothing secret may be sent there, or null (E1). */
+export function whyUnfit(text: string): string | null {
   if (!URL.canParse(text)) return 'is not a URL';
   const url = new URL(text);
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')

@@ -19,6 +19,7 @@ export type IdentityMood =
   | 'refuses-impersonation'
   /** Takes the question and says nothing. */
   | 'silent'
+  | 'silent-impersonation'
   /** Closes the connection before it answers. */
   | 'away'
   /** 503 for everything. */
@@ -103,7 +104,7 @@ export async function startIdentity(options: IdentityOptions): Promise<FakeIdent
     fake.requests.push(path);
     const body = await bodyOf(request);
     if (fake.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, fake.delayMs));
-    if (fake.mood === 'silent') return;
+    if (fake.mood === 'silent' || (fake.mood === 'silent-impersonation' && path !== '/token')) return;
     if (fake.mood === 'away') {
       request.socket.destroy();
       return;
