@@ -5,15 +5,15 @@
  * words of a message. CN3  No socket outlives its failure, and no 'error' event goes unheard.
  */
 import { connect, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import ssh2, { type AuthHandlerMiddleware, type Client } from 'ssh2';
+import ssh2, { type Client } from 'ssh2';
 import type { NoAnswerKind } from '../../domain/host-outcome.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Credentials } from './credentials.ts';
-import { type HostKeyVerdict, hostKeyAlgorithms, judgeHostKey } from './host-key.ts';
-import type { KnownHosts } from './known-hosts.ts';
+import { type Expectation, type HostKeyVerdict, hostKeyAlgorithms, judgeHostKey } from './host-key.ts';
+import { createOffers } from './offers.ts';
 import { after } from './timing.ts';
+import type { Way } from './way.ts';
 
 export interface SshTarget {
   /** For messages, such as `web-1 (10.0.0.1:22)`. */
@@ -47,15 +47,16 @@ export interface SshConnection {
 
 export interface ConnectOptions {
   readonly target: SshTarget;
-  readonly known: KnownHosts;
+  /** Which host keys count. */
+  readonly expected: Expectation;
   readonly credentials: Credentials;
   readonly keepaliveMs: number;
   /** For this attempt, ms. */
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
-  /** A channel of a jump host; else a TCP connection is made. */
-  readonly through?: Duplex;
+  /** Absent: a TCP connection is made. */
+  readonly through?: Way;
 }
 
 /** Unanswered keepalives after which a connection is dead. */
@@ -67,11 +68,10 @@ const GOODBYE_MS = 1_000;
 type Phase = 'connecting' | 'exchanging keys' | 'authenticating';
 
 export function openConnection(options: ConnectOptions): Promise<Result<SshConnection, ConnectFailure>> {
-  const { target, credentials, clock, signal } = options;
-  const held = options.known.lookUp(target.names);
+  const { target, credentials, clock, signal, expected, through } = options;
   return new Promise((resolve) => {
     const client = new ssh2.Client();
-    const socket = options.through ?? dial(target);
+    const socket = through?.stream ?? dial(target);
     const lost = Promise.withResolvers<string>();
     const offers = createOffers(target.user, credentials);
     let phase: Phase = 'connecting';
@@ -103,12 +103,13 @@ export function openConnection(options: ConnectOptions): Promise<Result<SshConne
     const stopTimer = after(clock, options.timeoutMs, () =>
       fail(
         'unreachable',
-        `${target.label} was still ${phase} after ${options.timeoutMs} ms`,
+        `${target.label} was still ${phase} after ${options.timeoutMs} ms${through?.said?.() ?? ''}`,
         false,
         phase === 'exchanging keys',
       ),
     );
     const broke = (what: string, code: string | number | undefined, level: string | undefined): void => {
+      const end = through?.ended?.() ?? null;
       if (verdict !== null && verdict.kind !== 'known') {
         fail(verdict.kind, verdict.message);
       } else if (
@@ -116,6 +117,12 @@ export function openConnection(options: ConnectOptions): Promise<Result<SshConne
         (level === 'client-authentication' || typeof code === 'number')
       ) {
         fail('denied', offers.denial(target.label, what));
+      } else if (end !== null) {
+        fail(
+          'unreachable',
+          `${target.label}: ${end.message} while ${phase}`,
+          end.dropped && phase !== 'authenticating',
+        );
       } else {
         const dropped = phase === 'exchanging keys' && level !== 'handshake' && typeof code !== 'number';
         fail('unreachable', `${target.label}: ${what} while ${phase}`, dropped);
@@ -129,7 +136,7 @@ export function openConnection(options: ConnectOptions): Promise<Result<SshConne
       else broke(spoken(error), error.code, error.level);
     });
     const ended = (): void => {
-      if (settled) lost.resolve('the connection was closed');
+      if (settled) lost.resolve(through?.ended?.()?.message ?? 'the connection was closed');
       else broke('the connection was closed', undefined, undefined);
     };
     client.on('end', ended).on('close', ended);
@@ -155,9 +162,9 @@ export function openConnection(options: ConnectOptions): Promise<Result<SshConne
       keepaliveInterval: options.keepaliveMs,
       keepaliveCountMax: KEEPALIVES,
       authHandler: offers.next,
-      algorithms: { serverHostKey: hostKeyAlgorithms(held) },
+      algorithms: { serverHostKey: hostKeyAlgorithms(expected) },
       hostVerifier: (key: Buffer) => {
-        verdict = judgeHostKey(key, held, options.known, target);
+        verdict = judgeHostKey(key, expected, target);
         return verdict.kind === 'known';
       },
     });
@@ -173,52 +180,6 @@ function dial(target: SshTarget): Socket {
     // Node's 250 ms for each of a name's addresses is too short for a far host.
     autoSelectFamilyAttemptTimeout: 2_000,
   });
-}
-
-interface Offers {
-  readonly next: AuthHandlerMiddleware;
-  note(text: string): void;
-  denial(label: string, what: string): string;
-}
-
-/** Offers the credentials one after the other, and remembers what came of it. */
-function createOffers(user: string, credentials: Credentials): Offers {
-  const tried: string[] = [];
-  const notes = [...credentials.notes];
-  const rest = [...credentials.usable];
-  let taken: readonly string[] | null = null;
-  let partial = false;
-  return {
-    next(methodsLeft, partialSuccess, next) {
-      taken = (methodsLeft as readonly string[] | null) ?? taken;
-      partial ||= partialSuccess;
-      const credential = taken !== null && !taken.includes('publickey') ? undefined : rest.shift();
-      if (credential === undefined) {
-        // ssh2 takes false for "no more"; its types do not say so.
-        (next as unknown as (method: false) => void)(false);
-        return;
-      }
-      tried.push(credential.label);
-      next(
-        credential.kind === 'key'
-          ? { type: 'publickey', username: user, key: credential.key }
-          : { type: 'agent', username: user, agent: credential.agent },
-      );
-    },
-    note: (text) => notes.push(text),
-    denial(label, what) {
-      const parts = [
-        partial
-          ? `${label} took a key of user ${user} but asks for a further method`
-          : `${label} denies user ${user}: ${what}`,
-        `Tried: ${tried.join('; ') || 'nothing'}.`,
-        ...(taken === null ? [] : [`The host takes: ${taken.join(', ')}.`]),
-        ...(notes.length === 0 ? [] : [`Not used: ${notes.join('; ')}.`]),
-        `Put one of these keys into ${user}'s authorized_keys there, or set ssh.user and ssh.identityFiles.`,
-      ];
-      return parts.join(' ').replace(/([^.]) Tried:/, '$1. Tried:');
-    },
-  };
 }
 
 const SPOKEN: Readonly<Record<string, string>> = {

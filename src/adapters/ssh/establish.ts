@@ -4,31 +4,35 @@
  * E1  Every retry stays inside the connect time. E2  Only a connection that was dropped before the keys were exchanged is
  * tried again: nothing can have run.
  */
-import type { Duplex } from 'node:stream';
 import type { SshSettings } from '../../domain/connection.ts';
 import { err, type Result } from '../../domain/result.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type ConnectFailure, openConnection, type SshConnection, type SshTarget } from './connection.ts';
 import type { Credentials } from './credentials.ts';
+import type { Expectation } from './host-key.ts';
 import type { KnownHosts } from './known-hosts.ts';
+import type { Way } from './way.ts';
 
 export interface Surroundings {
   readonly settings: SshSettings;
   readonly clock: Clock;
   readonly known: KnownHosts;
   readonly credentials: Credentials;
+  /** Who it is that logs in, where a jump host is given no name. */
+  readonly user: string;
 }
 
-export type OpenStream = (signal: AbortSignal | undefined) => Promise<Result<Duplex, ConnectFailure>>;
+export type OpenWay = (signal: AbortSignal | undefined) => Promise<Result<Way, ConnectFailure>>;
 
 export interface EstablishOptions {
   readonly target: SshTarget;
   readonly around: Surroundings;
+  readonly expected: Expectation;
   /** Most that it may take, ms; the settings' connect time if that is less. */
   readonly withinMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Makes the channel that the connection runs over; absent: TCP. */
-  readonly through?: OpenStream;
+  /** Makes what the connection runs over, anew for each try; absent: TCP. */
+  readonly through?: OpenWay;
   /** Told of every attempt that failed for want of room. */
   readonly onStrained?: () => void;
 }
@@ -63,7 +67,7 @@ async function once(
   const { target, around, signal } = options;
   const shared = {
     target,
-    known: around.known,
+    expected: options.expected,
     credentials: around.credentials,
     keepaliveMs: around.settings.keepaliveMs,
     clock: around.clock,
@@ -71,21 +75,21 @@ async function once(
   };
   if (options.through === undefined) return openConnection({ ...shared, timeoutMs });
   const started = around.clock.now();
-  const stream = await within(options.through(signal), timeoutMs, around.clock, target.label);
-  if (!stream.ok) return stream;
+  const way = await within(options.through(signal), timeoutMs, around.clock, target.label);
+  if (!way.ok) return way;
   const left = Math.max(1, timeoutMs - (around.clock.now() - started));
-  return openConnection({ ...shared, timeoutMs: left, through: stream.value });
+  return openConnection({ ...shared, timeoutMs: left, through: way.value });
 }
 
 async function within(
-  stream: Promise<Result<Duplex, ConnectFailure>>,
+  way: Promise<Result<Way, ConnectFailure>>,
   ms: number,
   clock: Clock,
   label: string,
-): Promise<Result<Duplex, ConnectFailure>> {
+): Promise<Result<Way, ConnectFailure>> {
   const stop = new AbortController();
   const late = clock.sleep(ms, stop.signal).then(
-    (): Result<Duplex, ConnectFailure> =>
+    (): Result<Way, ConnectFailure> =>
       err({
         why: 'unreachable',
         message: `${label}: no way through the jump host within ${ms} ms`,
@@ -93,9 +97,9 @@ async function within(
         strained: true,
       }),
   );
-  const first = await Promise.race([stream, late]);
+  const first = await Promise.race([way, late]);
   // A channel that opens after we gave up is nobody's.
-  if (!first.ok) void stream.then((result) => result.ok && result.value.destroy());
+  if (!first.ok) void way.then((result) => result.ok && result.value.stream.destroy());
   stop.abort();
   return first;
 }

@@ -1,11 +1,32 @@
 /**
  * Judges the key that a host shows, and says how to mend a refusal.
  *
- * HK1  Only a key that a known_hosts file holds for this host is taken. HK2  The types held are asked for first: a host with
- * several keys is not refused because it would rather show another one. There is no option to skip any of this.
+ * HK1  Only a key that is published for this host, or that a known_hosts file holds for it, is taken; where keys are published,
+ * only those. HK2  The types held are asked for first: a host with several keys is not refused because it would rather show
+ * another one. HK3  A key that known_hosts marks @revoked is refused whoever publishes it. There is no option to skip any of this.
  */
 import type { ServerHostKeyAlgorithm } from 'ssh2';
+import type { PublishedKey } from '../../ports/host-keys.ts';
 import { fingerprint, type HostKeys, type KnownHosts, keyType } from './known-hosts.ts';
+
+/** Which keys a host may show, and how that is known. */
+export type Expectation =
+  | {
+      readonly kind: 'known-hosts';
+      readonly held: HostKeys;
+      readonly known: KnownHosts;
+      /** Why no published key counts, with the mend; null where nobody publishes keys. */
+      readonly unpublished: { readonly kind: 'none' | 'unavailable'; readonly said: string } | null;
+    }
+  | {
+      readonly kind: 'published';
+      readonly keys: readonly PublishedKey[];
+      /** Who published them, such as `guest attributes`. */
+      readonly source: string;
+      readonly revoked: HostKeys['revoked'];
+      /** What else a refusal should say; empty: nothing. */
+      readonly note: string;
+    };
 
 export type HostKeyVerdict =
   | { readonly kind: 'known' }
@@ -29,25 +50,49 @@ const ALGORITHMS: Readonly<Record<string, readonly ServerHostKeyAlgorithm[]>> = 
 };
 
 /** Algorithms to offer: those of the keys held first (HK2), then the rest, so that a strange key can be named in the refusal. */
-export function hostKeyAlgorithms(held: HostKeys): ServerHostKeyAlgorithm[] {
-  const types = [...held.keys.map((key) => key.type), ...Object.keys(ALGORITHMS)];
-  return [...new Set(types.flatMap((type) => ALGORITHMS[type] ?? []))];
+export function hostKeyAlgorithms(expected: Expectation): ServerHostKeyAlgorithm[] {
+  const keys = expected.kind === 'published' ? expected.keys : expected.held.keys;
+  const types = [...keys.map((key) => key.type), ...Object.keys(ALGORITHMS)];
+  return [
+    ...new Set(types.flatMap((type) => (Object.hasOwn(ALGORITHMS, type) ? (ALGORITHMS[type] ?? []) : []))),
+  ];
 }
 
-/** Compares the key shown with those held. */
-export function judgeHostKey(shown: Buffer, held: HostKeys, known: KnownHosts, by: ShownBy): HostKeyVerdict {
+/** Compares the key shown with those expected. */
+export function judgeHostKey(shown: Buffer, expected: Expectation, by: ShownBy): HostKeyVerdict {
   const print = `${keyType(shown)} ${fingerprint(shown)}`;
-  const revoked = held.revoked.find((key) => key.blob.equals(shown));
-  if (revoked !== undefined) {
+  const revoked = expected.kind === 'published' ? expected.revoked : expected.held.revoked;
+  const bad = revoked.find((key) => key.blob.equals(shown));
+  if (bad !== undefined) {
     return {
       kind: 'host-key-mismatch',
-      message: `${by.label} shows the host key ${print}, which ${revoked.file}:${revoked.line} marks @revoked. Nothing was run. Do not connect until somebody has explained why the host still has this key.`,
+      message: `${by.label} shows the host key ${print}, which ${bad.file}:${bad.line} marks @revoked. Nothing was run. Do not connect until somebody has explained why the host still has this key.`,
     };
   }
-  if (held.keys.some((key) => key.blob.equals(shown))) return { kind: 'known' };
-  const files = known.files.join(', ') || 'no known_hosts file is configured (ssh.knownHosts)';
+  const keys = expected.kind === 'published' ? expected.keys : expected.held.keys;
+  if (keys.some((key) => shown.equals(key.blob))) return { kind: 'known' };
+  return expected.kind === 'published'
+    ? unlikePublished(print, expected, by)
+    : unlikeKnown(print, expected, by);
+}
+
+type Published = Extract<Expectation, { kind: 'published' }>;
+type FromFiles = Extract<Expectation, { kind: 'known-hosts' }>;
+
+function unlikePublished(print: string, { keys, source, note }: Published, by: ShownBy): HostKeyVerdict {
+  const list = keys.map((key) => `${key.type} ${fingerprint(key.blob)}`).join(', ') || 'none that agrees';
+  const more = note === '' ? '' : ` ${note}`;
+  return {
+    kind: 'host-key-mismatch',
+    message: `${by.label} shows the host key ${print}, but published for it (${source}) is ${list}.${more} Either somebody is in between, or ${by.address} is another host's address now, or its keys were made anew and are not published. Nothing was run. If they were made anew on purpose, have the host publish the new ones.`,
+  };
+}
+
+function unlikeKnown(print: string, { held, known, unpublished }: FromFiles, by: ShownBy): HostKeyVerdict {
+  const published = unpublished === null ? '' : `${unpublished.said}; `;
   const [first] = held.keys;
   if (first === undefined) {
+    const files = known.files.join(', ') || 'no known_hosts file is configured (ssh.knownHosts)';
     const unreadable = known.unreadable.length === 0 ? '' : ` Not readable: ${known.unreadable.join(', ')}.`;
     const authority =
       held.authority === null
@@ -55,15 +100,16 @@ export function judgeHostKey(shown: Buffer, held: HostKeys, known: KnownHosts, b
         : ` ${held.authority.file}:${held.authority.line} trusts an authority for it, but host certificates cannot be checked here: the plain key is needed.`;
     return {
       kind: 'host-key-unknown',
-      message: `no host key of ${by.label} is known (looked in ${files}); it shows ${print}.${unreadable}${authority} Compare that fingerprint with one from a source you trust, then: ssh-keyscan ${portFlag(by.port)}${by.address} >> ${known.files[0] ?? 'KNOWN_HOSTS_FILE'}`,
+      message: `no host key of ${by.label} is known (${published}looked in ${files}); it shows ${print}.${unreadable}${authority} Compare that fingerprint with one from a source you trust, then: ssh-keyscan ${portFlag(by.port)}${by.address} >> ${known.files[0] ?? 'KNOWN_HOSTS_FILE'}`,
     };
   }
   const expected = held.keys
     .map((key) => `${key.type} ${fingerprint(key.blob)} (${key.file}:${key.line})`)
     .join(', ');
+  const aside = unpublished === null ? '' : ` (${unpublished.said})`;
   return {
     kind: 'host-key-mismatch',
-    message: `${by.label} shows the host key ${print}, but known for ${held.name} is ${expected}. Either somebody is in between, or the host was made anew. Nothing was run. If it was made anew: ssh-keygen -f ${first.file} -R '${held.name}', then ssh-keyscan ${portFlag(by.port)}${by.address} >> ${first.file} and compare the fingerprint.`,
+    message: `${by.label} shows the host key ${print}, but known for ${held.name} is ${expected}${aside}. Either somebody is in between, or the host was made anew. Nothing was run. If it was made anew: ssh-keygen -f ${first.file} -R '${held.name}', then ssh-keyscan ${portFlag(by.port)}${by.address} >> ${first.file} and compare the fingerprint.`,
   };
 }
 

@@ -1,19 +1,20 @@
 /**
  * Jump hosts: one connection to each, shared by all hosts behind it, made anew when it died.
  *
- * J1  A jump host's key is checked like any other. J2  A jump connection that breaks costs the hosts on it their connection,
+ * J1  A jump host's key is checked like any other, by known_hosts: it is in no inventory, so that nobody publishes its keys. J2  A jump connection that breaks costs the hosts on it their connection,
  * never the ones after.
  */
-import type { Duplex } from 'node:stream';
 import type { SshSettings } from '../../domain/connection.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import type { ConnectFailure, SshConnection } from './connection.ts';
 import { establish, type Surroundings } from './establish.ts';
+import { fromKnownHosts } from './expected-keys.ts';
 import { lookupName } from './known-hosts.ts';
+import type { Way } from './way.ts';
 
 export interface JumpChain {
   /** A stream to the address from the last jump host. */
-  open(address: string, port: number, around: Surroundings): Promise<Result<Duplex, ConnectFailure>>;
+  open(address: string, port: number, around: Surroundings): Promise<Result<Way, ConnectFailure>>;
   close(): void;
 }
 
@@ -35,15 +36,12 @@ function createJump(hop: Hop, before: JumpChain | null): JumpChain {
 
   const connection = (around: Surroundings): Promise<Result<SshConnection, ConnectFailure>> => {
     if (shared !== null) return shared;
+    const names = [lookupName(hop.host, hop.port)];
+    const user = hop.user === '' ? around.user : hop.user;
     const mine = establish({
-      target: {
-        label,
-        address: hop.host,
-        port: hop.port,
-        user: hop.user,
-        names: [lookupName(hop.host, hop.port)],
-      },
+      target: { label, address: hop.host, port: hop.port, user, names },
       around,
+      expected: fromKnownHosts(around.known, names),
       withinMs: around.settings.connectTimeoutMs,
       ...(before === null ? {} : { through: () => before.open(hop.host, hop.port, around) }),
     });
@@ -59,7 +57,7 @@ function createJump(hop: Hop, before: JumpChain | null): JumpChain {
     async open(address, port, around) {
       const jump = await connection(around);
       if (!jump.ok) return jump;
-      const failed = (message: string): Result<Duplex, ConnectFailure> =>
+      const failed = (message: string): Result<Way, ConnectFailure> =>
         err({
           why: 'unreachable',
           message: `${label} cannot reach ${address}:${port}: ${message}`,
@@ -70,7 +68,7 @@ function createJump(hop: Hop, before: JumpChain | null): JumpChain {
         void jump.value.lost.then((why) => resolve(failed(why)));
         try {
           jump.value.client.forwardOut('127.0.0.1', 0, address, port, (error, channel) => {
-            if (error === undefined) resolve(ok(channel));
+            if (error === undefined) resolve(ok({ stream: channel }));
             else if ((error as Error & { reason?: number }).reason === PROHIBITED) {
               resolve(failed('it forbids forwarding (AllowTcpForwarding, PermitOpen)'));
             } else resolve(failed(error.message));

@@ -10,20 +10,26 @@ import type { SshSettings } from '../../domain/connection.ts';
 import { hostCommandLine } from '../../domain/host-command.ts';
 import { HOST_EXIT } from '../../domain/host-order.ts';
 import type { NoAnswerKind } from '../../domain/host-outcome.ts';
-import type { Result } from '../../domain/result.ts';
+import { err, type Result } from '../../domain/result.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { HostKeySource } from '../../ports/host-keys.ts';
 import type { Remote, RemoteAnswer, RemoteHost, RemoteJob } from '../../ports/remote.ts';
 import type { SecretReader } from '../../ports/secrets.ts';
-import type { SshConnection, SshTarget } from './connection.ts';
+import type { ConnectFailure, SshConnection, SshTarget } from './connection.ts';
 import { type Credentials, loadCredentials } from './credentials.ts';
 import { deliver } from './deliver.ts';
-import { establish, type Surroundings } from './establish.ts';
+import type { OpenWay, Surroundings } from './establish.ts';
 import { execute } from './execute.ts';
+import { createExpectedKeys } from './expected-keys.ts';
 import { createJumpChain } from './jump.ts';
 import { createKnownHostsReader, lookupName } from './known-hosts.ts';
 import type { HostPrograms } from './programs.ts';
+import { createProxies } from './proxy-command.ts';
+import { type ProxyValues, proxyWords } from './proxy-words.ts';
 import { createRamp } from './ramp.ts';
+import { reach } from './reach.ts';
+import { createUserName } from './user-name.ts';
+import type { Way } from './way.ts';
 
 export interface SshRemoteOptions {
   readonly settings: SshSettings;
@@ -43,11 +49,14 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
   const ramp = createRamp(settings.concurrency);
   const jump = createJumpChain(settings.jump);
   const knownHosts = createKnownHostsReader(settings.knownHosts);
+  const proxies = createProxies(clock);
+  const expectedKeys = createExpectedKeys(options.hostKeys ?? null, clock);
+  const userName = createUserName(settings, options.userName, clock);
   const open = new Set<SshConnection>();
   const closing = new AbortController();
   let credentials: Promise<Credentials> | null = null;
 
-  const surroundings = async (): Promise<Surroundings> => {
+  const surroundings = async (user: string): Promise<Surroundings> => {
     credentials ??= loadCredentials({
       identityFiles: settings.identityFiles,
       ...(settings.passphrase === undefined ? {} : { passphrase: settings.passphrase }),
@@ -55,24 +64,41 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
       wantsAgent: settings.agent,
       secrets: options.secrets,
     });
-    return { settings, clock, known: await knownHosts(), credentials: await credentials };
+    return { settings, clock, known: await knownHosts(), credentials: await credentials, user };
+  };
+
+  /** Undefined: straight to the host, over TCP. */
+  const wayTo = (host: RemoteHost, target: SshTarget, around: Surroundings): OpenWay | undefined => {
+    if (jump !== null) return () => jump.open(target.address, target.port, around);
+    if (settings.proxyCommand.length === 0) return undefined;
+    return async () => {
+      const words = proxyWords(settings.proxyCommand, valuesOf(host, target));
+      const way: Result<Way, string> = words.ok ? proxies.start(words.value) : words;
+      return way.ok ? way : err(noWay(`${target.label}: ${way.error}`));
+    };
   };
 
   const attempt = async (host: RemoteHost, job: RemoteJob, signal: AbortSignal): Promise<RemoteAnswer> => {
-    const target = targetOf(host, settings);
-    if (signal.aborted) return none('cancelled', `${target.label}: cancelled before it began`);
+    const where = targetOf(host, settings);
+    if (signal.aborted) return none('cancelled', `${where.label}: cancelled before it began`);
     const until = clock.now() + job.timeoutMs;
     const programText = await options.programs.text(job.order.program);
-    const around = await surroundings();
+    const user = await userName();
+    if (!user.ok) return none('denied', `${where.label}: ${user.error}`);
+    const target = { ...where, user: user.value };
+    const around = await surroundings(user.value);
     if (around.credentials.usable.length === 0)
       return none('denied', nothingToOffer(target, around.credentials));
-    const connected = await establish({
+    const through = wayTo(host, target, around);
+    const connected = await reach({
+      host,
       target,
       around,
-      withinMs: job.timeoutMs,
+      expectedKeys,
+      withinMs: Math.max(1, until - clock.now()),
       signal,
       onStrained: ramp.strained,
-      ...(jump === null ? {} : { through: () => jump.open(target.address, target.port, around) }),
+      ...(through === undefined ? {} : { through }),
     });
     if (!connected.ok) {
       if (connected.error.why !== 'unreachable') ramp.reached();
@@ -134,22 +160,30 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
       const ends = [...open].map((connection) => connection.lost);
       for (const connection of open) connection.close();
       jump?.close();
-      await Promise.all(ends);
+      await Promise.all([...ends, proxies.close()]);
     },
   };
 }
 
 /** Names in the order of trust: gcloud's alias by instance id, which is never reused; the host's name; its address. */
-function targetOf(host: RemoteHost, settings: SshSettings): SshTarget {
+function targetOf(host: RemoteHost, settings: SshSettings): Omit<SshTarget, 'user'> {
   const port = host.port ?? settings.port;
   const names = [`compute.${host.id}`, lookupName(host.name, port), lookupName(host.address, port)];
   return {
     label: `${host.name} (${host.address}:${port})`,
     address: host.address,
     port,
-    user: settings.user,
     names: [...new Set(names)],
   };
+}
+
+function valuesOf(host: RemoteHost, { address, port, user }: SshTarget): ProxyValues {
+  const { name, id, zone, project } = host;
+  return { name, id, zone, project, address, port: String(port), user };
+}
+
+function noWay(message: string): ConnectFailure {
+  return { why: 'unreachable', message, dropped: false, strained: false };
 }
 
 function nothingToOffer(target: SshTarget, credentials: Credentials): string {

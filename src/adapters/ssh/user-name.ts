@@ -1,0 +1,40 @@
+/**
+ * Whose account it is on the hosts: the settings' own, or one that is asked for.
+ *
+ * UN1  It is asked for once, whoever waits; a name stays for good. UN2  A failure is told to every host that needed the name, and
+ * not asked about again for a while: ten thousand hosts are no reason for ten thousand questions.
+ */
+import type { SshSettings } from '../../domain/connection.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
+import type { Clock } from '../../ports/clock.ts';
+
+export type AskUserName = () => Promise<Result<string, string>>;
+
+/** How long a failure counts, ms. */
+const AGAIN_MS = 30_000;
+
+export function createUserName(
+  settings: SshSettings,
+  ask: AskUserName | undefined,
+  clock: Clock,
+): AskUserName {
+  if (!settings.osLogin) return async () => ok(settings.user);
+  let asked: { readonly at: number; readonly answer: Promise<Result<string, string>> } | null = null;
+  return async () => {
+    if (ask === undefined)
+      return err('ssh.osLogin needs `inventory.kind: gce`, which knows whose profile it is');
+    const mine = asked ?? { at: clock.now(), answer: askedSafely(ask) };
+    asked = mine;
+    const answer = await mine.answer;
+    if (!answer.ok && asked === mine && clock.now() - mine.at >= AGAIN_MS) asked = null;
+    return answer;
+  };
+}
+
+async function askedSafely(ask: AskUserName): Promise<Result<string, string>> {
+  try {
+    return await ask();
+  } catch (cause) {
+    return err(`the user name could not be asked for: ${(cause as Error).message}`);
+  }
+}
