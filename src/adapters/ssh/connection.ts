@@ -120,7 +120,7 @@ export function openConnection(options: ConnectOptions): Promise<Result<SshConne
       } else if (end !== null) {
         fail(
           'unreachable',
-          `${target.label}: ${end.message} while ${phase}`,
+          `${target.label}: ${end.message} while ${phase}${through?.said?.() ?? ''}`,
           end.dropped && phase !== 'authenticating',
         );
       } else {

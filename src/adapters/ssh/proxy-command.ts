@@ -79,7 +79,7 @@ function follow(child: Program, program: string, clock: Clock): { way: Way; gone
   const finish = (how: WayEnd): void => {
     if (end !== null) return;
     stderr = tail(stderr + decoder.end());
-    end = { ...how, message: how.message + said(stderr) };
+    end = how;
     stream.finish();
     gone.resolve();
   };
@@ -95,8 +95,10 @@ function follow(child: Program, program: string, clock: Clock): { way: Way; gone
   child.stdout.on('end', () => {
     if (exited) return;
     // It has nothing more to say, so that there is no connection any more.
-    silent = true;
-    const spare = after(clock, LINGER_MS, stop);
+    const spare = after(clock, LINGER_MS, () => {
+      silent = true;
+      stop();
+    });
     child.once('exit', spare);
   });
   child.on('exit', (code, name) => {
