@@ -7,6 +7,7 @@
  *      known to have refused.
  * HA3  What cannot be understood is a failure (it may have acted) or unknown, never a success.
  * HA4  Text of a host goes on as plain text of bounded length: it ends in journals and on screens.
+ * HA5  The answer of a machine that is not the one that is meant, or may not be, says nothing about the one that is.
  */
 import type { Sha256 } from './artifact.ts';
 import {
@@ -51,6 +52,7 @@ const FAILED: Partial<Record<HostExitName, FailureKind>> = {
 const ARCHITECTURE = /^[a-z0-9][a-z0-9-]{0,40}$/;
 const PACKAGE_VERSION = /^[A-Za-z0-9.+:~-]{0,200}$/;
 const STEP = /^[a-z-]{1,40}$/;
+const HOLD = /^[A-Za-z0-9 ,._-]{0,100}$/;
 
 /** Longest message taken from a host, characters. */
 const MESSAGE_LIMIT = 1_000;
@@ -88,6 +90,7 @@ export function outcomeOf(order: HostOrder, answer: HostAnswer): HostOutcome {
  */
 export function inspectionOf(order: HostOrder, answer: HostAnswer, previous?: PackageRef): HostOutcome {
   if (!began(answer.steps)) return neverBegan(answer);
+  if (identityTroubleOf(answer) !== null) return outcomeOf(order, answer);
   if (answer.exitCode === HOST_EXIT.busy || stepNamed(answer.steps, 'look')?.busy === true) {
     return {
       kind: 'no-answer',
@@ -104,6 +107,13 @@ export function inspectionOf(order: HostOrder, answer: HostAnswer, previous?: Pa
   return order.program === 'revert'
     ? outcomeOf({ ...order, program: 'upgrade' }, answer)
     : outcomeOf(order, answer);
+}
+
+/** Why an answer is not, or may not be, that of the machine that was meant (HA5); null when nothing speaks for that. */
+export function identityTroubleOf(answer: HostAnswer): string | null {
+  const name = exitNameOf(answer.exitCode);
+  if (name !== 'wrongHost' && name !== 'identityUnknown') return null;
+  return `${BLOCKED[name]}: ${messageOf(answer)}`;
 }
 
 /** The `look` step's fields, checked one by one; the error says which is missing or odd. */
@@ -141,6 +151,7 @@ export function lookOf(steps: readonly HostStep[]): Result<HostLook, string> {
         : null,
     freeKib: count('freeKib'),
     bootId: text('bootId'),
+    hold: step['hold'] === undefined ? '' : named(text('hold'), HOLD),
   };
   for (const [key, value] of Object.entries(look)) {
     if (value === null) return err(`the look step's ${key} is missing or odd: ${excerpt(step[key])}`);

@@ -45,6 +45,7 @@ function parametersOf(order: HostOrder): string[] {
     word('package', order.agent.package),
     word('service', order.agent.service),
     word('executable', order.agent.executable),
+    ...(order.instanceId === undefined ? [] : [word('instance_id', order.instanceId)]),
   ];
   switch (order.program) {
     case 'look':

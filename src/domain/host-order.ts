@@ -127,4 +127,6 @@ export interface HostLook {
   /** KiB free where packages are kept. */
   readonly freeKib: number;
   readonly bootId: string;
+  /** What keeps hands off the agent, such as `dpkg hold and unit masked`; empty when nothing does. */
+  readonly hold: string;
 }

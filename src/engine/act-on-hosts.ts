@@ -22,6 +22,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { PackageSource } from '../ports/remote.ts';
 import type { EngineContext } from './context.ts';
 import type { Ledger, LedgerError } from './ledger.ts';
+import { meantInstance } from './meant-instance.ts';
 
 export interface Action {
   readonly action: HostAction;
@@ -134,7 +135,10 @@ async function actOnHost(
       message: 'no package, or no way back, for its architecture',
     };
   } else {
-    const order = orderFor(rollout, action, { target, previous, fence, environment });
+    const order = {
+      ...orderFor(rollout, action, { target, previous, fence, environment }),
+      ...meantInstance(context.environment, host.id),
+    };
     const answer = await context.remote.run(
       host,
       {

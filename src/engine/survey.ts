@@ -4,13 +4,14 @@
  */
 import { artifactFor, type Release } from '../domain/artifact.ts';
 import type { ClassifiedHost, HostId } from '../domain/host.ts';
-import { lookOf, plainText } from '../domain/host-answer.ts';
+import { identityTroubleOf, lookOf, plainText } from '../domain/host-answer.ts';
 import { HOST_EXIT, type HostLook } from '../domain/host-order.ts';
 import type { SurveyResult } from '../domain/planning.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { classify } from '../domain/targeting.ts';
 import type { RemoteAnswer } from '../ports/remote.ts';
 import { type EngineContext, type Refusal, refuse } from './context.ts';
+import { meantInstance } from './meant-instance.ts';
 
 export interface Fleet {
   readonly hosts: readonly ClassifiedHost[];
@@ -54,7 +55,11 @@ export async function lookAtHosts(
       const answer = await context.remote.run(
         host,
         {
-          order: { program: 'look', agent: context.environment.policy.agent },
+          order: {
+            program: 'look',
+            agent: context.environment.policy.agent,
+            ...meantInstance(context.environment, host.id),
+          },
           packages: [],
           timeoutMs: context.environment.policy.stepTimeouts.lookMs,
           onStep: (step) =>
@@ -81,6 +86,8 @@ function readLook(answer: RemoteAnswer): Omit<LookedAt, 'id'> {
       incapable: null,
     };
   }
+  const other = identityTroubleOf(answer);
+  if (other !== null) return { answer: { kind: 'none', why: oneLine(other) }, incapable: null };
   const said = answer.steps.findLast((step) => !step.ok && typeof step.message === 'string')?.message;
   const incapable =
     answer.exitCode === HOST_EXIT.unsupported

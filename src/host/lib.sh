@@ -10,6 +10,8 @@
 # H4  A package is hashed in a folder that only root can write to, after the copy.
 # H5  A dead SSH connection does not stop a change half-way: HUP and PIPE are ignored, failed writes too.
 # H6  Killed anywhere, run again: every step looks at what is there, none trusts that the one before was run.
+# H7  Where an instance id is given, the machine is asked who it is before anything else is looked at or locked: an address
+#     is used again, an instance id never.
 set -u
 umask 022
 LC_ALL=C
@@ -74,7 +76,7 @@ begin() {
   boot_id=
   [ ! -r "$R/proc/sys/kernel/random/boot_id" ] || read -r boot_id <"$R/proc/sys/kernel/random/boot_id" || :
   emit begin true program "$program" 'protocol#' 1 bootId "$boot_id"
-  package='' service='' executable='' order='' environment='' fence='' prove_ms='' lock_timeout_s='' incoming=''
+  package='' service='' executable='' instance_id='' order='' environment='' fence='' prove_ms='' lock_timeout_s='' incoming=''
   target_sha256='' target_size='' target_version='' target_exe='' target_exe_sha256=''
   previous_sha256='' previous_size='' previous_version='' previous_exe='' previous_exe_sha256=''
   for parameter in "$@"; do
@@ -85,6 +87,7 @@ begin() {
       package) check "$key" "$value" '[!a-z0-9+.-]' && package=$value ;;
       service) check "$key" "$value" '[!A-Za-z0-9:_.@-]' && service=$value ;;
       executable) check_path "$key" "$value" && executable=$value ;;
+      instance_id) check_id "$key" "$value" && instance_id=$value ;;
       order) check "$key" "$value" '[!A-Za-z0-9_.-]' && order=$value ;;
       environment) check "$key" "$value" '[!A-Za-z0-9_.-]' && environment=$value ;;
       fence) check "$key" "$value" '[!0-9]' && fence=$value ;;
@@ -110,6 +113,7 @@ begin() {
   memory=$STATE/orders/$order
   # An install has begun and the restart after it is still due. Gone after a reboot, which is a restart.
   pending=$R/run/rollout/$order.pending
+  [ -z "$instance_id" ] || check_identity
 }
 
 # check KEY VALUE PATTERN: not empty, at most 200 characters, no leading `-` or `.`, no character that PATTERN matches.
@@ -118,6 +122,12 @@ check() {
   case $2 in '' | [.-]* | *$3*) refuse usage 64 "parameter $1 has a value that is not allowed: $2" ;; esac
   [ ${#2} -le 200 ] || refuse usage 64 "parameter $1 is too long"
   case $3 in '[!0-9]') [ ${#2} -le 15 ] || refuse usage 64 "parameter $1 is too large: $2" ;; esac
+}
+
+# Instance ids are numbers of up to 64 bits: text here, since a shell cannot count that far.
+check_id() {
+  case $2 in '' | *[!0-9]*) refuse usage 64 "parameter $1 is not an instance id: $2" ;; esac
+  [ ${#2} -le 20 ] || refuse usage 64 "parameter $1 is not an instance id: $2"
 }
 
 check_digest() {
@@ -141,6 +151,36 @@ require() {
     # shellcheck disable=SC2154
     [ -n "$value" ] || refuse usage 64 "parameter $key is missing"
   done
+}
+
+# ask_metadata SERVER PATH: what the metadata server says, at most 200 bytes of it, without any proxy; fails when it says nothing.
+ask_metadata() {
+  url=http://$1/computeMetadata/v1/$2
+  if command -v curl >/dev/null 2>&1; then
+    said=$(curl -q -s -f --noproxy '*' --connect-timeout 2 --max-time 2 -H 'Metadata-Flavor: Google' "$url" 2>/dev/null | head -c 200)
+  else
+    said=$(http_proxy='' HTTP_PROXY='' wget -q -O - --tries=1 --timeout=2 --header='Metadata-Flavor: Google' "$url" 2>/dev/null | head -c 200)
+  fi
+  [ -n "$said" ]
+}
+
+# H7. The answer is compared and never believed in anything else, so that who gave it need not be proven: only the right id
+# lets the program go on. GCE_METADATA_HOST is what Google's own clients take a stand-in from; sudo does not let it through.
+check_identity() {
+  mend='set inventory.instanceCheck: false where the metadata server is blocked'
+  command -v curl >/dev/null 2>&1 || command -v wget >/dev/null 2>&1 ||
+    refuse identity 67 "this host cannot ask its metadata server who it is: it has neither curl nor wget; install curl, or $mend"
+  told=
+  for server in ${GCE_METADATA_HOST:-metadata.google.internal 169.254.169.254 metadata.google.internal}; do
+    said=
+    ask_metadata "$server" instance/id || continue
+    case $said in *[!0-9]*) said= ;; esac
+    if [ -n "$said" ] && [ ${#said} -le 20 ]; then told=$said && break; fi
+  done
+  [ -n "$told" ] || refuse identity 67 "this host's metadata server does not tell who it is (asked for $instance_id); $mend"
+  [ "$told" = "$instance_id" ] ||
+    refuse identity 68 "this host is instance $told, meant was $instance_id: its address was used again; look at the inventory again"
+  emit identity true instanceId "$told"
 }
 
 need_tools() {
@@ -272,10 +312,13 @@ look() {
     case $name in *[!0-9a-f]*) continue ;; esac
     [ ${#name} -ne 64 ] || kept="$kept${kept:+,}\"$name\""
   done
+  hold=
+  [ "${want:-}" != hold ] || hold='dpkg hold'
+  case $unit_file in masked*) hold="$hold${hold:+ and }unit masked" ;; esac
   emit look true architecture "$(dpkg --print-architecture 2>/dev/null)" packageState "$package_state" \
     packageVersion "$package_version" activeState "$active" subState "$sub" unitFileState "$unit_file" 'mainPid#' "$pid" \
     runningSha256 "$running_sha" installedSha256 "$installed_sha" 'restarts#' "$restarts" 'kept#' "[$kept]" \
-    'freeKib#' "$(free_kib "$PACKAGES")" bootId "$boot_id" "$@"
+    'freeKib#' "$(free_kib "$PACKAGES")" bootId "$boot_id" hold "$hold" "$@"
 }
 
 # calm: waits while the unit is between two states, as in a restart by configuration management; longer than TimeoutStopSec of

@@ -12,7 +12,7 @@ import {
   string,
 } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { inspectionOf, lookOf, outcomeOf } from '../../src/domain/host-answer.ts';
+import { identityTroubleOf, inspectionOf, lookOf, outcomeOf } from '../../src/domain/host-answer.ts';
 import { HOST_EXIT, type HostOrder, type HostStep, type PackageRef } from '../../src/domain/host-order.ts';
 
 function ref(version: string, digit: string): PackageRef {
@@ -113,6 +113,8 @@ describe('outcomeOf', () => {
     expect(meanings).toEqual([
       'crashed', // done, without a proof
       'crashed',
+      'identity-unknown',
+      'wrong-host',
       'unsupported',
       'busy',
       'fenced',
@@ -177,7 +179,45 @@ describe('inspectionOf', () => {
   });
 });
 
+describe('an answer of another machine', () => {
+  const identity = { step: 'identity', ok: false, message: 'this host is instance 2, meant was 1' };
+  const proven = [begin, look(target), proof(target), identity, { step: 'end', ok: false }];
+
+  it.each([
+    [HOST_EXIT.wrongHost, 'wrong-host'],
+    [HOST_EXIT.identityUnknown, 'identity-unknown'],
+  ])('(exit status %i) proves nothing, whatever else it tells', (code, why) => {
+    const untouched = [begin, look(previous), identity];
+    for (const order of orders) {
+      for (const steps of [proven, untouched]) {
+        expect(outcomeOf(order, answer(code, ...steps))).toMatchObject({ kind: 'blocked', why });
+        expect(inspectionOf(order, answer(code, ...steps), previous)).toMatchObject({ kind: 'blocked', why });
+      }
+    }
+    expect(identityTroubleOf(answer(code, ...proven))).toBe(`${why}: ${identity.message}`);
+  });
+
+  it('is told from every other', () => {
+    for (const code of Object.values(HOST_EXIT)) {
+      if (code === HOST_EXIT.wrongHost || code === HOST_EXIT.identityUnknown) continue;
+      expect(identityTroubleOf(answer(code, begin, end))).toBeNull();
+    }
+  });
+});
+
 describe('lookOf', () => {
+  it('takes a hold in plain words, none from a host that does not tell, and nothing else', () => {
+    const holdOf = (hold: unknown) => {
+      const read = lookOf([begin, look(target, hold === undefined ? {} : { hold })]);
+      return read.ok ? read.value.hold : read.error;
+    };
+    expect(holdOf(undefined)).toBe('');
+    expect(holdOf('')).toBe('');
+    expect(holdOf('dpkg hold and unit masked')).toBe('dpkg hold and unit masked');
+    for (const odd of [null, 1, 'x'.repeat(101), 'a\u001b[2Jb', '<b>'])
+      expect(holdOf(odd)).toContain('hold is');
+  });
+
   it('takes a whole look and refuses one with anything missing or odd', () => {
     expect(lookOf([begin, look(target)]).ok).toBe(true);
     for (const key of Object.keys(look(target)).filter((one) => one !== 'step' && one !== 'ok')) {

@@ -43,6 +43,20 @@ describe('the command line of a host order', () => {
     );
   });
 
+  it('whoever asks for an instance id has the host asked for it by every program', () => {
+    const orders: HostOrder[] = [
+      { program: 'look', agent },
+      { program: 'prove', agent, orderId: 'r-1', target, proveMs: 20 },
+      upgrade,
+      { ...upgrade, program: 'revert' },
+    ];
+    for (const order of orders) {
+      const words = orderParameters({ ...order, instanceId: '18446744073709551615' });
+      expect(words.filter((word) => word === 'instance_id=18446744073709551615')).toHaveLength(1);
+      expect(words.filter((word) => !word.startsWith('instance_id='))).toEqual(orderParameters(order));
+    }
+  });
+
   it('upgrade is given both packages, the fence, and the folder of what was delivered', () => {
     expect(orderParameters(upgrade, { incoming: '/home/deploy/.cache/rollout' })).toEqual([
       'package=osquery',
