@@ -173,9 +173,10 @@ check_identity() {
   told=
   for server in ${GCE_METADATA_HOST:-metadata.google.internal 169.254.169.254 metadata.google.internal}; do
     said=
-    ask_metadata "$server" instance/id || continue
+    ask_metadata "$server" instance/id || said=
     case $said in *[!0-9]*) said= ;; esac
     if [ -n "$said" ] && [ ${#said} -le 20 ]; then told=$said && break; fi
+    sleep 0.5
   done
   [ -n "$told" ] || refuse identity 67 "this host's metadata server does not tell who it is (asked for $instance_id); $mend"
   [ "$told" = "$instance_id" ] ||

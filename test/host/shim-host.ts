@@ -88,6 +88,8 @@ export interface RunOptions {
   readonly parameters?: readonly string[];
   /** The only commands of the machine that are found, by name; all by default. */
   readonly only?: readonly string[];
+  /** Further variables that the program finds. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export class ShimHost {
@@ -155,10 +157,13 @@ export class ShimHost {
       ...(options.parameters ?? []),
     ];
     const child = spawn('sh', ['-s', '--', ...words], {
-      env: this.#env(
-        options.killAll ? { ...options.tools, timeout: STAYS_IN_GROUP } : options.tools,
-        options.only,
-      ),
+      env: {
+        ...this.#env(
+          options.killAll ? { ...options.tools, timeout: STAYS_IN_GROUP } : options.tools,
+          options.only,
+        ),
+        ...options.environment,
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });
