@@ -46,6 +46,8 @@ export interface FakeSshServer {
   knownHostsLine(host: string): string;
   /** Commands received so far. */
   readonly commands: string[];
+  /** Who logged in, in order. */
+  readonly users: string[];
   /** Connections now open. */
   readonly connections: number;
   /** TCP connections taken so far. */
@@ -81,12 +83,13 @@ export function answering(lines: readonly string[], code = 0): (command: FakeCom
 export async function startFakeSshServer(options: FakeSshOptions = {}): Promise<FakeSshServer> {
   const hostKeys = options.hostKeys ?? [newHostKey()];
   const commands: string[] = [];
+  const users: string[] = [];
   const sockets = new Set<Socket>();
   let accepted = 0;
   const ssh = new ssh2.Server({ hostKeys: [...hostKeys] });
   ssh.on('connection', (connection, info) => {
     const own = [...sockets].find((socket) => socket.remotePort === info.port);
-    serve(connection, own, options, commands);
+    serve(connection, own, options, { commands, users });
   });
   const server = createServer({ noDelay: true }, (socket) => {
     accepted += 1;
@@ -105,6 +108,7 @@ export async function startFakeSshServer(options: FakeSshOptions = {}): Promise<
     port,
     knownHostsLine: (host) => hostKeys.map((key) => knownHostsLine(host, port, key)).join(''),
     commands,
+    users,
     get connections() {
       return sockets.size;
     },
@@ -138,7 +142,7 @@ function serve(
   connection: Connection,
   socket: Socket | undefined,
   options: FakeSshOptions,
-  commands: string[],
+  { commands, users }: Pick<FakeSshServer, 'commands' | 'users'>,
 ): void {
   const freeze = (): void => {
     socket?.removeAllListeners('data');
@@ -153,6 +157,7 @@ function serve(
     } else if (options.auth === 'ask-for-more' && context.signature !== undefined) {
       context.reject(['keyboard-interactive'], true);
     } else {
+      if (context.signature !== undefined) users.push(context.username);
       context.accept();
     }
   });

@@ -19,14 +19,19 @@ export function createUserName(
   clock: Clock,
 ): AskUserName {
   if (!settings.osLogin) return async () => ok(settings.user);
-  let asked: { readonly at: number; readonly answer: Promise<Result<string, string>> } | null = null;
+  let asked: Promise<Result<string, string>> | null = null;
+  let failedAt: number | null = null;
   return async () => {
     if (ask === undefined)
       return err('ssh.osLogin needs `inventory.kind: gce`, which knows whose profile it is');
-    const mine = asked ?? { at: clock.now(), answer: askedSafely(ask) };
-    asked = mine;
-    const answer = await mine.answer;
-    if (!answer.ok && asked === mine && clock.now() - mine.at >= AGAIN_MS) asked = null;
+    if (failedAt !== null && clock.now() - failedAt >= AGAIN_MS) {
+      asked = null;
+      failedAt = null;
+    }
+    asked ??= askedSafely(ask);
+    const mine = asked;
+    const answer = await mine;
+    if (!answer.ok && asked === mine) failedAt ??= clock.now();
     return answer;
   };
 }
