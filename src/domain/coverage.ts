@@ -19,11 +19,13 @@ export function uncoveredBy(rollout: RolloutState): Uncovered {
   return { planned, leftOut: isCanary ? [] : rollout.leftOut.filter(isUncovered) };
 }
 
-function isUncovered({ why }: LeftOutHost): boolean {
+/** Must have the agent, and this rollout has not brought it to the version. */
+export function isUncovered({ why }: LeftOutHost): boolean {
   switch (why.kind) {
     case 'agent-absent':
     case 'unreachable':
     case 'incapable':
+    case 'born-late':
     // These keep a promotion from starting; a way back goes without them.
     case 'no-artifact':
     case 'no-way-back':

@@ -1,4 +1,5 @@
 /** How a rollout that went forward comes to its end: pin, receipt, and who is not covered. Pure. */
+import { isUncovered } from './coverage.ts';
 import { type Decision, record } from './decision.ts';
 import type { RolloutState, Watch } from './state.ts';
 
@@ -56,7 +57,10 @@ export function notCovered(rollout: RolloutState): string[] {
   for (const [id, host] of rollout.hosts) {
     if (host.state !== 'verified' && host.state !== 'gone') ids.push(id);
   }
-  return ids;
+  if (rollout.kind === 'canary') return ids;
+  // Who was left out of the plan is in it, and was agreed to; who came since is told here.
+  const late = rollout.leftOut.filter((one) => rollout.newcomers.has(one.id) && isUncovered(one));
+  return [...ids, ...late.map(({ id }) => id)];
 }
 
 function digestsOf(rollout: RolloutState): Record<string, string> {

@@ -11,16 +11,20 @@ import { answeredHost, intended } from './fold-host.ts';
 import type { Judgement } from './gate.ts';
 import type { HostId } from './host.ts';
 import type { Entry, RollbackCause } from './journal.ts';
-import type { PlannedHost } from './plan.ts';
+import { withJoined } from './newcomers.ts';
 import {
   EMPTY_STATE,
   type EnvironmentState,
   type HostProgress,
+  isFinished,
   type Phase,
   type Quarantined,
   type RolloutState,
+  untouched,
   type Watch,
 } from './state.ts';
+
+export { isFinished };
 
 function freshWatch(entry: Entry): Watch {
   return { judgedTo: null, observedMs: 0, lastAt: 0, last: null, markSeq: entry.seq };
@@ -32,13 +36,6 @@ export function foldEntries(
 ): EnvironmentState {
   const own: OwnMaps = new WeakSet();
   return entries.reduce((state, entry) => apply(state, entry, own), from);
-}
-
-/** Ended for good: nothing will be done to a host any more unless a person asks. */
-export function isFinished(rollout: RolloutState): boolean {
-  const kind = rollout.phase.kind;
-  if (rollout.rollbackRequested) return false;
-  return kind === 'done' || kind === 'rolled-back' || kind === 'aborted';
 }
 
 export function applyEntry(state: EnvironmentState, entry: Entry): EnvironmentState {
@@ -90,6 +87,8 @@ function startedRollout(state: EnvironmentState, entry: Entry, body: PlannedBody
     policy: body.policy,
     population: body.plan.population,
     waveCount: body.plan.waves.length,
+    plannedWaves: body.plan.waves.length,
+    newcomers: new Set(),
     leftOut: body.plan.leftOut,
     hosts,
     phase: { kind: 'planned' },
@@ -101,24 +100,6 @@ function startedRollout(state: EnvironmentState, entry: Entry, body: PlannedBody
     pinBefore: state.pin,
     approvedAt: 0,
     rollbackRequested: false,
-  };
-}
-
-function untouched(host: PlannedHost, wave: number): HostProgress {
-  return {
-    host,
-    wave,
-    state: 'pending',
-    touched: false,
-    touchedBefore: false,
-    attempts: 0,
-    lastAttemptAt: 0,
-    troubleSince: null,
-    dueAtOnce: false,
-    provenAt: 0,
-    provenSeq: 0,
-    leftStopped: false,
-    outcome: null,
   };
 }
 
@@ -160,6 +141,8 @@ function applyToRollout(
           troubleSince: null,
         })),
       });
+    case 'hosts-joined':
+      return withRollout(withJoined(rollout, body, ownHosts(rollout, own)));
     case 'wave-acted':
       return withRollout({
         phase: { kind: 'soaking', wave: body.wave, since, watch: freshWatch(entry) },
@@ -219,7 +202,6 @@ function applyToRollout(
     case 'lease-taken':
     case 'rollout-planned':
     case 'fleet-seen':
-    case 'hosts-joined':
     case 'quarantine-lifted':
       return state;
     default:
@@ -274,14 +256,18 @@ function changeHosts(
   change: (host: HostProgress) => HostProgress,
   own: OwnMaps,
 ): ReadonlyMap<HostId, HostProgress> {
-  const hosts = own.has(rollout.hosts)
-    ? (rollout.hosts as Map<HostId, HostProgress>)
-    : new Map(rollout.hosts);
-  own.add(hosts);
+  const hosts = ownHosts(rollout, own);
   for (const id of ids) {
     const host = hosts.get(id);
     if (host !== undefined) hosts.set(id, change(host));
   }
+  return hosts;
+}
+
+function ownHosts(rollout: RolloutState, own: OwnMaps): Map<HostId, HostProgress> {
+  if (own.has(rollout.hosts)) return rollout.hosts as Map<HostId, HostProgress>;
+  const hosts = new Map(rollout.hosts);
+  own.add(hosts);
   return hosts;
 }
 

@@ -39,6 +39,8 @@ export type NotPlanned =
   | { readonly kind: 'unreachable'; readonly why: string }
   /** Must have the agent, and says itself that it cannot carry it now: no dpkg, or a systemd that does not answer. */
   | { readonly kind: 'incapable'; readonly evidence: string }
+  /** Came into the fleet when no wave could take it any more: it keeps what it runs, unseen by this rollout. */
+  | { readonly kind: 'born-late' }
   | { readonly kind: 'no-artifact'; readonly architecture: Architecture }
   | { readonly kind: 'no-way-back'; readonly packageVersion: string; readonly architecture: Architecture };
 

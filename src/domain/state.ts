@@ -48,6 +48,25 @@ export interface HostProgress {
   readonly outcome: HostOutcome | null;
 }
 
+/** A host as it is before anything is done to it. */
+export function untouched(host: PlannedHost, wave: number): HostProgress {
+  return {
+    host,
+    wave,
+    state: 'pending',
+    touched: false,
+    touchedBefore: false,
+    attempts: 0,
+    lastAttemptAt: 0,
+    troubleSince: null,
+    dueAtOnce: false,
+    provenAt: 0,
+    provenSeq: 0,
+    leftStopped: false,
+    outcome: null,
+  };
+}
+
 /** What watching has seen so far in a soak or a bake. */
 export interface Watch {
   /** Up to where time has been judged, ms since the epoch; null before the first judgement. */
@@ -84,7 +103,12 @@ export interface RolloutState {
   readonly artifacts: Readonly<Record<Architecture, Artifact>>;
   readonly policy: RolloutPolicy;
   readonly population: Population;
+  /** With a wave that was added for newcomers. */
   readonly waveCount: number;
+  /** As the plan had them. */
+  readonly plannedWaves: number;
+  /** Hosts that were not there when it was planned, in a wave or left out. */
+  readonly newcomers: ReadonlySet<HostId>;
   readonly leftOut: readonly LeftOutHost[];
   readonly hosts: ReadonlyMap<HostId, HostProgress>;
   readonly phase: Phase;
@@ -97,6 +121,12 @@ export interface RolloutState {
   /** When a person approved of going on from the present phase, ms; 0 not yet. */
   readonly approvedAt: number;
   readonly rollbackRequested: boolean;
+}
+
+/** Ended for good: nothing will be done to a host any more unless a person asks. */
+export function isFinished({ phase, rollbackRequested }: RolloutState): boolean {
+  if (rollbackRequested) return false;
+  return phase.kind === 'done' || phase.kind === 'rolled-back' || phase.kind === 'aborted';
 }
 
 export interface Quarantined {

@@ -18,7 +18,7 @@ import type { Quarantined } from '../domain/state.ts';
 import { compareVersions } from '../domain/version.ts';
 import type { EngineContext, Refusal } from './context.ts';
 import { refuse } from './context.ts';
-import { type Fleet, listFleet, lookAtHosts, surveyOf } from './survey.ts';
+import { type Fleet, type LookedAt, listFleet, lookAtHosts, surveyOf } from './survey.ts';
 
 export interface PlanRequest {
   readonly version: string;
@@ -33,6 +33,8 @@ export interface PreparedPlan {
   readonly release: Release;
   readonly plan: Plan;
   readonly fleet: Fleet;
+  /** What looking at the eligible hosts brought. */
+  readonly looked: readonly LookedAt[];
   readonly blockers: readonly Refusal[];
 }
 
@@ -75,7 +77,7 @@ export async function preparePlan(
         ]),
     ...(await storeBlockers(context, release, plan)),
   ];
-  return ok({ release, plan, fleet: fleet.value, blockers });
+  return ok({ release, plan, fleet: fleet.value, looked, blockers });
 }
 
 export function releaseFrom(artifacts: readonly Artifact[], version: string): Release | null {

@@ -7,7 +7,6 @@
 import { changesSince, NOT_LOOKED, seenUnchanged } from '../domain/fleet-changes.ts';
 import type { AgentSeen, SeenHost } from '../domain/fleet-record.ts';
 import type { ClassifiedHost } from '../domain/host.ts';
-import type { HostLook } from '../domain/host-order.ts';
 import type { EngineContext } from './context.ts';
 import type { Ledger } from './ledger.ts';
 import type { Fleet, LookedAt } from './survey.ts';
@@ -84,10 +83,6 @@ export function agentSeen({ answer, incapable }: Pick<LookedAt, 'answer' | 'inca
     packageVersion: look.packageVersion,
     service: look.activeState,
     runningSha256: look.runningSha256,
-    hold: holdOf(look),
+    hold: look.hold,
   };
-}
-
-function holdOf(look: HostLook): string {
-  return look.unitFileState === 'masked' ? 'unit masked' : '';
 }

@@ -5,16 +5,15 @@
  * R2  Told to stop, it begins nothing new, waits for what runs, writes the answers, and gives the lease back.
  */
 import { describeTrouble } from '../domain/attempts.ts';
-import type { Observations } from '../domain/decision.ts';
 import type { Reason } from '../domain/event.ts';
 import { isFinished } from '../domain/fold.ts';
-import type { HostId } from '../domain/host.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { RolloutState } from '../domain/state.ts';
 import type { HeldLease, LeaseHolder } from '../ports/lease.ts';
 import type { EngineContext } from './context.ts';
 import { Ledger, type LedgerError } from './ledger.ts';
 import { tick } from './tick.ts';
+import { FleetWatch } from './watch-fleet.ts';
 
 export type RunEnd =
   | { readonly kind: 'finished'; readonly rollout: RolloutState; readonly reason: Reason }
@@ -42,9 +41,6 @@ export interface RunOptions {
 
 /** How often a waiting run looks for what others wrote, ms. */
 const POLL_MS = 2_000;
-
-/** How often the inventory is listed again while hosts give trouble, ms. */
-const INVENTORY_MS = 60_000;
 
 const LEASE_LOST =
   'the lease was lost: this process was held up for too long, or somebody took it over; nothing new was begun here';
@@ -151,20 +147,25 @@ async function loop(
   options: RunOptions,
   signal: AbortSignal,
 ): Promise<Result<RunEnd, LedgerError>> {
-  const looked: Looked = { at: Number.NEGATIVE_INFINITY, gone: new Set(), present: new Set() };
+  const fleet = new FleetWatch(context, ledger);
   let heldSince: number | null = null;
   let moved = { at: context.clock.now(), to: '' };
   for (;;) {
     const rollout = ledger.state.rollout;
     if (rollout === null) return ok({ kind: 'nothing-to-run' });
     const wasIncomplete = rollout.phase.kind === 'rollback-incomplete';
-    const ticked = await tick(context, ledger, await observe(context, rollout, looked), signal);
+    const observed = await fleet.observe(rollout, signal);
+    if (!observed.ok) return observed;
+    const ticked = await tick(context, ledger, observed.value, signal);
     if (!ticked.ok) return err(ticked.error);
     const now = ledger.state.rollout ?? rollout;
     const result = ticked.value;
     // A foreground rollback has its deadline: past it the caller is told, and `advance` tries again.
     const gaveUp = !wasIncomplete && now.phase.kind === 'rollback-incomplete';
-    if (result.kind === 'finish') return ok({ kind: 'finished', rollout: now, reason: result.reason });
+    if (result.kind === 'finish') {
+      await fleet.conclude();
+      return ok({ kind: 'finished', rollout: now, reason: result.reason });
+    }
     if (result.kind === 'interrupted') return ok({ kind: 'interrupted', rollout: now });
     if (result.kind === 'again') {
       // Not heldSince = null: another attempt in vain at a host that holds everything is no progress.
@@ -226,45 +227,4 @@ function progressOf(rollout: RolloutState): string {
   ).length;
   const watched = 'watch' in phase ? `${phase.watch.judgedTo} ${phase.watch.observedMs}` : '';
   return `${id} ${phase.kind} ${'wave' in phase ? phase.wave : ''} ${calm} ${watched}`;
-}
-
-interface Looked {
-  at: number;
-  gone: ReadonlySet<HostId>;
-  present: ReadonlySet<HostId>;
-}
-
-/** Lists the inventory at the start, and again while a host gives trouble or no metrics, to tell gone from silent. */
-async function observe(context: EngineContext, rollout: RolloutState, looked: Looked): Promise<Observations> {
-  const now = context.clock.now();
-  const frozen =
-    context.environment.freeze.find((window) => window.from <= now && now < window.until) ?? null;
-  const troubled = [...rollout.hosts.values()].some((host) => host.troubleSince !== null);
-  const silent = 'watch' in rollout.phase && rollout.phase.watch.last?.kind === 'inconclusive';
-  // Before every touched host is said to be back: one that was gone may have returned.
-  const hosts = [...rollout.hosts.values()];
-  const concluding =
-    (rollout.phase.kind === 'rolling-back' || rollout.phase.kind === 'rollback-incomplete') &&
-    hosts.some((host) => host.state === 'gone') &&
-    !hosts.some((host) => host.touched);
-  const isOld = now - looked.at >= INVENTORY_MS || now < looked.at;
-  if (
-    looked.at === Number.NEGATIVE_INFINITY ||
-    ((troubled || silent) && isOld) ||
-    (concluding && now !== looked.at)
-  ) {
-    const listed = await context.inventory.list();
-    looked.at = now;
-    if (listed.ok) {
-      const present = new Set(listed.value.hosts.map((host) => host.id));
-      const unknown = new Set(listed.value.unknownZones.map(({ zone }) => zone));
-      // A zone that could not be listed says nothing about its hosts.
-      const gone = [...rollout.hosts.values()].filter(
-        ({ host }) => !present.has(host.id) && !unknown.has(host.zone),
-      );
-      looked.gone = new Set(gone.map(({ host }) => host.id));
-      looked.present = present;
-    }
-  }
-  return { gone: looked.gone, present: looked.present, frozen };
 }

@@ -14,6 +14,7 @@ import type { EngineContext, Refusal } from './context.ts';
 import { refuse } from './context.ts';
 import type { Ledger, LedgerError } from './ledger.ts';
 import { type PreparedPlan, quarantineBlockers } from './prepare-plan.ts';
+import { recordFleet } from './record-fleet.ts';
 import { openLedger } from './run-rollout.ts';
 
 export interface StartRequest {
@@ -162,7 +163,9 @@ export function beginRollout(
       },
       request.reason,
     );
-    return written.ok ? ok('go') : written;
+    if (!written.ok) return written;
+    await recordFleet(context, ledger, prepared.fleet, prepared.looked, { evenUnchanged: true });
+    return ok('go');
   };
 }
 

@@ -56,6 +56,8 @@ export function rollout(hosts: readonly HostProgress[], more: Partial<RolloutSta
     policy: somePolicy,
     population: { environment: 10, byZone: { z1: 10 }, byRole: { web: 10 } },
     waveCount: 2,
+    plannedWaves: 2,
+    newcomers: new Set(),
     leftOut: [],
     hosts: new Map(hosts.map((host) => [host.host.id, host])),
     phase: { kind: 'acting', wave: 0, since: NOW - 120_000 },

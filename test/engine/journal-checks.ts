@@ -61,7 +61,8 @@ class Ledger {
     byZone: Record<string, number>;
     byRole: Record<string, number>;
   };
-  readonly #waves: number;
+  #waves: number;
+  readonly #plannedWaves: number;
   readonly #isCanary: boolean;
   #wave = -1;
   #passed = -1;
@@ -80,27 +81,30 @@ class Ledger {
     if (entry.body.kind !== 'rollout-planned') throw new Error('not a plan');
     const { plan, policy, rolloutKind } = entry.body;
     this.#policy = policy;
-    this.#population = plan.population;
+    this.#population = structuredClone(plan.population);
     this.#waves = plan.waves.length;
+    this.#plannedWaves = plan.waves.length;
     this.#isCanary = rolloutKind === 'canary';
     for (const wave of plan.waves) {
-      for (const host of wave.hosts) {
-        this.#hosts.set(host.id, {
-          host,
-          wave: wave.index,
-          touched: false,
-          touchedBefore: false,
-          out: false,
-          outBefore: false,
-          proven: false,
-          provenSeq: 0,
-          aside: false,
-          leftStopped: false,
-          gone: false,
-          failed: false,
-        });
-      }
+      for (const host of wave.hosts) this.#add(host, wave.index);
     }
+  }
+
+  #add(host: PlannedHost, wave: number): void {
+    this.#hosts.set(host.id, {
+      host,
+      wave,
+      touched: false,
+      touchedBefore: false,
+      out: false,
+      outBefore: false,
+      proven: false,
+      provenSeq: 0,
+      aside: false,
+      leftStopped: false,
+      gone: false,
+      failed: false,
+    });
   }
 
   read(entry: Entry, say: (what: string) => void): void {
@@ -113,6 +117,8 @@ class Ledger {
         this.#wave = body.wave;
         this.#watching = false;
         return;
+      case 'hosts-joined':
+        return this.#joined(body.wave, body.hosts, say);
       case 'hosts-intended':
         return this.#intended(body.action, body.hosts, say);
       case 'hosts-answered':
@@ -216,6 +222,25 @@ class Ledger {
     this.#lastVerdict = null;
     this.#markSeq = seq;
     this.#approved = false;
+  }
+
+  /** Those who come later are proven upon by all before them, and end the rollout's waves at some time. */
+  #joined(wave: number, hosts: readonly PlannedHost[], say: (what: string) => void): void {
+    if (hosts.length === 0) return;
+    if (this.#isCanary) say('newcomers in a canary');
+    if (this.#returning || this.#over) say('newcomers after the rollback or the end');
+    if (wave <= this.#wave) say(`newcomers in wave ${wave}, which has begun`);
+    if (wave === 0 && this.#plannedWaves > 0) say('newcomers among the canaries');
+    if (wave > this.#plannedWaves) say(`newcomers in wave ${wave}: more than one wave was added`);
+    this.#waves = Math.max(this.#waves, wave + 1);
+    for (const host of hosts) {
+      if (this.#hosts.has(host.id)) say(`${host.name} joins twice`);
+      if (host.from.artifact === undefined) say(`${host.name} has no way back (9)`);
+      this.#add(host, wave);
+      this.#population.environment += 1;
+      this.#population.byZone[host.zone] = (this.#population.byZone[host.zone] ?? 0) + 1;
+      this.#population.byRole[host.role] = (this.#population.byRole[host.role] ?? 0) + 1;
+    }
   }
 
   #intended(action: HostAction, ids: readonly string[], say: (what: string) => void): void {

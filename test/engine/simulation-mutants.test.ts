@@ -85,6 +85,37 @@ vi.mock('../../src/domain/attempts.ts', async (original) => {
   };
 });
 
+vi.mock('../../src/domain/unknown-zones.ts', async (original) => {
+  const real = await original<typeof import('../../src/domain/unknown-zones.ts')>();
+  return {
+    ...real,
+    isUnknownPlace: (...input: Parameters<typeof real.isUnknownPlace>) =>
+      mutant.name !== 'an unknown zone is empty' && real.isUnknownPlace(...input),
+  };
+});
+
+vi.mock('../../src/engine/join.ts', async (original) => {
+  const real = await original<typeof import('../../src/engine/join.ts')>();
+  return {
+    ...real,
+    joinNewcomers: async (...input: Parameters<typeof real.joinNewcomers>) =>
+      mutant.name === 'forgets newcomers' ? ({ ok: true, value: [] } as const) : real.joinNewcomers(...input),
+  };
+});
+
+vi.mock('../../src/domain/newcomers.ts', async (original) => {
+  const real = await original<typeof import('../../src/domain/newcomers.ts')>();
+  return {
+    ...real,
+    joinableWave: (rollout: RolloutState): number | null => {
+      if (mutant.name === 'takes newcomers into a wave that has begun' && rollout.phase.kind === 'acting')
+        return rollout.phase.wave;
+      if (mutant.name === 'takes newcomers among the canaries' && rollout.phase.kind === 'planned') return 0;
+      return real.joinableWave(rollout);
+    },
+  };
+});
+
 const MOST_SEEDS = 150;
 
 async function firstCaught(): Promise<string> {
@@ -108,6 +139,10 @@ describe('the simulation notices an engine that', () => {
     ['believes the exit code', /counts as verified and runs something else \(7\)/],
     ['failed hosts do not matter', /an upgrade after .* failed \(3\)/],
     ['retries without a pause', /turns in circles/],
+    ['an unknown zone is empty', /counts as gone and was never away/],
+    ['forgets newcomers', /has come into the fleet and is nowhere/],
+    ['takes newcomers into a wave that has begun', /newcomers in wave .*, which has begun/],
+    ['takes newcomers among the canaries', /newcomers among the canaries/],
   ] as const)('%s', { timeout: 120_000 }, async (name, noticed) => {
     mutant.name = name;
     expect(await firstCaught()).toMatch(noticed);

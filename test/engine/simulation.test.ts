@@ -15,8 +15,12 @@ describe('a random life of a rollout', () => {
       only === undefined ? Array.from({ length: count }, (_, index) => index + 1) : [Number(only)];
     const ends = new Map<string, number>();
     const wrong: Life[] = [];
+    let joined = 0;
+    let late = 0;
     for (const seed of seeds) {
       const life = await simulate(seed);
+      joined += life.joined;
+      late += life.late;
       ends.set(life.end, (ends.get(life.end) ?? 0) + 1);
       if (life.violations.length > 0) wrong.push(life);
       if (only !== undefined) console.log(told(life));
@@ -27,6 +31,8 @@ describe('a random life of a rollout', () => {
       // Else the lives would be too tame to show anything.
       expect(ends.get('done') ?? 0).toBeGreaterThan(seeds.length / 10);
       expect(ends.get('rolled-back') ?? 0).toBeGreaterThan(seeds.length / 10);
+      expect(joined).toBeGreaterThan(seeds.length / 20);
+      expect(late).toBeGreaterThan(seeds.length / 20);
     }
   });
 });

@@ -4,7 +4,10 @@
  *
  * V1  The same seed gives the same life, so that a failure can be looked at again: SIM_SEED=n npx vitest run test/engine/simulation
  */
+
+import type { Host } from '../../src/domain/host.ts';
 import type { HostOutcome } from '../../src/domain/host-outcome.ts';
+import type { EntryBody } from '../../src/domain/journal.ts';
 import type { RolloutPolicy } from '../../src/domain/policy.ts';
 import type { ContactFault } from '../fakes/fleet.ts';
 import type { FleetHost, VersionBehaviour } from '../fakes/fleet-host.ts';
@@ -30,6 +33,9 @@ export interface Life {
   /** What was done to it, in order. */
   readonly trace: readonly string[];
   readonly entries: number;
+  /** How many came into the fleet since the plan and have the version, or were listed as not covered. */
+  readonly joined: number;
+  readonly late: number;
 }
 
 /** Port calls that one process may make before it counts as turning in circles. */
@@ -70,6 +76,10 @@ class Stage {
   readonly #stoppedBefore = new Set<string>();
   readonly #spoilt = new Set<string>();
   readonly #absentAtEnd = new Set<string>();
+  /** Not in the inventory at some time. */
+  readonly #everOut = new Set<string>();
+  /** The agent of those who came into being. */
+  readonly #bornWith = new Map<string, 'old' | 'new' | 'none'>();
   #faultRate = 0;
   #isMended = false;
 
@@ -98,6 +108,8 @@ class Stage {
       violations: [...this.#wrong],
       trace: this.#trace,
       entries: this.#world.journal.entries.length,
+      joined: this.#newcomers((id) => this.#world.rollout().hosts.get(id)?.state === 'verified'),
+      late: this.#newcomers((id) => !this.#world.rollout().hosts.has(id)),
     };
   }
 
@@ -115,6 +127,10 @@ class Stage {
     for (let round = 0; round < rounds && !this.#hasEnded(); round += 1) await this.#round();
     this.#mend();
     return this.life(await this.#toTheEnd());
+  }
+
+  #newcomers(are: (id: string) => boolean): number {
+    return [...(this.#world.state().rollout?.newcomers ?? [])].filter(are).length;
   }
 
   #parts(): { world: World; clock: World['clock']; fleet: World['fleet'] } {
@@ -160,8 +176,9 @@ class Stage {
     world.events.push = (...events) => {
       for (const event of events) {
         if (event.kind === 'host-answered') this.#believes(event.host.id, event.outcome);
+        if (event.kind === 'recorded') this.#knowsItsFleet(event.entry.body);
         if (event.kind === 'recorded' && event.entry.body.kind === 'rolled-back') {
-          for (const id of fleet.vanished) this.#absentAtEnd.add(id);
+          for (const id of [...fleet.vanished, ...fleet.deleted]) this.#absentAtEnd.add(id);
           // Nobody can see the return of a VM that the inventory cannot list.
           for (const [id, host] of world.rollout().hosts)
             if (host.state === 'gone' && this.#isUnlisted(host.host.zone)) this.#absentAtEnd.add(id);
@@ -169,6 +186,26 @@ class Stage {
       }
       return push(...events);
     };
+  }
+
+  /** Nobody who is there counts as gone, and nobody who has come is forgotten. */
+  #knowsItsFleet(body: EntryBody): void {
+    const { world } = this.#parts();
+    if (body.kind === 'hosts-answered') {
+      for (const { id, outcome } of body.hosts)
+        if (outcome.kind === 'gone' && !this.#everOut.has(id))
+          this.say(`h${id} counts as gone and was never away`);
+    }
+    if (body.kind !== 'rollout-done') return;
+    const rollout = world.rollout();
+    if (rollout.kind === 'canary') return;
+    const known = new Set([...rollout.hosts.keys(), ...rollout.leftOut.map(({ id }) => id)]);
+    for (const id of world.listings.get(world.teller) ?? []) {
+      if (!known.has(id)) this.say(`h${id} has come into the fleet and is nowhere`);
+    }
+    for (const { id } of rollout.leftOut.filter((one) => one.why.kind === 'born-late')) {
+      if (!body.notCovered.includes(id)) this.say(`h${id} was born late and is not named`);
+    }
   }
 
   /** 7: what counts as proven is what truly runs there now. */
@@ -290,9 +327,12 @@ class Stage {
     for (let times = random.whole(1, 3); times > 0; times -= 1) {
       const host = random.pick(hosts);
       const { id, name } = host.host;
-      switch (random.whole(0, 13)) {
+      switch (random.whole(0, 17)) {
         case 0:
-          happen(`${name} vanishes`, () => fleet.vanished.add(id));
+          happen(`${name} vanishes`, () => {
+            this.#everOut.add(id);
+            fleet.vanished.add(id);
+          });
           break;
         case 1:
           happen('all return', () => fleet.vanished.clear());
@@ -370,6 +410,21 @@ class Stage {
             host.trouble.lies = true;
           });
           break;
+        case 13:
+        case 14:
+        case 15: {
+          const { zone, role } = host.host;
+          happen('a VM is born', () => this.#bear({ zone, role }));
+          break;
+        }
+        case 16:
+          happen(`${name} is made anew`, () => {
+            if (fleet.deleted.has(id)) return;
+            this.#everOut.add(id);
+            fleet.deleted.add(id);
+            this.#bear({ ...host.host });
+          });
+          break;
         default:
           happen(`packages reach ${name} altered`, () => {
             host.trouble.alteredDelivery = true;
@@ -379,6 +434,28 @@ class Stage {
     return () => {
       for (const end of ends) end();
     };
+  }
+
+  #bear(like: Partial<Host>): void {
+    const { world, clock, fleet } = this.#parts();
+    const random = this.#random;
+    const id = `${fleet.hosts.size + 1}`;
+    const [template] = someHosts(1);
+    if (template === undefined) throw new Error('no template');
+    const agent = random.pick(['old', 'old', 'old', 'new', 'none'] as const);
+    const artifact = agent === 'new' ? world.artifacts.fresh : world.artifacts.old;
+    const installed = { version: artifact.control.version, executable: artifact.executable.sha256 };
+    const host = fleet.add({ ...template, name: `h${id}`, spot: random.chance(0.3), ...like, id }, installed);
+    this.#bornWith.set(id, agent);
+    this.#note(`${host.host.name} is born as ${id}, agent: ${agent}`);
+    if (agent === 'none') {
+      host.stop();
+      Object.assign(host, { packageState: 'absent', packageVersion: '', onDisk: '' });
+    }
+    if (!random.chance(0.4)) return;
+    this.#note(`${host.host.name} boots`);
+    fleet.cutOff.add(id);
+    clock.after(random.whole(5_000, 90_000), () => fleet.cutOff.delete(id));
   }
 
   #mend(): void {
@@ -444,11 +521,12 @@ class Stage {
     const rollout = world.rollout();
     const { old, fresh } = world.artifacts;
     for (const [id, { host, packageState, onDisk, activeState, running }] of fleet.hosts) {
-      const mayBeElsewhere = fleet.vanished.has(id) || this.#absentAtEnd.has(id) || this.#spoilt.has(id);
+      const mayBeElsewhere = this.#absentAtEnd.has(id) || this.#spoilt.has(id);
       if (this.#stoppedBefore.has(id) && !this.#spoilt.has(id) && activeState === 'active')
         this.say(`${host.name} was stopped by an operator and runs (8)`);
-      if (fleet.vanished.has(id) || this.#absentAtEnd.has(id)) continue;
-      if (end === 'rolled-back') {
+      if (fleet.vanished.has(id) || fleet.deleted.has(id) || this.#absentAtEnd.has(id)) continue;
+      const cameWithout = (this.#bornWith.get(id) ?? 'old') !== 'old';
+      if (end === 'rolled-back' && !cameWithout) {
         if (packageState !== 'installed' || onDisk !== old.executable.sha256)
           this.say(`${host.name} was not put back (3)`);
         if (!mayBeElsewhere && !this.#stoppedBefore.has(id) && running !== old.executable.sha256)

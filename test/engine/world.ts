@@ -126,12 +126,17 @@ export interface World {
   /** Times in which nothing was scraped, of all hosts or of those named. */
   readonly gaps: { readonly from: number; readonly until: number; readonly hosts?: readonly string[] }[];
   readonly events: EngineEvent[];
+  /** Process that told the newest event. */
+  teller: number;
+  /** Ids in each process' newest listing; null: it failed. */
+  readonly listings: Map<number, ReadonlySet<string> | null>;
   readonly artifacts: { readonly old: Artifact; readonly fresh: Artifact };
   /** Freeze windows may be added by a test. */
   readonly freeze: { from: number; until: number; reason: string }[];
   process(plan?: KillPlan): Process;
   state(): EnvironmentState;
   rollout(): RolloutState;
+  /** Of every entry but what the fleet looked like. */
   kinds(): string[];
   bodies<K extends EntryBody['kind']>(kind: K): Extract<EntryBody, { kind: K }>[];
   /** version by host name, as the hosts' running executables say; '' where nothing runs. */
@@ -155,14 +160,13 @@ export function makeWorld(options: WorldOptions = {}): World {
     behaviours,
     clock: clock.others,
   });
-  const byName = new Map([...fleet.hosts.values()].map((one) => [one.host.name, one]));
   const gaps: World['gaps'][number][] = [];
   const metrics = memoryMetrics({
     label: 'fqdn',
     read(signal, hostName, at) {
-      const host = byName.get(hostName);
-      if (host === undefined || fleet.vanished.has(host.host.id) || fleet.cutOff.has(host.host.id))
-        return undefined;
+      const host = fleet.named(hostName);
+      if (host === undefined || fleet.cutOff.has(host.host.id)) return undefined;
+      if (fleet.vanished.has(host.host.id) || fleet.deleted.has(host.host.id)) return undefined;
       if (gaps.some((gap) => gap.from <= at && at < gap.until && (gap.hosts?.includes(hostName) ?? true)))
         return undefined;
       // Asked by a clock that is ahead.
@@ -228,6 +232,8 @@ export function makeWorld(options: WorldOptions = {}): World {
     metrics,
     gaps,
     events,
+    teller: 0,
+    listings: new Map(),
     artifacts,
     freeze,
     process(plan) {
@@ -286,7 +292,14 @@ export function makeWorld(options: WorldOptions = {}): World {
           verify: (one) => guard('store.verify', () => store.verify(one)),
           sourceOf: (one) => store.sourceOf(one),
         },
-        inventory: { list: () => guard('inventory.list', () => fleet.inventory.list()) },
+        inventory: {
+          list: () =>
+            guard('inventory.list', async () => {
+              const listed = await fleet.inventory.list();
+              world.listings.set(pid, listed.ok ? new Set(listed.value.hosts.map(({ id }) => id)) : null);
+              return listed;
+            }),
+        },
         remote: {
           run: (host, job, signal) =>
             guard(`remote.${job.order.program}`, () => remote.run(host, job, signal)),
@@ -302,7 +315,9 @@ export function makeWorld(options: WorldOptions = {}): World {
         },
         digest: sha256,
         tell: (event) => {
-          if (alive) events.push(event);
+          if (!alive) return;
+          world.teller = pid;
+          events.push(event);
         },
         actor: someActor,
       };
@@ -314,7 +329,7 @@ export function makeWorld(options: WorldOptions = {}): World {
       if (rollout === null) throw new Error('there is no rollout');
       return rollout;
     },
-    kinds: () => journal.entries.map((entry) => entry.body.kind),
+    kinds: () => journal.entries.map(({ body }) => body.kind).filter((kind) => kind !== 'fleet-seen'),
     bodies: (kind) =>
       journal.entries.flatMap(({ body }) =>
         body.kind === kind ? [body as Extract<EntryBody, { kind: typeof kind }>] : [],

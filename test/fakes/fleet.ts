@@ -44,10 +44,16 @@ export interface Fleet {
   readonly inventory: Inventory;
   /** The remote of one process; `alive` false: it is dead (FL2). */
   remoteOf(process: number, alive?: () => boolean): Remote;
-  /** By name; throws when there is none. */
+  /** By name, of several the one that came last; throws when there is none. */
   host(name: string): FleetHost;
+  /** The same, or undefined. */
+  named(name: string): FleetHost | undefined;
+  /** A VM comes into being. One of the same name that was there before is to be put into `deleted`. */
+  add(host: Host, agent?: FleetOptions['from']): FleetHost;
   /** Not in the inventory and not reachable, until it returns. */
   readonly vanished: Set<HostId>;
+  /** The same for good. */
+  readonly deleted: Set<HostId>;
   /** In the inventory, not reachable. */
   readonly cutOff: Set<HostId>;
   readonly unknownZones: Set<string>;
@@ -71,13 +77,24 @@ export interface FleetOptions {
 }
 
 export function memoryFleet({ hosts, from, behaviours, clock }: FleetOptions): Fleet {
-  const all = new Map(hosts.map((host) => [host.id, new FleetHost(host, from, clock, behaviours)]));
+  const all = new Map<HostId, FleetHost>();
+  const byName = new Map<string, FleetHost>();
+  const add: Fleet['add'] = (host, agent = from) => {
+    const one = new FleetHost(host, agent, clock, behaviours);
+    all.set(host.id, one);
+    byName.set(host.name, one);
+    return one;
+  };
+  for (const host of hosts) add(host);
+  const isThere = (id: HostId): boolean => !fleet.vanished.has(id) && !fleet.deleted.has(id);
   const contacts: Contact[] = [];
 
   const fleet: Fleet = {
     hosts: all,
     contacts,
+    add,
     vanished: new Set(),
+    deleted: new Set(),
     cutOff: new Set(),
     unknownZones: new Set(),
     inventoryFails: false,
@@ -85,10 +102,11 @@ export function memoryFleet({ hosts, from, behaviours, clock }: FleetOptions): F
     onContact: null,
     onAnswer: null,
     host(name) {
-      const found = [...all.values()].find((one) => one.host.name === name);
+      const found = byName.get(name);
       if (found === undefined) throw new Error(`no host ${name} in the fleet`);
       return found;
     },
+    named: (name) => byName.get(name),
     inventory: {
       async list() {
         if (fleet.inventoryFails)
@@ -97,9 +115,9 @@ export function memoryFleet({ hosts, from, behaviours, clock }: FleetOptions): F
             message: 'the inventory in memory does not answer',
             retryable: true,
           });
-        const listed = hosts.filter(
-          ({ id, zone }) => !fleet.vanished.has(id) && !fleet.unknownZones.has(zone),
-        );
+        const listed = [...all.values()]
+          .map(({ host }) => host)
+          .filter(({ id, zone }) => isThere(id) && !fleet.unknownZones.has(zone));
         const unknownZones = [...fleet.unknownZones].map((zone) => ({ zone, why: 'not listed' }));
         return ok({ hosts: listed, unknownZones, at: clock.now() });
       },
@@ -127,8 +145,7 @@ export function memoryFleet({ hosts, from, behaviours, clock }: FleetOptions): F
   ): Promise<RemoteAnswer> {
     const there = all.get(contact.id);
     const fault = fleet.faults?.(contact) ?? null;
-    const isOut = (): boolean =>
-      there === undefined || fleet.vanished.has(contact.id) || fleet.cutOff.has(contact.id);
+    const isOut = (): boolean => there === undefined || !isThere(contact.id) || fleet.cutOff.has(contact.id);
     if (there === undefined || isOut() || fault === 'unreachable') {
       await clock.sleep(CONNECT_TIMEOUT_MS);
       return none('unreachable', 'connect timed out');

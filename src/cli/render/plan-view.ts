@@ -103,6 +103,8 @@ export function whyText(why: NotPlanned): string {
       return `runs ${why.packageVersion} already`;
     case 'unreachable':
       return harmless(why.why);
+    case 'born-late':
+      return 'came when no wave could take it any more: the next rollout of the version covers it';
     case 'no-artifact':
       return `no package for ${why.architecture}`;
     case 'no-way-back':

@@ -1,0 +1,146 @@
+/**
+ * Lists the inventory while a rollout is under way: who is gone, who is back, who has come.
+ *
+ * WF1  A listing that fails, or a zone that could not be listed, makes nobody gone and adds nobody.
+ * WF2  It lists at the start of a run, before a wave, a bake or the end is written, and while a host gives trouble or no metrics, to
+ *      tell gone from silent: the last no more than once a minute.
+ */
+import { decide } from '../domain/decide.ts';
+import type { Observations } from '../domain/decision.ts';
+import type { HostId } from '../domain/host.ts';
+import type { EntryKind } from '../domain/journal.ts';
+import { err, ok, type Result } from '../domain/result.ts';
+import type { RolloutState } from '../domain/state.ts';
+import { isUnknownPlace } from '../domain/unknown-zones.ts';
+import type { EngineContext } from './context.ts';
+import { joinNewcomers } from './join.ts';
+import type { Ledger, LedgerError } from './ledger.ts';
+import { recordFleet } from './record-fleet.ts';
+import { type Fleet, listFleet } from './survey.ts';
+
+/** How often the inventory is listed again while hosts give trouble, ms. */
+const TROUBLED_MS = 60_000;
+
+/** A listing of this age still serves for the beginning of a wave, ms: what it led to took some time. */
+const FRESH_MS = 10_000;
+
+/** Behind these nobody who has come can be taken along as before, or be named. */
+const TURNS: ReadonlySet<EntryKind> = new Set<EntryKind>([
+  'wave-started',
+  'bake-started',
+  'rollout-done',
+  'rolled-back',
+]);
+
+export class FleetWatch {
+  readonly #context: EngineContext;
+  readonly #ledger: Ledger;
+  #at = Number.NEGATIVE_INFINITY;
+  #gone: ReadonlySet<HostId> = new Set();
+  #present: ReadonlySet<HostId> = new Set();
+  /** What the newest listing that succeeded has found. */
+  #fleet: Fleet | null = null;
+  /** Told already, so that it is not repeated every minute. */
+  #trouble = '';
+
+  constructor(context: EngineContext, ledger: Ledger) {
+    this.#context = context;
+    this.#ledger = ledger;
+  }
+
+  /** What the next decision is made on. Writes who has come and what has changed in the fleet. */
+  async observe(rollout: RolloutState, signal: AbortSignal): Promise<Result<Observations, LedgerError>> {
+    if (this.#isDue(rollout)) {
+      const listed = await this.#list(signal);
+      if (!listed.ok) return listed;
+    }
+    return ok(this.#observations());
+  }
+
+  /** The rollout has ended: says that the fleet was last seen as it is known to be. */
+  async conclude(): Promise<void> {
+    if (this.#fleet === null) return;
+    await recordFleet(this.#context, this.#ledger, this.#fleet, [], { evenUnchanged: true });
+  }
+
+  #observations(): Observations {
+    const now = this.#context.clock.now();
+    const { freeze } = this.#context.environment;
+    const frozen = freeze.find((window) => window.from <= now && now < window.until) ?? null;
+    return { gone: this.#gone, present: this.#present, frozen };
+  }
+
+  /** WF2. */
+  #isDue(rollout: RolloutState): boolean {
+    const now = this.#context.clock.now();
+    const isOlderThan = (ms: number): boolean => now - this.#at >= ms || now < this.#at;
+    if (this.#at === Number.NEGATIVE_INFINITY) return true;
+    const hosts = [...rollout.hosts.values()];
+    const troubled = hosts.some((host) => host.troubleSince !== null);
+    const silent = 'watch' in rollout.phase && rollout.phase.watch.last?.kind === 'inconclusive';
+    if ((troubled || silent) && isOlderThan(TROUBLED_MS)) return true;
+    // Before every touched host is said to be back: one that was gone may have returned.
+    const isReturning = rollout.phase.kind === 'rolling-back' || rollout.phase.kind === 'rollback-incomplete';
+    if (isReturning && now !== this.#at && hosts.some((host) => host.state === 'gone'))
+      return !hosts.some((host) => host.touched);
+    if (!isOlderThan(FRESH_MS)) return false;
+    const decision = decide(rollout, this.#observations(), now);
+    return decision.next === 'record' && TURNS.has(decision.body.kind);
+  }
+
+  async #list(signal: AbortSignal): Promise<Result<void, LedgerError>> {
+    const listed = await listFleet(this.#context);
+    this.#at = this.#context.clock.now();
+    if (!listed.ok) {
+      this.#tell(
+        'inventory-failed',
+        `${listed.error.message}; nobody is taken for gone, and nobody new is seen`,
+      );
+      return ok(undefined);
+    }
+    const fleet = listed.value;
+    this.#fleet = fleet;
+    this.#tellUnknown(fleet);
+    const joined = await this.#join(fleet, signal);
+    if (!joined.ok) return err(joined.error);
+    this.#settle(fleet);
+    await recordFleet(this.#context, this.#ledger, fleet, joined.value);
+    this.#at = this.#context.clock.now();
+    return ok(undefined);
+  }
+
+  /** Looking at newcomers takes time, and a way back waits for nobody. */
+  async #join(fleet: Fleet, signal: AbortSignal): ReturnType<typeof joinNewcomers> {
+    const { rollout } = this.#ledger.state;
+    const decision =
+      rollout === null ? null : decide(rollout, this.#observations(), this.#context.clock.now());
+    if (decision?.next === 'record' && decision.body.kind === 'rollback-started') return ok([]);
+    return joinNewcomers(this.#context, this.#ledger, fleet, signal);
+  }
+
+  /** WF1. */
+  #settle({ hosts, unknownZones }: Fleet): void {
+    const present = new Set(hosts.map(({ host }) => host.id));
+    const unknown = new Set(unknownZones.map(({ zone }) => zone));
+    const known = [...(this.#ledger.state.rollout?.hosts.values() ?? [])];
+    const gone = known.filter(({ host }) => !present.has(host.id) && !isUnknownPlace(host, unknown));
+    this.#gone = new Set(gone.map(({ host }) => host.id));
+    this.#present = present;
+  }
+
+  #tellUnknown({ unknownZones }: Fleet): void {
+    if (unknownZones.length === 0) {
+      this.#trouble = '';
+      return;
+    }
+    const zones = unknownZones.map(({ zone, why }) => `${zone} (${why})`).join(', ');
+    this.#tell('unknown-zones', `could not be listed: ${zones}; nobody there is taken for gone`);
+  }
+
+  #tell(code: string, message: string): void {
+    if (message === this.#trouble) return;
+    this.#trouble = message;
+    const { environment, clock, tell } = this.#context;
+    tell({ kind: 'notice', environment: environment.name, at: clock.now(), reason: { code, message } });
+  }
+}
