@@ -132,13 +132,18 @@ function resolveSsh(ssh: EnvironmentWritten['ssh'], base: PathBase): SshSettings
     agent: ssh.agent,
     knownHosts: ssh.knownHosts.map((file) => expandPath(file, base)),
     jump: ssh.jump.map((text) => resolveJump(text, ssh.user ?? '')),
-    proxyCommand: ssh.proxyCommand,
+    proxyCommand: ssh.proxyCommand.map((word, index) => (index === 0 ? resolveProgram(word, base) : word)),
     connectTimeoutMs: ssh.connectTimeout,
     commandTimeoutMs: ssh.commandTimeout,
     idleTimeoutMs: ssh.idleTimeout,
     keepaliveMs: ssh.keepalive,
     concurrency: ssh.concurrency,
   };
+}
+
+/** A bare name is looked for on the PATH; one with a slash is a path like any other here. */
+function resolveProgram(word: string, base: PathBase): string {
+  return word.includes('/') ? expandPath(word, base) : word;
 }
 
 function resolveJump(text: string, defaultUser: string): SshSettings['jump'][number] {

@@ -262,6 +262,18 @@ describe('paths', () => {
     expect(file).toBe(`${loaded.dir}/environments/lab.yaml`);
   });
 
+  it('name the program to connect through, unless it is one of the PATH', async () => {
+    const proxyOf = async (program: string) => {
+      const text = changed('  agent: true', `  agent: true\n  proxyCommand: [${program}, a/b, "{address}"]`);
+      const loaded = await loadFiles({ 'environments/lab.yaml': text });
+      return ready(loaded).ssh.proxyCommand.map((word) => word.replace(loaded.dir, ''));
+    };
+    expect(await proxyOf('gcloud')).toEqual(['gcloud', 'a/b', '{address}']);
+    expect(await proxyOf('../bin/tunnel')).toEqual(['/bin/tunnel', 'a/b', '{address}']);
+    expect(await proxyOf('~/tunnel')).toEqual(['/home/tunnel', 'a/b', '{address}']);
+    expect(await proxyOf('/opt/tunnel')).toEqual(['/opt/tunnel', 'a/b', '{address}']);
+  });
+
   it.each([
     ['$HOME/id', 'other variables are not'],
     ['${home}/id', 'other variables are not'],

@@ -28,7 +28,7 @@ export async function reach(options: ReachOptions): Promise<Result<SshConnection
   const { clock, known } = around;
   const until = clock.now() + Math.min(options.withinMs, around.settings.connectTimeoutMs);
   const left = (): number => Math.max(1, until - clock.now());
-  const question = () => ({ host, names: target.names, known, withinMs: left() / 2, signal });
+  const question = () => ({ host, names: target.names, known, withinMs: Math.ceil(left() / 2), signal });
   const connect = (expected: Expectation) =>
     establish({
       target,

@@ -211,7 +211,7 @@ export const sshSchema = z
       .meta({ description: 'Hosts to go through, in order.' }),
     proxyCommand: z.array(template(PROXY_PLACES)).prefault([]).meta({
       description:
-        'Program to connect through, word by word and never through a shell, such as gcloud for IAP. Not with `jump`.',
+        'Program to connect through, word by word and never through a shell, such as gcloud for IAP; one process for each connection, so mind `concurrency`. Not with `jump`.',
     }),
     connectTimeout: duration(1)
       .prefault('10s')
