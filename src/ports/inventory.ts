@@ -5,7 +5,10 @@ import type { Result } from '../domain/result.ts';
 /** The VMs of an environment at one time. */
 export interface InventoryView {
   readonly hosts: readonly Host[];
-  /** Zones that could not be listed: what is there is unknown, which is not the same as nothing. */
+  /**
+   * Zones that could not be listed: what is there is unknown, which is not the same as nothing. `zone` is `us-east1-b`,
+   * `PROJECT/us-east1-b` where it is one project's alone, `PROJECT/*` for a whole project, or `*` (domain/unknown-zones.ts).
+   */
   readonly unknownZones: readonly { readonly zone: string; readonly why: string }[];
   /** Milliseconds since the epoch. */
   readonly at: number;
