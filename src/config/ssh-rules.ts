@@ -56,17 +56,7 @@ function proxyFaults(ssh: unknown, inventory: unknown): Fault[] {
     const message = 'either jump or proxyCommand, not both: they are two ways to the same host';
     faults.push(fault(['ssh', 'proxyCommand'], message, { part: 'key' }));
   }
-  if (typeof program === 'string' && /[{}]/.test(program)) {
-    const message = 'the first word is the program: it is written out, never filled in from an inventory';
-    faults.push(
-      fault(['ssh', 'proxyCommand', 0], message, { found: program, allowed: ['gcloud', '/usr/bin/nc'] }),
-    );
-  }
-  if (typeof program === 'string' && /^[^/]*\s/.test(program)) {
-    const message = 'this is one word, and there is no shell that would take it apart; write a list of words';
-    const allowed = program.split(/\s+/).filter((word) => word !== '');
-    faults.push(fault(['ssh', 'proxyCommand', 0], message, { found: program, allowed }));
-  }
+  if (typeof program === 'string') faults.push(...programFaults(program));
   for (const [index, word] of words.entries()) {
     if (typeof word !== 'string') continue;
     const meant = SSH_PLACES[word];
@@ -82,4 +72,16 @@ function proxyFaults(ssh: unknown, inventory: unknown): Fault[] {
     }
   }
   return faults;
+}
+
+function programFaults(program: string): Fault[] {
+  const path = ['ssh', 'proxyCommand', 0];
+  if (/^[^/]*\s/.test(program)) {
+    const message = 'this is one word, and there is no shell that would take it apart; write a list of words';
+    const allowed = program.split(/\s+/).filter((word) => word !== '');
+    return [fault(path, message, { found: program, allowed })];
+  }
+  if (!/[{}]/.test(program)) return [];
+  const message = 'the first word is the program: it is written out, never filled in from an inventory';
+  return [fault(path, message, { found: program, allowed: ['gcloud', '/usr/bin/nc'] })];
 }

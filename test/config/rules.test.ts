@@ -161,7 +161,7 @@ describe('ssh and Prometheus', () => {
   it.each([
     ['["{name}", x]', 0, 'written out'],
     ['["/opt/{zone}/proxy"]', 0, 'written out'],
-    ['["nc {address} 22"]', 0, 'written out'],
+    ['["nc {address} 22"]', 0, 'write a list of words'],
     ['["nc -x proxy"]', 0, 'write a list of words'],
     ['[nc, "%h", "22"]', 1, 'filled in by ssh'],
     ['[nc, "{host}"]', 1, 'nothing that is filled in'],
@@ -170,10 +170,9 @@ describe('ssh and Prometheus', () => {
     ['[nc, 22]', 1, 'put it in quotes'],
   ])('the program to connect through is no %s', (words, index, message) => {
     const problems = problemsOf(changed('user: ops', `user: ops\n  proxyCommand: ${words}`));
-    expect(problems[0]).toMatchObject({
-      path: `ssh.proxyCommand[${index}]`,
-      message: expect.stringContaining(message),
-    });
+    expect(problems).toMatchObject([
+      { path: `ssh.proxyCommand[${index}]`, message: expect.stringContaining(message) },
+    ]);
   });
 
   it('a program may have a blank in its path', () => {
