@@ -83,7 +83,8 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
     if (signal.aborted) return none('cancelled', `${where.label}: cancelled before it began`);
     const until = clock.now() + job.timeoutMs;
     const programText = await options.programs.text(job.order.program);
-    const user = await userName();
+    const user = await userName({ withinMs: job.timeoutMs, signal });
+    if (signal.aborted) return none('cancelled', `${where.label}: cancelled before it began`);
     if (!user.ok) return none('denied', `${where.label}: ${user.error}`);
     const target = { ...where, user: user.value };
     const around = await surroundings(user.value);

@@ -10,6 +10,12 @@ import type { Clock } from '../../ports/clock.ts';
 
 export type AskUserName = () => Promise<Result<string, string>>;
 
+export interface UserNameWait {
+  /** Most that this caller waits, ms; the question itself goes on for the others. */
+  readonly withinMs: number;
+  readonly signal: AbortSignal;
+}
+
 /** How long a failure counts, ms. */
 const AGAIN_MS = 30_000;
 
@@ -17,11 +23,11 @@ export function createUserName(
   settings: SshSettings,
   ask: AskUserName | undefined,
   clock: Clock,
-): AskUserName {
+): (wait: UserNameWait) => Promise<Result<string, string>> {
   if (!settings.osLogin) return async () => ok(settings.user);
   let asked: Promise<Result<string, string>> | null = null;
   let failedAt: number | null = null;
-  return async () => {
+  return async ({ withinMs, signal }) => {
     if (ask === undefined)
       return err('ssh.osLogin needs `inventory.kind: gce`, which knows whose profile it is');
     if (failedAt !== null && clock.now() - failedAt >= AGAIN_MS) {
@@ -30,8 +36,15 @@ export function createUserName(
     }
     asked ??= askedSafely(ask);
     const mine = asked;
-    const answer = await mine;
-    if (!answer.ok && asked === mine) failedAt ??= clock.now();
+    void mine.then((answer) => {
+      if (!answer.ok && asked === mine) failedAt ??= clock.now();
+    });
+    const stop = new AbortController();
+    const late = clock
+      .sleep(withinMs, AbortSignal.any([signal, stop.signal]))
+      .then(() => err(`who logs in was not told within ${withinMs} ms`));
+    const answer = await Promise.race([mine, late]);
+    stop.abort();
     return answer;
   };
 }

@@ -7,6 +7,8 @@ import { manualClock } from '../../fakes/manual-clock.ts';
 import { type FakeSshServer, startFakeSshServer } from '../../fakes/ssh-server.ts';
 import { at, createRig, job, type Rig } from './ssh-rig.ts';
 
+const WAIT = { withinMs: 60_000, signal: new AbortController().signal };
+
 let rig: Rig;
 let server: FakeSshServer;
 
@@ -56,6 +58,18 @@ describe('a fleet with OS Login', () => {
     expect([asked, server.accepted]).toEqual([1, 0]);
   });
 
+  it('that takes too long, or is called off: who waits is answered, and nothing is connected to', async () => {
+    const remote = rig.remote({ user: '', osLogin: true }, { userName: () => new Promise(() => {}) });
+    expect(told(await remote.run(at(server.port), job({ timeoutMs: 50 })))).toMatch(
+      /^denied: .*who logs in was not told within 50 ms/,
+    );
+    const stop = new AbortController();
+    const waiting = remote.run(at(server.port), job(), stop.signal);
+    setImmediate(() => stop.abort());
+    expect(told(await waiting)).toMatch(/^cancelled/);
+    expect(server.accepted).toBe(0);
+  });
+
   it('that throws is a failure like any other', async () => {
     const answers = await ten(() => Promise.reject(new Error('broken')));
     expect(answers.every((answer) => /^denied: .*could not be asked for: broken/.test(answer))).toBe(true);
@@ -85,7 +99,7 @@ describe('asking for the user', () => {
 
   it('is not needed where the settings name one', async () => {
     const ask = createUserName(rig.settings(), () => Promise.reject(new Error('asked')), manualClock());
-    expect(await ask()).toEqual(ok('deploy'));
+    expect(await ask(WAIT)).toEqual(ok('deploy'));
   });
 
   it('is not repeated after a failure for half a minute, and then is', async () => {
@@ -93,22 +107,22 @@ describe('asking for the user', () => {
     const answers = [err('away'), err('away'), ok('sa_100')];
     let asked = 0;
     const ask = createUserName(settings(), async () => answers[asked++] ?? ok('too often'), clock);
-    expect(await ask()).toEqual(err('away'));
+    expect(await ask(WAIT)).toEqual(err('away'));
     await clock.advance(29_999);
-    expect(await ask()).toEqual(err('away'));
+    expect(await ask(WAIT)).toEqual(err('away'));
     expect(asked).toBe(1);
     await clock.advance(1);
-    expect(await ask()).toEqual(err('away'));
+    expect(await ask(WAIT)).toEqual(err('away'));
     expect(asked).toBe(2);
     await clock.advance(30_000);
-    expect(await ask()).toEqual(ok('sa_100'));
+    expect(await ask(WAIT)).toEqual(ok('sa_100'));
     await clock.advance(86_400_000);
-    expect(await ask()).toEqual(ok('sa_100'));
+    expect(await ask(WAIT)).toEqual(ok('sa_100'));
     expect(asked).toBe(3);
   });
 
   it('of nobody: a setting that cannot be', async () => {
-    expect(await createUserName(settings(), undefined, manualClock())()).toMatchObject({
+    expect(await createUserName(settings(), undefined, manualClock())(WAIT)).toMatchObject({
       ok: false,
       error: expect.stringContaining('inventory.kind: gce'),
     });
