@@ -45,6 +45,26 @@ const scenarios: readonly Scenario[] = [
     },
     end: 'rolled-back',
   },
+  {
+    name: 'a VM that is born and one that is made anew while it goes on',
+    make: () => {
+      const world = makeWorld(small);
+      const look = (): void => {
+        if (world.state().rollout?.phase.kind !== 'acting') {
+          if (world.clock.elapsedMs < 1_000_000) world.clock.after(500, look);
+          return;
+        }
+        const [like] = someHosts(1);
+        if (like === undefined) return;
+        world.fleet.add({ ...like, id: '91', name: 'h91' });
+        world.fleet.deleted.add('4');
+        world.fleet.add({ ...like, id: '92', name: 'h4' });
+      };
+      look();
+      return world;
+    },
+    end: 'done',
+  },
 ];
 
 /** Runs with a kill, then until the end; returns how many port calls the killed process made. */
@@ -64,11 +84,9 @@ function conclusion(world: World) {
   const { rollout, pin, quarantine, receipts } = world.state();
   return {
     phase: rollout?.phase.kind,
-    hosts: [...(rollout?.hosts.values() ?? [])].map(({ host, state, touched }) => [
-      host.name,
-      state,
-      touched,
-    ]),
+    hosts: [...(rollout?.hosts.values() ?? [])]
+      .map(({ host, state, touched }) => `${host.name} ${host.id} ${state} ${touched}`)
+      .sort(),
     running: world.running(),
     pin: pin?.version,
     quarantine: quarantine.map(({ sha256 }) => sha256),
