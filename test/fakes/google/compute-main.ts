@@ -4,7 +4,7 @@
  * FLEET.json holds `{"fleet": {"count": 20}}` (see FleetDescription) or `{"vms": [...]}`, and may hold `unreachable`.
  */
 import { readFileSync } from 'node:fs';
-import { type FakeVm, type FleetDescription, fleetOf } from './compute-fleet.ts';
+import { type FakeVm, type FleetDescription, fleetOf, instanceText } from './compute-fleet.ts';
 import { startComputeServer } from './compute-server.ts';
 import { startIdentity } from './identity.ts';
 
@@ -21,6 +21,8 @@ const compute = await startComputeServer({
   vms: written.vms ?? (written.fleet === undefined ? [] : fleetOf(written.fleet)),
 });
 for (const [zone, how] of Object.entries(written.unreachable ?? {})) compute.unreachable.set(zone, how);
+// Not on the time of whoever asks first.
+for (const vm of compute.vms) instanceText(vm);
 process.stdout.write(
   `${JSON.stringify({ computeUrl: compute.url, identityUrl: identity.url, keyFile: identity.keyFile })}\n`,
 );

@@ -165,16 +165,17 @@ export async function startComputeServer(options: ComputeServerOptions = {}): Pr
       MAX_RESULTS,
     );
     const after = Buffer.from(url.searchParams.get('pageToken') ?? '', 'base64url').toString();
-    const keyOf = (vm: FakeVm): string => `${vm.zone}/${vm.name}/${vm.id}`;
     const all = (fake.listed ?? vms)
       .filter((vm) => vm.project === project && zones.includes(vm.zone))
       .filter((vm) => unreachableHow(project, vm.zone) === undefined && keepsVm(filter, vm))
-      .sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-    const from = after === '' ? 0 : all.findIndex((vm) => keyOf(vm) > after);
-    const shown = from < 0 ? [] : all.slice(from, from + size);
-    const last = shown.at(-1);
+      .map((vm) => ({ vm, key: `${vm.zone}/${vm.name}/${vm.id}` }))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+    const from = after === '' ? 0 : all.findIndex(({ key }) => key > after);
+    const some = from < 0 ? [] : all.slice(from, from + size);
+    const last = some.at(-1);
+    const shown = some.map(({ vm }) => vm);
     const more = from >= 0 && from + size < all.length && last !== undefined;
-    return { shown, next: more ? Buffer.from(keyOf(last)).toString('base64url') : undefined };
+    return { shown, next: more ? Buffer.from(last.key).toString('base64url') : undefined };
   }
 
   function aggregated(project: string, url: URL, fault: Fault | undefined): Said {
