@@ -11,8 +11,8 @@ import { jsonLine } from './json-lines.ts';
 import { outcomeInWords } from './render/entry-line.ts';
 import { createPaint, facts, harmless, moment, type Paint, someOf } from './render/paint.ts';
 import { countStates, outcomeWord, stateWords } from './render/phase-word.ts';
-import { whyText } from './render/plan-view.ts';
 import { verdictLines } from './render/verdict-table.ts';
+import { whyText } from './render/why-text.ts';
 import { type Session, sayRefused } from './session.ts';
 
 /** `asked`: the command was itself a rollback, so that having rolled back is its success. */

@@ -6,14 +6,18 @@ import type { HostOutcome } from '../../domain/host-outcome.ts';
 import type { AnsweredHost, Entry, HostAction } from '../../domain/journal.ts';
 import { count, harmless, type Paint, someOf } from './paint.ts';
 import { kindWord } from './phase-word.ts';
+import { whyText } from './why-text.ts';
 
 /** Names of hosts by id, learned from the plans that went by. */
 export type HostNames = Map<string, string>;
 
 export function learnNames(entry: Entry, names: HostNames): void {
-  if (entry.body.kind !== 'rollout-planned') return;
-  for (const wave of entry.body.plan.waves) for (const host of wave.hosts) names.set(host.id, host.name);
-  for (const host of entry.body.plan.leftOut) names.set(host.id, host.name);
+  const { body } = entry;
+  if (body.kind === 'hosts-joined')
+    for (const { id, name } of [...body.hosts, ...body.leftOut]) names.set(id, name);
+  if (body.kind !== 'rollout-planned') return;
+  for (const wave of body.plan.waves) for (const host of wave.hosts) names.set(host.id, host.name);
+  for (const host of body.plan.leftOut) names.set(host.id, host.name);
 }
 
 /** One line, or null for entries that tell a person nothing. */
@@ -29,10 +33,7 @@ export function entryLine(entry: Entry, names: HostNames, paint: Paint): string 
       return `${body.rolloutId}: ${kindWord(body.rolloutKind)} ${paint.strong(body.version)} to ${count(hosts, 'host')} in ${count(body.plan.waves.length, 'wave')}${basis}`;
     }
     case 'hosts-joined':
-      return `new since the plan: ${someOf(
-        body.hosts.map((host) => host.name),
-        6,
-      )} (wave ${body.wave + 1})`;
+      return joinedLine(body, paint);
     case 'fleet-seen':
       return null;
     case 'wave-started':
@@ -95,6 +96,24 @@ const WORDS: Readonly<Record<HostAction, { doing: string; done: string }>> = {
   prove: { doing: 'proving', done: 'proven again' },
   revert: { doing: 'putting back', done: 'back and proven' },
 };
+
+type JoinedBody = Extract<Entry['body'], { kind: 'hosts-joined' }>;
+
+function joinedLine({ wave, hosts, leftOut }: JoinedBody, paint: Paint): string {
+  const parts: string[] = [];
+  if (hosts.length > 0) {
+    const names = someOf(
+      hosts.map((host) => host.name),
+      6,
+    );
+    parts.push(`new since the plan, in wave ${wave + 1}: ${names}`);
+  }
+  if (leftOut.length > 0) {
+    const told = leftOut.map(({ name, why }) => `${name} (${whyText(why)})`);
+    parts.push(paint.warn(`new since the plan, not taken along: ${someOf(told, 6)}`));
+  }
+  return parts.join('; ');
+}
 
 function asked(entry: Entry, verb: string): string {
   const reason = entry.reason === undefined || entry.reason === '' ? '' : `: ${harmless(entry.reason)}`;

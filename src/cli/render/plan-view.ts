@@ -1,11 +1,12 @@
 /** A prepared plan for people: waves, bounds, gates, who is left out and by what rule. */
 import { formatDuration } from '../../domain/duration.ts';
-import type { LeftOutHost, NotPlanned, PlannedWave } from '../../domain/plan.ts';
+import type { LeftOutHost, PlannedWave } from '../../domain/plan.ts';
 import type { Bound } from '../../domain/policy.ts';
 import type { EngineContext } from '../../engine/context.ts';
 import type { PreparedPlan } from '../../engine/prepare-plan.ts';
 import { short } from './entry-line.ts';
-import { columns, count, hanging, harmless, type Paint, someOf } from './paint.ts';
+import { columns, count, hanging, type Paint, someOf } from './paint.ts';
+import { whyText } from './why-text.ts';
 
 export interface PlanViewOptions {
   /** Before a rollout: counts instead of every name. */
@@ -82,34 +83,4 @@ function leftOutLines(leftOut: readonly LeftOutHost[], paint: Paint, brief: bool
   }
   const rows = leftOut.map((host) => [host.name, host.role, host.zone, host.why.kind, whyText(host.why)]);
   return [paint.dim('  left out'), ...columns(rows, paint.width - 4).map((row) => `    ${row}`)];
-}
-
-export function whyText(why: NotPlanned): string {
-  switch (why.kind) {
-    case 'exempt':
-      return harmless(`${why.reason} [${why.rule}: ${why.evidence}]`);
-    case 'undecided':
-      return harmless(`a person must say [${why.evidence}]`);
-    case 'unsupported':
-    case 'incapable':
-      return harmless(why.evidence);
-    case 'excluded':
-      return harmless(why.rule);
-    case 'not-running':
-      return why.status;
-    case 'agent-absent':
-      return 'has no agent to upgrade';
-    case 'already-there':
-      return `runs ${why.packageVersion} already`;
-    case 'unreachable':
-      return harmless(why.why);
-    case 'born-late':
-      return 'came when no wave could take it any more: the next rollout of the version covers it';
-    case 'no-artifact':
-      return `no package for ${why.architecture}`;
-    case 'no-way-back':
-      return `runs ${why.packageVersion} (${why.architecture}), which is not staged`;
-    default:
-      return why satisfies never;
-  }
 }

@@ -4,9 +4,10 @@ import { formatDuration } from '../../domain/duration.ts';
 import type { HostProgress, RolloutState } from '../../domain/state.ts';
 import type { EnvironmentStatus } from '../../engine/status.ts';
 import { outcomeInWords } from './entry-line.ts';
-import { columns, count, facts, harmless, moment, type Paint } from './paint.ts';
+import { columns, count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
 import { kindWord, outcomeWord, stateWords } from './phase-word.ts';
 import { verdictLines } from './verdict-table.ts';
+import { whyText } from './why-text.ts';
 
 /** Hosts in trouble that are listed one by one. */
 const MOST_LISTED = 20;
@@ -67,6 +68,11 @@ function rolloutRows({ reason, until }: EnvironmentStatus, rollout: RolloutState
   ]);
   const states = stateWords(rollout);
   rows.push(['hosts', states.length === 0 ? 'none needed a change' : states.join(', ')]);
+  const late = rollout.leftOut.filter(({ id }) => rollout.newcomers.has(id));
+  if (late.length > 0) {
+    const told = late.map(({ name, why }) => `${name} (${whyText(why)})`);
+    rows.push(['not in it', `new since the plan: ${someOf(told, 10)}`]);
+  }
   if ('watch' in phase) {
     const needed = phase.kind === 'soaking' ? rollout.policy.soakMs : rollout.policy.bakeMs;
     const missing = Math.max(0, needed - phase.watch.observedMs);
