@@ -52,6 +52,9 @@ export interface FakeIdentity {
   close(): Promise<void>;
 }
 
+/** One a process: making it takes as long as most tests. */
+let pair: { readonly publicKey: KeyObject; readonly privateKey: KeyObject } | undefined;
+
 const TOKEN_PREFIX = 'ya29.fake.';
 
 /** Whose token an Authorization header holds: a token of this fake, or a JWT that the account signed itself; else null. */
@@ -69,7 +72,8 @@ export function principalOf(authorization: string | undefined): string | null {
 export async function startIdentity(options: IdentityOptions): Promise<FakeIdentity> {
   const email = options.email ?? 'rollout@sandbox.iam.gserviceaccount.com';
   const lifetimeMs = (options.lifetimeS ?? 3600) * 1000;
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  pair ??= generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const { publicKey, privateKey } = pair;
   const server = createServer((request, response) => void serve(request, response));
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);

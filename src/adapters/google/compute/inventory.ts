@@ -90,9 +90,7 @@ function merge(
       message: [...new Set(errors.map(({ message }) => message))].join('; '),
       retryable: errors.every(({ retryable }) => retryable),
     });
-  // Nothing was seen, and of no part is it known that nothing is there.
-  const blind = lists.every((list) => list.ok && list.value.unknown.length > 0);
-  if (hosts.size === 0 && blind)
+  if (lists.every((list) => list.ok && list.value.isBlind))
     return err({
       kind: 'unavailable',
       message: unknownZones.map(({ zone, why }) => `${zone} could not be listed: ${why}`).join('; '),

@@ -20,6 +20,8 @@ export interface Listing {
   readonly hosts: ReadonlyMap<HostId, Host>;
   /** Places as `zone` names them: `PROJECT/ZONE` or `PROJECT/*`. */
   readonly unknown: readonly UnknownPlace[];
+  /** Nothing is known of any of it. */
+  readonly isBlind: boolean;
 }
 
 export interface UnknownPlace {
@@ -88,7 +90,8 @@ function ended(found: Findings, place: string, failed: PageFailure | null): Resu
     found.unknown.set(place, failed.page === 1 ? why : `page ${failed.page}: ${why}`);
   }
   const unknown = [...found.unknown].map(([zone, why]) => ({ zone, why }));
-  return ok({ hosts: found.hosts, unknown });
+  const isBlind = found.hosts.size === 0 && found.unknown.has(place);
+  return ok({ hosts: found.hosts, unknown, isBlind });
 }
 
 async function eachPage<P extends Page>(
