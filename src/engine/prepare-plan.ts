@@ -7,14 +7,18 @@
  * N3  A quarantined digest blocks, whichever environment of the line quarantined it. Each environment has its own file and
  *     digest of a version, so across the line it is the version that counts.
  * N4  The way back to a version that the environment has had (`singleWave`) is not blocked by hosts that cannot go along: they
- *     are left out and listed. To any other version it is no way back, and blocked.
+ *     are left out and listed, those in a zone that cannot be listed as the journal last knew them. To any other version it is
+ *     no way back, and blocked.
  */
 import type { Artifact, Release } from '../domain/artifact.ts';
+import { type FleetRecord, foldFleet } from '../domain/fleet-changes.ts';
+import type { Host } from '../domain/host.ts';
 import type { LeftOutHost, Plan } from '../domain/plan.ts';
 import { planRollout } from '../domain/planning.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { servedVersions } from '../domain/served.ts';
 import type { Quarantined } from '../domain/state.ts';
+import { isUnknownPlace } from '../domain/unknown-zones.ts';
 import { compareVersions } from '../domain/version.ts';
 import type { EngineContext, Refusal } from './context.ts';
 import { refuse } from './context.ts';
@@ -56,7 +60,10 @@ export async function preparePlan(
   const fleet = await listFleet(context);
   if (!fleet.ok) return fleet;
   const looked = await lookAtHosts(context, fleet.value.hosts, signal);
-  const plan = planRollout({
+  const isWayBack = request.singleWave === true;
+  const journal = isWayBack ? await context.journal.read(0) : null;
+  const unlisted = journal?.ok === true ? outOfSight(foldFleet(journal.value), fleet.value) : null;
+  const planned = planRollout({
     hosts: fleet.value.hosts,
     survey: surveyOf(looked, release),
     target: release,
@@ -65,12 +72,12 @@ export async function preparePlan(
     ...(request.canaryOnly === true ? { canaryOnly: true } : {}),
     ...(request.singleWave === true ? { singleWave: true } : {}),
   });
-  const isWayBack = request.singleWave === true;
+  const plan = { ...planned, leftOut: [...planned.leftOut, ...(unlisted ?? [])] };
   const blockers = [
     ...quarantineBlockers(release, request.quarantine, isWayBack ? 'digest' : 'version'),
-    ...zoneBlockers(name, fleet.value),
-    ...(isWayBack
-      ? await servedBlockers(context, request.version)
+    ...(unlisted === null ? zoneBlockers(name, fleet.value) : []),
+    ...(journal !== null
+      ? servedBlockers(context, request.version, journal)
       : [
           ...undecidedBlockers(name, fleet.value),
           ...hostBlockers(name, plan.leftOut, policy.limits.unreachableHosts),
@@ -117,9 +124,12 @@ export function quarantineBlockers(
 }
 
 /** N4. */
-async function servedBlockers(context: EngineContext, version: string): Promise<Refusal[]> {
+function servedBlockers(
+  context: EngineContext,
+  version: string,
+  read: Awaited<ReturnType<EngineContext['journal']['read']>>,
+): Refusal[] {
   const { name, promotesFrom } = context.environment;
-  const read = await context.journal.read(0);
   if (!read.ok) {
     const why = 'message' in read.error ? read.error.message : read.error.kind;
     return [refuse('failed', `journal-${read.error.kind}`, why)];
@@ -134,6 +144,28 @@ async function servedBlockers(context: EngineContext, version: string): Promise<
   ];
 }
 
+/** N4. Null: the journal has no record of the fleet, so that nobody could be named. */
+function outOfSight(record: FleetRecord, { hosts, unknownZones }: Fleet): LeftOutHost[] | null {
+  if (record.at === 0) return null;
+  const unknown = new Set(unknownZones.map(({ zone }) => zone));
+  const present = new Set(hosts.map(({ host }) => host.id));
+  return [...record.hosts.values()]
+    .filter(
+      ({ id, goneAt, eligibility, ...place }) =>
+        goneAt === null &&
+        !present.has(id) &&
+        isUnknownPlace(place, unknown) &&
+        (eligibility.kind === 'eligible' || eligibility.kind === 'undecided'),
+    )
+    .map(({ id, name, zone, role }) => ({
+      id,
+      name,
+      zone,
+      role,
+      why: { kind: 'unreachable', why: `its zone ${zone} could not be listed` },
+    }));
+}
+
 /** N1. */
 function zoneBlockers(name: string, { unknownZones }: Fleet): Refusal[] {
   if (unknownZones.length === 0) return [];
@@ -141,8 +173,11 @@ function zoneBlockers(name: string, { unknownZones }: Fleet): Refusal[] {
     refuse(
       'held',
       'unknown-zones',
-      `${unknownZones.length} zone(s) of ${name} could not be listed: what runs there is unknown`,
-      { details: unknownZones.map(({ zone, why }) => `${zone}: ${why}`) },
+      `${unknownZones.length} zone(s) of ${name} could not be listed: what runs there is unknown, which is not the same as nothing`,
+      {
+        details: unknownZones.map(({ zone, why }) => `${zone}: ${why}`),
+        next: `rollout doctor ${name} says whether rights are missing; once they can be listed, type this again`,
+      },
     ),
   ];
 }
@@ -150,7 +185,7 @@ function zoneBlockers(name: string, { unknownZones }: Fleet): Refusal[] {
 /** N1. */
 function undecidedBlockers(name: string, { hosts }: Fleet): Refusal[] {
   const details = hosts.flatMap(({ host, eligibility }) =>
-    eligibility.kind === 'undecided' ? [`${host.name}: ${eligibility.evidence}`] : [],
+    eligibility.kind === 'undecided' ? [`${host.name} (${placeOf(host)}): ${eligibility.evidence}`] : [],
   );
   if (details.length === 0) return [];
   return [
@@ -160,10 +195,14 @@ function undecidedBlockers(name: string, { hosts }: Fleet): Refusal[] {
       `${details.length} host(s) of ${name}: nobody has said whether they must have the agent`,
       {
         details,
-        next: `add a rule under targeting.eligible or targeting.exempt of environments/${name}.yaml`,
+        next: `decide by a rule in environments/${name}.yaml: targeting.eligible, or targeting.exempt with its reason and its end`,
       },
     ),
   ];
+}
+
+function placeOf({ project, zone }: Host): string {
+  return project === undefined ? zone : `${project}/${zone}`;
 }
 
 /** N1, N2. */

@@ -5,7 +5,7 @@ import type { Bound } from '../../domain/policy.ts';
 import type { EngineContext } from '../../engine/context.ts';
 import type { PreparedPlan } from '../../engine/prepare-plan.ts';
 import { short } from './entry-line.ts';
-import { columns, count, hanging, type Paint, someOf } from './paint.ts';
+import { columns, count, hanging, harmless, moment, type Paint, someOf } from './paint.ts';
 import { whyText } from './why-text.ts';
 
 export interface PlanViewOptions {
@@ -40,8 +40,28 @@ export function planLines(
   const times = `each wave soaks ${formatDuration(policy.soakMs)}, then ${name} bakes ${formatDuration(policy.bakeMs)}, observed healthy`;
   lines.push(...hanging('  ', bounds, paint.width), ...hanging('  ', times, paint.width));
   if (!brief) lines.push(...gateLines(context, paint));
-  lines.push(...leftOutLines(plan.leftOut, paint, brief));
+  lines.push(...leftOutLines(plan.leftOut, paint, brief), ...lapsedLines(fleet, paint));
   return lines;
+}
+
+/** Hosts that were exempt until their rule's end date: whoever wrote it may have meant to prolong it. */
+function lapsedLines({ hosts }: PreparedPlan['fleet'], paint: Paint): string[] {
+  const byRule = new Map<string, { readonly told: string; readonly names: string[] }>();
+  for (const { host, eligibility } of hosts) {
+    if (eligibility.kind !== 'eligible' || eligibility.lapsed === undefined) continue;
+    const { rule, reason, until } = eligibility.lapsed;
+    const told = `${rule} (${harmless(reason)}) ended ${moment(until)}`;
+    const known = byRule.get(rule);
+    if (known === undefined) byRule.set(rule, { told, names: [host.name] });
+    else known.names.push(host.name);
+  }
+  return [...byRule.values()].flatMap(({ told, names }) =>
+    hanging(
+      '  ',
+      `${told}: ${count(names.length, 'host')} must have the agent again: ${someOf(names, 8)}`,
+      paint.width,
+    ).map((line) => paint.warn(line)),
+  );
 }
 
 function waveRow(wave: PlannedWave, brief: boolean): string[] {
