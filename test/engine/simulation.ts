@@ -172,24 +172,25 @@ class Stage {
       this.#inFlight.set(key, (this.#inFlight.get(key) ?? 1) - 1);
       if ((fleet.hosts.get(id)?.atWork ?? 0) > 1) this.say(`two programs at work on h${id} (1)`);
     };
+    world.onDurable = ({ body }, pid) => {
+      this.#knowsItsFleet(body, pid);
+      if (body.kind !== 'rolled-back') return;
+      for (const id of [...fleet.vanished, ...fleet.deleted]) this.#absentAtEnd.add(id);
+      // Nobody can see the return of a VM that the inventory cannot list.
+      for (const [id, host] of world.rollout().hosts)
+        if (host.state === 'gone' && this.#isUnlisted(host.host.zone)) this.#absentAtEnd.add(id);
+    };
     const push = world.events.push.bind(world.events);
     world.events.push = (...events) => {
       for (const event of events) {
         if (event.kind === 'host-answered') this.#believes(event.host.id, event.outcome);
-        if (event.kind === 'recorded') this.#knowsItsFleet(event.entry.body);
-        if (event.kind === 'recorded' && event.entry.body.kind === 'rolled-back') {
-          for (const id of [...fleet.vanished, ...fleet.deleted]) this.#absentAtEnd.add(id);
-          // Nobody can see the return of a VM that the inventory cannot list.
-          for (const [id, host] of world.rollout().hosts)
-            if (host.state === 'gone' && this.#isUnlisted(host.host.zone)) this.#absentAtEnd.add(id);
-        }
       }
       return push(...events);
     };
   }
 
   /** Nobody who is there counts as gone, and nobody who has come is forgotten. */
-  #knowsItsFleet(body: EntryBody): void {
+  #knowsItsFleet(body: EntryBody, pid: number): void {
     const { world } = this.#parts();
     if (body.kind === 'hosts-answered') {
       for (const { id, outcome } of body.hosts)
@@ -200,7 +201,7 @@ class Stage {
     const rollout = world.rollout();
     if (rollout.kind === 'canary') return;
     const known = new Set([...rollout.hosts.keys(), ...rollout.leftOut.map(({ id }) => id)]);
-    for (const id of world.listings.get(world.teller) ?? []) {
+    for (const id of world.listings.get(pid) ?? []) {
       if (!known.has(id)) this.say(`h${id} has come into the fleet and is nowhere`);
     }
     for (const { id } of rollout.leftOut.filter((one) => one.why.kind === 'born-late')) {

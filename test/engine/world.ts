@@ -8,7 +8,7 @@ import type { Environment } from '../../src/domain/environment.ts';
 import type { EngineEvent } from '../../src/domain/event.ts';
 import { foldEntries } from '../../src/domain/fold.ts';
 import type { Host } from '../../src/domain/host.ts';
-import type { EntryBody } from '../../src/domain/journal.ts';
+import type { Entry, EntryBody } from '../../src/domain/journal.ts';
 import type { GatePolicy, RolloutPolicy } from '../../src/domain/policy.ts';
 import type { EnvironmentState, RolloutState } from '../../src/domain/state.ts';
 import type { EngineContext, Refusal } from '../../src/engine/context.ts';
@@ -126,8 +126,8 @@ export interface World {
   /** Times in which nothing was scraped, of all hosts or of those named. */
   readonly gaps: { readonly from: number; readonly until: number; readonly hosts?: readonly string[] }[];
   readonly events: EngineEvent[];
-  /** Process that told the newest event. */
-  teller: number;
+  /** Called once with every entry that has become durable, also when its writer never hears of it. */
+  onDurable: ((entry: Entry, pid: number) => void) | null;
   /** Ids in each process' newest listing; null: it failed. */
   readonly listings: Map<number, ReadonlySet<string> | null>;
   readonly artifacts: { readonly old: Artifact; readonly fresh: Artifact };
@@ -221,6 +221,7 @@ export function makeWorld(options: WorldOptions = {}): World {
   const store = memoryStore(name, [artifacts.old, artifacts.fresh]);
   const events: EngineEvent[] = [];
   let pids = 0;
+  let durable = 0;
 
   const world: World = {
     clock,
@@ -232,7 +233,7 @@ export function makeWorld(options: WorldOptions = {}): World {
     metrics,
     gaps,
     events,
-    teller: 0,
+    onDurable: null,
     listings: new Map(),
     artifacts,
     freeze,
@@ -266,7 +267,15 @@ export function makeWorld(options: WorldOptions = {}): World {
         environment,
         journal: {
           read: (after) => guard('journal.read', () => journal.read(after)),
-          append: (entry) => guard('journal.append', () => journal.append(entry)),
+          append: (entry) =>
+            guard('journal.append', async () => {
+              const appended = await journal.append(entry);
+              for (; durable < journal.entries.length; durable += 1) {
+                const written = journal.entries[durable];
+                if (written !== undefined) world.onDurable?.(written, pid);
+              }
+              return appended;
+            }),
         },
         lease: {
           ttlMs: lease.ttlMs,
@@ -315,9 +324,7 @@ export function makeWorld(options: WorldOptions = {}): World {
         },
         digest: sha256,
         tell: (event) => {
-          if (!alive) return;
-          world.teller = pid;
-          events.push(event);
+          if (alive) events.push(event);
         },
         actor: someActor,
       };
