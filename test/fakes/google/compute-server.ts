@@ -33,6 +33,8 @@ export interface FakeCompute {
   readonly disabled: Set<string>;
   /** The next requests whose `METHOD path?query` matches fail so; rules are tried in the order they were made. */
   fault(match: RegExp, what: Fault, times?: number): void;
+  /** Forgets every fault. */
+  calm(): void;
   /** `METHOD path?query`, in order. */
   readonly requests: string[];
   /** Most requests that were open at once. */
@@ -66,6 +68,7 @@ export async function startComputeServer(options: ComputeServerOptions = {}): Pr
     denied: new Set(),
     disabled: new Set(),
     fault: (match, what, times = 1) => void rules.push({ match, what, times }),
+    calm: () => void rules.splice(0),
     requests: [],
     get mostAtOnce() {
       return mostAtOnce;

@@ -130,8 +130,15 @@ const CALLED_OFF: CallFailure = { kind: 'passing', message: 'called off', retrya
 async function open(access: GoogleAccess): Promise<Result<Opened, CallFailure>> {
   const signedIn = await signIn(access);
   if (!signedIn.ok) return err({ kind: 'credentials', message: signedIn.error, retryable: false });
+  const { compute } = access.endpoints;
+  if (compute !== undefined && new URL(compute).pathname !== '/')
+    return err({
+      kind: 'refused',
+      message: `ROLLOUT_COMPUTE_ENDPOINT ${compute} has a path; the library takes a host name and a port alone`,
+      retryable: false,
+    });
   const Client = clientClass();
-  const client = new Client({ auth: signedIn.value.auth, ...addressOf(access.endpoints.compute) });
+  const client = new Client({ auth: signedIn.value.auth, ...addressOf(compute) });
   await client.initialize();
   return ok({ signedIn: signedIn.value, client });
 }

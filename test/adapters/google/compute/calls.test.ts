@@ -1,0 +1,90 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { computeCalls } from '../../../../src/adapters/google/compute/calls.ts';
+import { trimSchema } from '../../../../src/adapters/google/compute/schema.ts';
+import { type ComputeRig, startComputeRig, vm } from './compute-rig.ts';
+
+const AT = { project: 'sandbox', zone: 'us-east1-b', instance: '1' };
+const OPTIONS = { timeoutMs: 2_000 };
+
+let rig: ComputeRig;
+beforeEach(async () => {
+  rig = await startComputeRig({ vms: [vm({ id: '1' })] });
+});
+afterEach(() => rig.close());
+
+describe('a call to Compute Engine', () => {
+  it('asks which permissions one has, on an instance', async () => {
+    const permissions = ['compute.instances.get', 'compute.instances.getGuestAttributes'];
+    const calls = computeCalls(rig.access);
+    expect(await calls.testPermissions({ ...AT, permissions }, OPTIONS)).toEqual({
+      ok: true,
+      value: permissions,
+    });
+    rig.compute.denied.add('compute.instances.getGuestAttributes');
+    expect(await calls.testPermissions({ ...AT, permissions }, OPTIONS)).toEqual({
+      ok: true,
+      value: ['compute.instances.get'],
+    });
+    rig.compute.denied.add('compute.instances.get');
+    expect(await calls.testPermissions({ ...AT, permissions }, OPTIONS)).toEqual({ ok: true, value: [] });
+  });
+
+  it('is one attempt, also when the answer cannot be read', async () => {
+    rig.compute.fault(/./, { kind: 'cut-short' }, Number.POSITIVE_INFINITY);
+    const answer = await computeCalls(rig.access).aggregatedList(
+      { project: 'sandbox', maxResults: 500 },
+      OPTIONS,
+    );
+    expect(answer).toMatchObject({ ok: false, error: { kind: 'passing', retryable: true } });
+    expect(rig.compute.requests).toHaveLength(1);
+  });
+
+  it('that is called off asks nothing more, and is no failure of Compute Engine', async () => {
+    rig.compute.fault(/./, { kind: 'silent' });
+    const stop = new AbortController();
+    const asked = computeCalls(rig.access).guestAttributes(
+      { ...AT, queryPath: 'hostkeys/' },
+      { timeoutMs: 60_000, signal: stop.signal },
+    );
+    while (rig.compute.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    stop.abort();
+    expect(await asked).toMatchObject({ ok: false, error: { message: 'called off', retryable: false } });
+  });
+
+  it('refused with a page that is not Google’s says nothing of the project', async () => {
+    rig.compute.fault(/./, { kind: 'html', status: 404 });
+    const answer = await computeCalls(rig.access).list(
+      { project: 'sandbox', zone: 'us-east1-b', maxResults: 500 },
+      OPTIONS,
+    );
+    expect(answer).toMatchObject({ ok: false, error: { kind: 'refused' } });
+  });
+
+  it('to an endpoint with a path is refused: the path would be lost', async () => {
+    const endpoints = { compute: `${rig.compute.url}/proxy` };
+    const answer = await computeCalls({ ...rig.access, endpoints }).testPermissions(
+      { ...AT, permissions: [] },
+      OPTIONS,
+    );
+    expect(answer).toMatchObject({
+      ok: false,
+      error: { kind: 'refused', message: expect.stringContaining('ROLLOUT_COMPUTE_ENDPOINT') },
+    });
+    expect(rig.compute.requests).toEqual([]);
+  });
+});
+
+describe('another version of the library', () => {
+  it('whose messages are described in another way is found at once, not by what is missing later', () => {
+    expect(() => trimSchema({})).toThrow('describes its messages in another way');
+    const nested = {
+      Instances: { methods: { List: { requestType: 'Q', responseType: 'InstanceList' } } },
+      InstanceList: { fields: { items: { type: 'Instance' } } },
+      Instance: { fields: { id: { type: 'uint64' } } },
+    };
+    const schema = {
+      nested: { google: { nested: { cloud: { nested: { compute: { nested: { v1: { nested } } } } } } } },
+    };
+    expect(() => trimSchema(schema)).toThrow('knows no Instance.name');
+  });
+});
