@@ -1,6 +1,7 @@
 /** The reference as text for a terminal: grouped as the files are, wrapped, whole or one part of it. */
 import { BUILTIN_GATES } from '../domain/builtin-gates.ts';
 import { formatDuration } from '../domain/duration.ts';
+import { EXPRESSION_GUIDE } from '../domain/expression.ts';
 import { nearestWord } from '../domain/nearest.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { aboutFile, type ConfigKind, type ReferenceKey, referenceKeys } from './reference.ts';
@@ -107,6 +108,9 @@ function keyLines(key: ReferenceKey, depth: number, view: ReferenceView): string
     ...wrap(key.description, indent + 4, width),
     ...(key.takes === undefined ? [] : wrap(`Takes: ${key.takes}`, indent + 4, width, indent + 6)),
     ...(key.path === 'gates[].use' ? builtinGates(indent + 4, width) : []),
+    ...(key.path === 'targeting.include'
+      ? EXPRESSION_GUIDE.flatMap((line) => wrap(line, indent + 4, width, indent + 6))
+      : []),
   ];
 }
 

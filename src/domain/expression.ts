@@ -3,7 +3,15 @@
  * An absent label, metadata key or attribute equals nothing and is like nothing; `!=` and `!~` are therefore true of it. Of a
  * host whose creation time is not known no comparison of it is true.
  */
-import type { Attribute, Expression, KeyedAttribute } from './expression-parse.ts';
+import {
+  type Attribute,
+  type Expression,
+  type KeyedAttribute,
+  LIST_ATTRIBUTES,
+  OPTIONAL_ATTRIBUTES,
+  TEXT_ATTRIBUTES,
+  TIME_OPERATORS,
+} from './expression-parse.ts';
 import type { Host } from './host.ts';
 import { unreachable } from './result.ts';
 
@@ -16,6 +24,14 @@ export {
   TEXT_ATTRIBUTES,
   TIME_OPERATORS,
 } from './expression-parse.ts';
+
+/** The language in a few lines for people, from the same lists that it is checked by. */
+export const EXPRESSION_GUIDE: readonly string[] = [
+  `An expression compares ${TEXT_ATTRIBUTES.join(', ')}, labels.KEY or metadata.KEY with texts: ==, !=, =~ and !~ (globs: * any text, ? one character), in ["A", "B"], not in.`,
+  `has(labels.KEY), and has() of ${OPTIONAL_ATTRIBUTES.join(', ')}: whether a host has it; what it has not equals nothing.`,
+  `${LIST_ATTRIBUTES.map((list) => `"TEXT" in ${list}`).join(', ')}; spot; true; false; joined by and, or, not and parentheses.`,
+  `created ${TIME_OPERATORS.join(', ')} "2026-01-31": a date is its first moment, UTC; of a host whose creation time is not known none is true.`,
+];
 
 /** Does the expression hold of the host? Never throws for a tree that `parseExpression` gave. */
 export function evaluate(expression: Expression, host: Host): boolean {

@@ -328,7 +328,7 @@ export const targetingSchema = z
       .prefault([])
       .meta({
         description:
-          'Hosts that need not have the agent, beyond what is known by itself (GKE nodes, Dataproc, Dataflow, serverless).',
+          'Hosts that need not have the agent, beyond what is known by itself: nodes of GKE and Autopilot, Dataproc, Dataflow, connectors of Serverless VPC Access; and what cannot have it, Container-Optimized OS and Windows.',
       }),
     eligible: z
       .array(
