@@ -48,6 +48,8 @@ export function explainFetch(trouble: FetchTrouble): string {
       return `no space in .cache/rollout of the user's home: ${trouble.freeKib} KiB free, the package needs ${trouble.needKib} KiB`;
     case 'no-client':
       return `the host has neither curl nor wget to fetch it with; install curl there, or ${BY_SFTP}`;
+    case 'no-curl':
+      return 'the host has no curl, and wget cannot be given a token without showing it; install curl there, or set artifacts.delivery: signed-url';
     case 'no-token':
       return `the VM's metadata server gave no token${trouble.account === '' ? ', and no service account' : ` for ${trouble.account}`}; attach a service account to the VM that may read the bucket, or set artifacts.delivery: signed-url`;
     case 'status':

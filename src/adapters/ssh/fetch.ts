@@ -106,7 +106,7 @@ async function textFor(
   program ??= readFile(PROGRAM, 'utf8');
   const lines = sources.map(({ sha256, size }) => {
     if (!/^[0-9a-f]{64}$/.test(sha256) || !Number.isSafeInteger(size) || size < 0)
-      throw new Error(`a package without a digest or size: ${plainText(String(sha256))}`);
+      throw new Error(`a package without a digest or size: ${plainText(sha256)}`);
     const request = requests.get(sha256);
     const how = request?.ok === true ? `${request.value.authorization} ${request.value.url}` : 'none -';
     return `${sha256} ${size} ${how}\n`;
