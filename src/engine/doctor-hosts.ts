@@ -1,0 +1,177 @@
+/** Self-checks of a few hosts, one each: does the way there, the host's key, sudo and the host program work. Changes nothing there. */
+import type { Host } from '../domain/host.ts';
+import { identityTroubleOf, lookOf, plainText } from '../domain/host-answer.ts';
+import { HOST_EXIT, type HostLook } from '../domain/host-order.ts';
+import type { NoAnswerKind } from '../domain/host-outcome.ts';
+import type { RemoteAnswer } from '../ports/remote.ts';
+import { broken, brokenAs, doubtful, type Finding, fine, type SelfCheck } from '../ports/self-check.ts';
+import type { EngineContext } from './context.ts';
+import { eligibleOf, type FleetSource, skippedForFleet } from './doctor-fleet.ts';
+import { meantInstance } from './meant-instance.ts';
+
+/** Hosts that are asked when nobody says how many. */
+export const SAMPLE = 3;
+
+/**
+ * Free space below which a host is named, KiB: a package of 60 MB is kept twice, unpacked once beside the running one, and
+ * dpkg needs room besides.
+ */
+const LEAST_FREE_KIB = 512 * 1024;
+
+export function hostChecks(context: EngineContext, fleet: FleetSource, sample: number): SelfCheck[] {
+  const { environment } = context;
+  const check = (index: number): SelfCheck => ({
+    area: 'hosts',
+    what: `host ${index + 1} of the sample`,
+    whenSilent: `ssh to it by hand; ssh.connectTimeout in ${environment.file} bounds the wait`,
+    waits: true,
+    async run(signal) {
+      const listed = await fleet();
+      if (listed === null) return index === 0 ? skippedForFleet('a sample of hosts') : [];
+      const host = sampleOf(eligibleOf(listed), sample)[index];
+      if (host === undefined)
+        return index === 0
+          ? [{ kind: 'skipped', what: 'a sample of hosts', found: 'no VM must have the agent' }]
+          : [];
+      const answer = await context.remote.run(
+        host,
+        {
+          order: { program: 'look', agent: environment.policy.agent, ...meantInstance(environment, host.id) },
+          packages: [],
+          timeoutMs: environment.policy.stepTimeouts.lookMs,
+        },
+        signal,
+      );
+      return hostFindings(host, answer, context);
+    },
+  });
+  return Array.from({ length: sample }, (_, index) => check(index));
+}
+
+/** `count` hosts: of every zone in turn, and in a zone of every role before a role's second. Pure, and the same each time. */
+export function sampleOf(hosts: readonly Host[], count: number): Host[] {
+  const zones = new Map<string, Host[]>();
+  for (const host of hosts) zones.set(host.zone, [...(zones.get(host.zone) ?? []), host]);
+  const queues = [...zones].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, inZone]) => inZone);
+  const taken: Host[] = [];
+  const perRole = new Map<string, number>();
+  while (taken.length < count && queues.some((queue) => queue.length > 0)) {
+    for (const queue of queues) {
+      if (taken.length >= count || queue.length === 0) continue;
+      const rarest = queue.reduce((best, host) =>
+        (perRole.get(host.role) ?? 0) < (perRole.get(best.role) ?? 0) ? host : best,
+      );
+      queue.splice(queue.indexOf(rarest), 1);
+      perRole.set(rarest.role, (perRole.get(rarest.role) ?? 0) + 1);
+      taken.push(rarest);
+    }
+  }
+  return taken;
+}
+
+/** What a host's answer shows. Pure. */
+export function hostFindings(
+  host: Host,
+  answer: RemoteAnswer,
+  { environment }: Pick<EngineContext, 'environment'>,
+): Finding[] {
+  const what = `${host.name} (${host.zone})`;
+  if (answer.kind === 'no-answer')
+    return [
+      brokenAs(what, `${WHY[answer.why]}: ${oneLine(answer.message)}`, mendOf(answer.why, host, environment)),
+    ];
+  const other = identityTroubleOf(answer);
+  if (other !== null) {
+    const mend =
+      answer.exitCode === HOST_EXIT.wrongHost
+        ? `look at inventory.address in ${environment.file}: that address is another VM's now`
+        : `let the host reach its metadata server, or set inventory.instanceCheck: false in ${environment.file}`;
+    return [broken(what, oneLine(other), mend)];
+  }
+  if (answer.exitCode === HOST_EXIT.unsupported)
+    return [
+      broken(
+        what,
+        `it cannot carry the agent: ${saidBy(answer)}`,
+        `exempt it in targeting of ${environment.file}, with the reason`,
+      ),
+    ];
+  const look = lookOf(answer.steps);
+  if (!look.ok)
+    return [
+      broken(
+        what,
+        `the host program did not answer as it should: ${look.error} (${saidBy(answer)})`,
+        `ssh to it and run: sudo -n sh -c 'command -v dpkg systemctl sha256sum flock'`,
+      ),
+    ];
+  const identity = environment.inventory.kind === 'gce' && environment.inventory.instanceCheck;
+  const ways = `host key, ssh and sudo are right${identity ? ', it is the VM that is meant' : ''}`;
+  const found = `${ways}; ${agentWords(look.value)}, ${freeWords(look.value)} free`;
+  if (look.value.freeKib < LEAST_FREE_KIB)
+    return [
+      doubtful(
+        what,
+        found,
+        'make room: /var/lib/rollout needs 512 MiB; look with: df -h /var/lib, and: apt-get clean',
+      ),
+    ];
+  if (look.value.packageState === 'broken')
+    return [doubtful(what, found, `on the host: dpkg --audit, then: dpkg --configure -a`)];
+  return [fine(what, found)];
+}
+
+const WHY: Readonly<Record<NoAnswerKind, string>> = {
+  cancelled: 'called off',
+  unreachable: 'out of reach',
+  denied: 'not let in',
+  'host-key-mismatch': 'it shows another host key',
+  'host-key-unknown': 'its host key is not known',
+  'sudo-refused': 'sudo refuses',
+  'delivery-failed': 'nothing could be delivered',
+  'timed-out': 'no answer in time',
+  unknown: 'the answer broke off',
+};
+
+function mendOf(
+  why: NoAnswerKind,
+  host: Host,
+  { inventory, ssh, file }: EngineContext['environment'],
+): string {
+  const user = ssh.user === '' ? 'USER' : ssh.user;
+  switch (why) {
+    case 'host-key-unknown':
+    case 'host-key-mismatch':
+      return inventory.kind === 'gce' && inventory.publishedHostKeys
+        ? `gcloud compute instances add-metadata ${host.name} --zone=${host.zone}${host.project === undefined ? '' : ` --project=${host.project}`} --metadata=enable-guest-attributes=TRUE, then reboot it once; or put its key into ${ssh.knownHosts[0] ?? 'a known_hosts file'}`
+        : `compare the fingerprint with one from a source you trust, then put the key into ${ssh.knownHosts[0] ?? 'a known_hosts file'}`;
+    case 'denied':
+      return `try: ssh ${user}@${host.address}; look at ssh.user, ssh.identityFiles and ssh.agent in ${file}`;
+    case 'sudo-refused':
+      return `give ${user} a sudoers rule without a password, as the README has it; try on the host: sudo -n true`;
+    default:
+      return `try: ssh ${user}@${host.address}; look at inventory.address, ssh.jump and ssh.proxyCommand in ${file}, and at the firewall`;
+  }
+}
+
+function agentWords({ packageState, packageVersion, activeState, hold }: HostLook): string {
+  const held = hold === '' ? '' : `, held (${hold})`;
+  if (packageState === 'absent') return 'it has no agent yet';
+  if (packageState === 'broken') return `the agent's package is half installed${held}`;
+  return `agent ${packageVersion} ${activeState}${held}`;
+}
+
+function freeWords({ freeKib }: HostLook): string {
+  const mib = freeKib / 1024;
+  return mib >= 1024 ? `${(mib / 1024).toFixed(1)} GiB` : `${Math.round(mib)} MiB`;
+}
+
+function saidBy(answer: Extract<RemoteAnswer, { kind: 'answered' }>): string {
+  const said = answer.steps.findLast((step) => !step.ok && typeof step.message === 'string')?.message;
+  const text = typeof said === 'string' ? said : answer.stderr.trim().slice(-200);
+  return text === '' ? `exit ${answer.exitCode}` : oneLine(text);
+}
+
+function oneLine(text: string): string {
+  return plainText(text).replaceAll(/\s*\n\s*/g, ' / ');
+}

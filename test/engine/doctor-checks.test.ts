@@ -1,0 +1,292 @@
+import { describe, expect, it } from 'vitest';
+import type { Environment } from '../../src/domain/environment.ts';
+import type { Host } from '../../src/domain/host.ts';
+import { classify } from '../../src/domain/targeting.ts';
+import { examine } from '../../src/engine/doctor.ts';
+import { fleetChecks, fleetFindings } from '../../src/engine/doctor-fleet.ts';
+import { hostChecks, sampleOf } from '../../src/engine/doctor-hosts.ts';
+import { labelFinding, metricsChecks } from '../../src/engine/doctor-metrics.ts';
+import { datedFindings, placesFinding, recordChecks } from '../../src/engine/doctor-record.ts';
+import type { CheckResult, Finding, SelfCheck } from '../../src/ports/self-check.ts';
+import { makeWorld, someHosts, type World } from './world.ts';
+
+const DAY_MS = 86_400_000;
+
+async function results(
+  world: World,
+  make: (w: World) => readonly SelfCheck[],
+): Promise<readonly CheckResult[]> {
+  const signal = new AbortController().signal;
+  return (await world.clock.run(examine(make(world), { clock: world.clock, signal }))).results;
+}
+
+const kinds = (findings: readonly Finding[]): string[] => findings.map(({ kind, what }) => `${kind} ${what}`);
+const named = (findings: readonly Finding[], what: string): Finding | undefined =>
+  findings.find((finding) => finding.what === what);
+
+function gceFleet(world: World, hosts: readonly Host[]): Finding[] {
+  const environment: Environment = {
+    ...world.environment,
+    inventory: {
+      kind: 'gce',
+      projects: ['p'],
+      roleLabel: 'type',
+      address: '{internal}',
+      publishedHostKeys: true,
+      instanceCheck: true,
+      credentials: {},
+    },
+  };
+  const classified = classify(hosts, environment.targeting, world.clock.now());
+  return fleetFindings({ hosts: classified, unknownZones: [] }, environment);
+}
+
+describe('the fleet', () => {
+  it('that cannot be listed is one failure; what needs it is skipped, and not failed a second time', async () => {
+    const world = makeWorld();
+    world.fleet.inventoryFails = true;
+    const found = await results(world, (w) => {
+      const { context } = w.process();
+      const { source, checks } = fleetChecks(context);
+      return [...checks, ...hostChecks(context, source, 3), ...metricsChecks(context, source)];
+    });
+    expect(found.filter(({ kind }) => kind === 'failed')).toMatchObject([{ area: 'inventory' }]);
+    const rest = found.filter(({ area }) => area !== 'inventory');
+    expect(rest.map(({ kind }) => kind)).toEqual(rest.map(() => 'skipped'));
+  });
+
+  it('with a zone that could not be listed is a failure: what is there is unknown', async () => {
+    const world = makeWorld();
+    world.fleet.unknownZones.add('z2');
+    const found = await results(world, (w) => fleetChecks(w.process().context).checks);
+    expect(named(found, 'zones')).toMatchObject({ kind: 'failed', found: expect.stringContaining('z2') });
+  });
+
+  it('with undecided VMs is a warning that names some and where to say what they are', () => {
+    const world = makeWorld();
+    const hosts = someHosts(7).map((host) => ({
+      ...host,
+      name: `gke-${host.name}`,
+      labels: { type: 'web' },
+    }));
+    const undecided = named(gceFleet(world, hosts), 'undecided VMs');
+    expect(undecided).toMatchObject({ kind: 'warning', mend: expect.stringContaining('targeting.eligible') });
+    expect(undecided?.found).toMatch(/^7, .*gke-h1 .*and 2 more$/u);
+  });
+
+  it('whose role label is on no VM names the labels that are', () => {
+    const world = makeWorld();
+    const hosts = someHosts(4).map((host) => ({ ...host, labels: { role: 'web', env: 'x' } }));
+    expect(named(gceFleet(world, hosts), 'label type')).toMatchObject({
+      kind: 'warning',
+      found: expect.stringContaining('on 0 of 4 VMs'),
+      mend: expect.stringContaining('to one of: role, env'),
+    });
+  });
+
+  it('that is empty, or of which not one must have the agent, is no success', () => {
+    const world = makeWorld();
+    expect(gceFleet(world, [])[0]).toMatchObject({ kind: 'warning', found: 'the inventory is empty' });
+    const off = someHosts(2).map((host) => ({ ...host, status: 'TERMINATED' as const }));
+    expect(gceFleet(world, off)[0]).toMatchObject({
+      kind: 'warning',
+      found: expect.stringContaining('not one must'),
+    });
+  });
+});
+
+describe('the sample of hosts', () => {
+  it('is spread over zones first, then over roles, and is the same each time', () => {
+    const hosts = someHosts(12);
+    const sample = sampleOf(hosts, 3);
+    expect(new Set(sample.map(({ zone }) => zone)).size).toBe(3);
+    expect(new Set(sample.map(({ role }) => role)).size).toBe(2);
+    expect(sampleOf(hosts, 3)).toEqual(sample);
+    expect(sampleOf(hosts, 100)).toHaveLength(12);
+    expect(sampleOf([], 3)).toEqual([]);
+  });
+
+  it('one host out of reach fails alone, with what to try', async () => {
+    const world = makeWorld();
+    world.fleet.cutOff.add('1');
+    const found = await results(world, (w) => {
+      const { context } = w.process();
+      return hostChecks(context, fleetChecks(context).source, 3);
+    });
+    expect(found.map(({ kind }) => kind).sort()).toEqual(['failed', 'ok', 'ok']);
+    expect(found.find(({ kind }) => kind === 'failed')).toMatchObject({
+      what: 'h1 (z1)',
+      mend: expect.stringContaining('ssh'),
+    });
+  });
+
+  it.each([
+    ['denied', 'not let in', 'ssh.identityFiles'],
+    ['host-key-mismatch', 'another host key', 'fingerprint'],
+    ['sudo-refused', 'sudo refuses', 'sudoers'],
+    ['cut-before', '', ''],
+    ['too-slow', 'no answer in time', ''],
+  ] as const)('%s is a failure with its own mend', async (fault, words, mend) => {
+    const world = makeWorld();
+    world.fleet.faults = () => fault;
+    const [found] = await results(world, (w) => {
+      const { context } = w.process();
+      return hostChecks(context, fleetChecks(context).source, 1);
+    });
+    expect(found).toMatchObject({
+      kind: 'failed',
+      found: expect.stringContaining(words),
+      mend: expect.stringContaining(mend),
+    });
+  });
+
+  it('changes nothing: only looks are sent', async () => {
+    const world = makeWorld();
+    await results(world, (w) => {
+      const { context } = w.process();
+      return hostChecks(context, fleetChecks(context).source, 3);
+    });
+    expect(world.fleet.contacts.map(({ program }) => program)).toEqual(['look', 'look', 'look']);
+  });
+});
+
+describe('metrics', () => {
+  const ask = (world: World): Promise<readonly CheckResult[]> =>
+    results(world, (w) => {
+      const { context } = w.process();
+      return metricsChecks(context, fleetChecks(context).source);
+    });
+
+  it('that do not answer fail every question about them', async () => {
+    const world = makeWorld();
+    world.metrics.failure = { kind: 'unavailable', message: 'no answer' };
+    const found = await ask(world);
+    expect(kinds(found)).toEqual([
+      'failed label fqdn',
+      'failed gate cpu',
+      'failed gate alive',
+      'skipped clocks of the hosts',
+    ]);
+  });
+
+  it('with two series for a host fail the gate: none of them could be judged', async () => {
+    const world = makeWorld();
+    world.metrics.twice.add('h2');
+    expect(named(await ask(world), 'gate cpu')).toMatchObject({
+      kind: 'failed',
+      found: expect.stringContaining('h2'),
+      mend: expect.stringContaining('matchers'),
+    });
+  });
+
+  it('without a number for a host are a warning that names it', async () => {
+    const world = makeWorld();
+    world.gaps.push({ from: 0, until: Number.POSITIVE_INFINITY, hosts: ['h3'] });
+    expect(named(await ask(world), 'gate cpu')).toMatchObject({
+      kind: 'warning',
+      found: expect.stringMatching(/5 of 6 VMs.*without: h3/u),
+    });
+  });
+
+  it('that are not whole are never called right', async () => {
+    const world = makeWorld();
+    world.metrics.warnings = ['a store is away'];
+    expect(named(await ask(world), 'gate cpu')).toMatchObject({ kind: 'warning' });
+  });
+
+  it('of a well fleet are right, gate by gate', async () => {
+    const found = await ask(makeWorld());
+    expect(named(found, 'gate cpu')).toMatchObject({
+      kind: 'ok',
+      found: 'one series for 6 of 6 VMs, 0 cores (bad above 0.1)',
+    });
+  });
+
+  const label = (values: readonly string[], hostValue: string, hosts = someHosts(3)): Finding =>
+    labelFinding({
+      what: 'label fqdn',
+      file: 'gprd.yaml',
+      settings: { hostLabel: 'fqdn', hostValue },
+      hosts,
+      answer: { series: values.map((fqdn) => ({ labels: { fqdn }, samples: [] })), warnings: [] },
+    });
+
+  it('that name hosts in another way show both ways, and the template that fits', () => {
+    const hosts = someHosts(3).map((host) => ({ ...host, project: 'prod' }));
+    const series = ['h1.c.prod.internal', 'h2.c.prod.internal', 'h3.c.prod.internal'];
+    expect(label(series, '{name}', hosts)).toMatchObject({
+      kind: 'failed',
+      found: expect.stringContaining('expected as fqdn="h1", and series have fqdn="h1.c.prod.internal"'),
+      mend: 'set prometheus.hostValue: "{name}.c.prod.internal" in gprd.yaml',
+    });
+    expect(label(['10.0.0.1:9256'], '{name}')).toMatchObject({
+      mend: 'set prometheus.hostValue: "{address}:9256" in gprd.yaml',
+    });
+    expect(label(['who-knows'], '{name}')).toMatchObject({
+      mend: expect.stringContaining('prometheus.hostLabel'),
+    });
+  });
+
+  it('that lack some hosts are a warning with their names', () => {
+    expect(label(['h1', 'h2'], '{name}')).toMatchObject({
+      kind: 'warning',
+      found: expect.stringMatching(/2 of 3 .*h3$/u),
+    });
+    expect(label(['h1', 'h2', 'h3', 'stranger'], '{name}')).toMatchObject({ kind: 'ok' });
+  });
+});
+
+describe('the record', () => {
+  it('of a new environment is empty and right', async () => {
+    const found = await results(makeWorld(), (w) => recordChecks(w.process().context));
+    expect(kinds(found)).toEqual(['ok staged packages', 'ok journal', 'ok lease']);
+  });
+
+  it('says who is at work', async () => {
+    const world = makeWorld();
+    const { context } = world.process();
+    const held = await context.lease.acquire(context.actor);
+    expect(held.ok).toBe(true);
+    const found = await results(world, () => recordChecks(context));
+    expect(named(found, 'lease')?.found).toContain(`held by ${context.actor.user}@${context.actor.hostname}`);
+  });
+
+  it('packages and journal in one place are a failure', () => {
+    const { environment } = makeWorld();
+    expect(placesFinding(environment)).toMatchObject({ kind: 'ok' });
+    const same = { kind: 'local', path: '/one' } as const;
+    expect(placesFinding({ ...environment, artifacts: same, journal: same })).toMatchObject({
+      kind: 'failed',
+    });
+  });
+
+  it('names freeze windows that are active or near, and exemptions that ended or soon will', () => {
+    const { environment } = makeWorld();
+    const now = Date.UTC(2026, 10, 21);
+    const rule = (when: string, until: number) => ({ when, reason: 'why', until });
+    const dated = datedFindings(
+      {
+        ...environment,
+        freeze: [
+          { from: now - DAY_MS, until: now + DAY_MS, reason: 'lock' },
+          { from: now + 3 * DAY_MS, until: now + 4 * DAY_MS, reason: 'near' },
+          { from: now + 30 * DAY_MS, until: now + 40 * DAY_MS, reason: 'far' },
+        ],
+        targeting: {
+          ...environment.targeting,
+          exempt: [
+            rule('role == "a"', now - 1),
+            rule('role == "b"', now + 29 * DAY_MS),
+            rule('role == "c"', now + 31 * DAY_MS),
+          ],
+        },
+      },
+      now,
+    );
+    expect(dated.map(({ kind }) => kind)).toEqual(['warning', 'warning', 'warning', 'warning']);
+    expect(dated.map(({ found }) => found).join('\n')).toMatch(
+      /lock\n.*near\n.*exempt\[0\].*ended.*\n.*exempt\[1\].*in 29 days/u,
+    );
+    expect(kinds(datedFindings(environment, now))).toEqual(['ok freeze windows', 'ok exemptions']);
+  });
+});
