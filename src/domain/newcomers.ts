@@ -1,5 +1,6 @@
 /**
- * VMs that were not there when a rollout was planned: who they are, which wave takes them, and what their coming changes. Pure.
+ * VMs that were not there when a rollout was planned, or had no need of the agent then and have it now, such as one that was
+ * stopped: who they are, which wave takes them, and what their coming changes. Pure.
  *
  * NC1  They get the version with or behind the last planned wave, never among the canaries: by then it is proven by all who went
  *      before. A wave that has begun takes nobody more.
@@ -21,6 +22,14 @@ const PASSING: ReadonlySet<NotPlanned['kind']> = new Set<NotPlanned['kind']>([
   'undecided',
   'no-artifact',
   'no-way-back',
+]);
+
+/** Left out of the plan because they need not have the agent: when they must, they are newcomers. */
+const NEED_NOT: ReadonlySet<NotPlanned['kind']> = new Set<NotPlanned['kind']>([
+  'not-running',
+  'exempt',
+  'excluded',
+  'unsupported',
 ]);
 
 /** The wave that newcomers join now; null: none can take them any more (NC1, NC2, NC4). */
@@ -54,7 +63,11 @@ export function newcomersIn(rollout: RolloutState, fleet: readonly ClassifiedHos
     if (eligibility.kind !== 'eligible' && eligibility.kind !== 'undecided') return false;
     if (rollout.hosts.has(host.id)) return false;
     const why = leftOut.get(host.id);
-    return why === undefined || (canJoin && rollout.newcomers.has(host.id) && PASSING.has(why));
+    return (
+      why === undefined ||
+      NEED_NOT.has(why) ||
+      (canJoin && rollout.newcomers.has(host.id) && PASSING.has(why))
+    );
   });
 }
 

@@ -107,7 +107,7 @@ export interface RolloutState {
   readonly waveCount: number;
   /** As the plan had them. */
   readonly plannedWaves: number;
-  /** Hosts that were not there when it was planned, in a wave or left out. */
+  /** Hosts that have come since it was planned (newcomers.ts), in a wave or left out. */
   readonly newcomers: ReadonlySet<HostId>;
   readonly leftOut: readonly LeftOutHost[];
   readonly hosts: ReadonlyMap<HostId, HostProgress>;

@@ -78,6 +78,21 @@ describe('newcomers are', () => {
     expect(found).toEqual(['3', '4']);
   });
 
+  it('those whom the plan left out because they need not have the agent, once they must', () => {
+    const reasons: NotPlanned[] = [
+      { kind: 'not-running', status: 'TERMINATED' },
+      { kind: 'exempt', rule: 'exempt[0]', reason: 'x', evidence: 'y' },
+      { kind: 'excluded', rule: 'include' },
+      { kind: 'unsupported', evidence: 'os cos' },
+    ];
+    for (const why of reasons) {
+      const state = rollout([], { leftOut: [leftOut('7', why)] });
+      expect(ids(state, classified('7'))).toEqual(['7']);
+      expect(ids({ ...state, phase: baking() }, classified('7'))).toEqual(['7']);
+      expect(ids(state, classified('7', { kind: 'not-running', status: 'STOPPING' }))).toEqual([]);
+    }
+  });
+
   it.each<[NotPlanned, boolean]>([
     [{ kind: 'unreachable', why: 'boots' }, true],
     [{ kind: 'agent-absent' }, true],

@@ -223,6 +223,33 @@ describe('a VM that is born', () => {
   });
 });
 
+describe('a VM that was stopped when the plan was made', () => {
+  const stopped = (): World => {
+    const hosts = someHosts(6).map((host) =>
+      host.name === 'h6' ? { ...host, status: 'TERMINATED' as const } : host,
+    );
+    return makeWorld({ hosts });
+  };
+  const start = (one: World): void => {
+    const there = one.fleet.host('h6');
+    Object.assign(there.host, { status: 'RUNNING' });
+  };
+
+  it('and is started in time gets the version too', async () => {
+    const one = stopped();
+    once(one, inWave(0), () => start(one));
+    await live(one);
+    expect([one.running().h6, reasons(one), notCovered(one)]).toEqual([NEW, {}, []]);
+  });
+
+  it('and is started in the bake is named', async () => {
+    const one = stopped();
+    once(one, baking, () => start(one));
+    await live(one);
+    expect([one.running().h6, reasons(one), notCovered(one)]).toEqual([OLD, { h6: 'born-late' }, ['6']]);
+  });
+});
+
 describe('a VM that is made anew under its old name', () => {
   it('is another host: the old one is gone, the new one joins', async () => {
     const one = world();
