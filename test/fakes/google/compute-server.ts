@@ -37,6 +37,8 @@ export interface FakeCompute {
   calm(): void;
   /** `METHOD path?query`, in order. */
   readonly requests: string[];
+  /** Whose rights were used. */
+  readonly principals: Set<string>;
   /** Most requests that were open at once. */
   readonly mostAtOnce: number;
   close(): Promise<void>;
@@ -70,6 +72,7 @@ export async function startComputeServer(options: ComputeServerOptions = {}): Pr
     fault: (match, what, times = 1) => void rules.push({ match, what, times }),
     calm: () => void rules.splice(0),
     requests: [],
+    principals: new Set(),
     get mostAtOnce() {
       return mostAtOnce;
     },
@@ -95,8 +98,9 @@ export async function startComputeServer(options: ComputeServerOptions = {}): Pr
 
   function answer(request: IncomingMessage, body: string, fault: Fault | undefined): Said {
     const url = new URL(request.url ?? '/', fake.url);
-    if (principalOf(request.headers.authorization) === null)
-      return googleError(401, 'required', 'Request is missing required authentication credential.');
+    const principal = principalOf(request.headers.authorization);
+    if (principal !== null) fake.principals.add(principal);
+    else return googleError(401, 'required', 'Request is missing required authentication credential.');
     const [, project = '', rest = ''] = /^\/compute\/v1\/projects\/([^/]+)\/(.+)$/.exec(url.pathname) ?? [];
     if (!projects.has(project))
       return googleError(404, 'notFound', `The resource 'projects/${project}' was not found`);

@@ -46,7 +46,10 @@ export function guestAttributeKeys(options: GuestAttributeOptions): HostKeySourc
 
   const ask = async (host: Placed): Promise<HostKeysAnswer> => {
     if (away !== null && clock.now() >= away.since && clock.now() < away.since + LEFT_ALONE_MS)
-      return { kind: 'unavailable', message: away.message };
+      return {
+        kind: 'unavailable',
+        message: `${host.name} was not asked about, since a moment ago ${away.message}`,
+      };
     const request = {
       project: host.project,
       zone: host.zone,

@@ -29,6 +29,21 @@ describe('a call to Compute Engine', () => {
     expect(await calls.testPermissions({ ...AT, permissions }, OPTIONS)).toEqual({ ok: true, value: [] });
   });
 
+  it('is made with the rights of the account that is acted as', async () => {
+    const target = 'deployer@sandbox.iam.gserviceaccount.com';
+    const access = {
+      ...rig.access,
+      credentials: { ...rig.access.credentials, impersonate: target },
+      endpoints: { ...rig.access.endpoints, iamCredentials: rig.identity.url },
+    };
+    const answer = await computeCalls(access).aggregatedList(
+      { project: 'sandbox', maxResults: 500 },
+      OPTIONS,
+    );
+    expect(answer.ok).toBe(true);
+    expect([...rig.compute.principals]).toEqual([target]);
+  });
+
   it('is one attempt, also when the answer cannot be read', async () => {
     rig.compute.fault(/./, { kind: 'cut-short' }, Number.POSITIVE_INFINITY);
     const answer = await computeCalls(rig.access).aggregatedList(

@@ -211,6 +211,9 @@ describe('Compute Engine on a bad day', () => {
     const kinds = await Promise.all(hosts.map((host) => source.keysOf(host)));
     expect(new Set(kinds.map(({ kind }) => kind))).toEqual(new Set(['unavailable']));
     expect(asks()).toBe(before);
+    expect(await source.keysOf({ ...HOST, name: 'web-02' })).toMatchObject({
+      message: expect.stringMatching(/^web-02 was not asked about, since a moment ago .*web-01.*HTTP 503/),
+    });
     await rig.clock.sleep(15_000);
     await source.keysOf(HOST);
     expect(asks()).toBeGreaterThan(before);
