@@ -169,7 +169,7 @@ ask_metadata() {
 check_identity() {
   mend='set inventory.instanceCheck: false where the metadata server is blocked'
   command -v curl >/dev/null 2>&1 || command -v wget >/dev/null 2>&1 ||
-    refuse identity 67 "this host cannot ask its metadata server who it is: it has neither curl nor wget; install curl, or $mend"
+    not_meant 67 "this host cannot ask its metadata server who it is: it has neither curl nor wget; install curl, or $mend"
   told=
   for server in ${GCE_METADATA_HOST:-metadata.google.internal 169.254.169.254 metadata.google.internal}; do
     said=
@@ -178,10 +178,16 @@ check_identity() {
     if [ -n "$said" ] && [ ${#said} -le 20 ]; then told=$said && break; fi
     sleep 0.5
   done
-  [ -n "$told" ] || refuse identity 67 "this host's metadata server does not tell who it is (asked for $instance_id); $mend"
+  [ -n "$told" ] || not_meant 67 "this host's metadata server does not tell who it is (asked for $instance_id); $mend"
   [ "$told" = "$instance_id" ] ||
-    refuse identity 68 "this host is instance $told, meant was $instance_id: its address was used again; look at the inventory again"
+    not_meant 68 "this host is instance $told, meant was $instance_id: its address was used again; look at the inventory again"
   emit identity true instanceId "$told"
+}
+
+# What was delivered here was meant for another machine.
+not_meant() {
+  drop_incoming
+  refuse identity "$1" "$2"
 }
 
 need_tools() {

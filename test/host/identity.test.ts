@@ -111,6 +111,7 @@ describe('the host that is meant', () => {
 describe('another machine at the address', () => {
   it('is left alone by every program, and tells who it is', async () => {
     metadata.instances.set('*', { id: '7' });
+    host.deliver(fresh, old);
     for (const order of everyOrder()) {
       const answer = await asked(order);
       expect(answer.exitCode).toBe(HOST_EXIT.wrongHost);
@@ -122,6 +123,8 @@ describe('another machine at the address', () => {
       expect(lookOf(answer.steps).ok).toBe(false);
     }
     untouched();
+    // What was meant for another machine does not stay on this one.
+    expect(host.files('home/ops/.cache/rollout')).toEqual([]);
   });
 
   it.each(['1', `${MEANT}0`, `0${MEANT}`, MEANT.slice(1)])('is told by every digit: %s', async (id) => {

@@ -221,6 +221,13 @@ describe.runIf(impossible === null)('a package that the host fetches', () => {
     expect(incoming()).toEqual([]);
   }, 15_000);
 
+  it('is not taken for a silent host while its client waits: the program there tells that it is at work', async () => {
+    const patient = rig.remote({ user: sshd.user, idleTimeoutMs: 2_400 }, { program: PROGRAM });
+    const answer = await patient.run(at(sshd.port), job({ packages: [source('silent')], timeoutMs: 7_000 }));
+    expect(told(answer)).toMatch(/did not answer, or too slowly/);
+    await patient.close();
+  }, 15_000);
+
   it('that is called off leaves nothing at work on the host for long', async () => {
     const stop = new AbortController();
     const packages = [source('silent')];
