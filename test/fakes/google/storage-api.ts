@@ -29,7 +29,7 @@ export interface World {
   readonly sessions: Map<string, ResumableSession>;
   readonly denied: Map<string, ReadonlySet<string>>;
   readonly now: () => number;
-  readonly publicKey?: string;
+  readonly publicKeys: Readonly<Record<string, string>>;
   url: string;
 }
 
@@ -76,7 +76,7 @@ export function answerTo(world: World, asked: Asked, principal: string | null, o
     case 'patch':
       return patch(bucket, asked);
     case 'delete':
-      return remove(world, bucket, asked, who);
+      return remove(bucket, asked);
     case 'insert':
     case 'resumable-start':
     case 'resumable-chunk':
@@ -137,7 +137,7 @@ function patch(bucket: FakeBucket, asked: Asked): Answer {
   return json(200, objectResource(asked.bucket, after));
 }
 
-function remove(_world: World, bucket: FakeBucket, asked: Asked, _who: string): Answer {
+function remove(bucket: FakeBucket, asked: Asked): Answer {
   const generation = asked.query.get('generation') ?? undefined;
   const found = bucket.find(asked.name, generation);
   if (!found) return notFound(asked, `No such object: ${asked.bucket}/${asked.name}`);
@@ -178,10 +178,11 @@ function signedGet(world: World, asked: Asked): Answer {
     body: Buffer.from(xmlOf(refusalXml)),
   });
   const { method, path, query, headers } = asked;
+  const signer = world.publicKeys[query.get('X-Goog-Credential')?.split('/')[0] ?? ''];
   const bad =
-    world.publicKey === undefined || !isSigned(query)
+    signer === undefined || !isSigned(query)
       ? ({ status: 403, code: 'AccessDenied', message: 'Access denied.' } as const)
-      : refusalOfSigned({ method, path, query, headers }, world.publicKey, world.now());
+      : refusalOfSigned({ method, path, query, headers }, signer, world.now());
   if (bad) return no(bad);
   const found = world.buckets.get(asked.bucket)?.find(asked.name, query.get('generation') ?? undefined);
   if (!found) return no({ status: 404, code: 'NoSuchKey', message: 'The specified key does not exist.' });

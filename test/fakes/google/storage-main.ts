@@ -1,5 +1,5 @@
 /**
- * The fake of Cloud Storage as a process of its own: `node storage-main.ts '{"buckets": [{"name": "b"}], "address": "0.0.0.0"}'`
+ * The fake of Cloud Storage as a process of its own: `node storage-main.ts '{"buckets": [{"name": "b"}], "listen": "0.0.0.0"}'`
  * (StorageServerOptions without its clock) prints one line of JSON `{"url": ...}` and runs until its stdin ends. Its memory is all it has.
  */
 import { type StorageServerOptions, startStorageServer } from './storage-server.ts';

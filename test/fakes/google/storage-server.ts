@@ -16,10 +16,10 @@ import { type BucketSettings, FakeBucket } from './storage-state.ts';
 export interface StorageServerOptions {
   readonly buckets?: readonly BucketSettings[];
   /** Default 127.0.0.1, and a free port. */
-  readonly address?: string;
+  readonly listen?: string;
   readonly port?: number;
-  /** PEM: who may sign URLs. Without it every signed URL is refused. */
-  readonly publicKey?: string;
+  /** PEM by the e-mail address of who may sign URLs. */
+  readonly publicKeys?: Readonly<Record<string, string>>;
   /** The server's clock, ms since the epoch. Default the machine's. */
   readonly now?: () => number;
   /** false: requests without a token are served too. Default true. */
@@ -38,7 +38,7 @@ export interface SeenRequest {
   readonly status: number;
 }
 
-export interface StorageServer {
+export interface FakeStorage {
   readonly url: string;
   readonly buckets: ReadonlyMap<string, FakeBucket>;
   addBucket(settings: BucketSettings): FakeBucket;
@@ -51,7 +51,7 @@ export interface StorageServer {
   close(): Promise<void>;
 }
 
-export async function startStorageServer(options: StorageServerOptions = {}): Promise<StorageServer> {
+export async function startStorageServer(options: StorageServerOptions = {}): Promise<FakeStorage> {
   const now = options.now ?? (() => Date.now());
   const buckets = new Map<string, FakeBucket>();
   const faults = new Faults();
@@ -69,7 +69,7 @@ export async function startStorageServer(options: StorageServerOptions = {}): Pr
     denied: new Map(),
     now,
     url: '',
-    ...(options.publicKey === undefined ? {} : { publicKey: options.publicKey }),
+    publicKeys: options.publicKeys ?? {},
   };
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     void serve(request, response).catch((cause: unknown) => {
@@ -78,7 +78,7 @@ export async function startStorageServer(options: StorageServerOptions = {}): Pr
       else request.socket.destroy();
     });
   });
-  const address = options.address ?? '127.0.0.1';
+  const address = options.listen ?? '127.0.0.1';
   await new Promise<void>((resolve) => {
     server.listen(options.port ?? 0, address, resolve);
   });

@@ -11,6 +11,9 @@ export interface ObjectFacts {
   readonly metadata: Readonly<Record<string, string>>;
   /** When it was written, by the server's clock, ms since the epoch. */
   readonly writtenAt: number;
+  /** Checksums as the server has them, base64; absent where it keeps none (composed objects have no MD5). */
+  readonly crc32c?: string;
+  readonly md5?: string;
 }
 
 export type ObjectError =
@@ -20,6 +23,15 @@ export type ObjectError =
   /** Credentials are missing, or may not do this (401, 403); the message says what mends it. */
   | { readonly kind: 'denied'; readonly message: string }
   | { readonly kind: 'unavailable'; readonly message: string; readonly retryable: boolean };
+
+/** What an iteration over an object's bytes fails with. */
+export class ObjectReadError extends Error {
+  readonly error: ObjectError;
+  constructor(error: ObjectError) {
+    super(error.message);
+    this.error = error;
+  }
+}
 
 /** Bytes to write: at once, or as a stream that can be begun anew. */
 export type ObjectBody = Uint8Array | (() => AsyncIterable<Uint8Array>);
@@ -54,11 +66,15 @@ export interface Objects {
   /** The newest generation, or the one asked for, whole; its checksum is compared. At most 64 MiB. */
   read(
     name: string,
-    options?: { readonly generation?: string },
+    options?: {
+      readonly generation?: string;
+      /** As a listing gave them: then that generation is read, in one request instead of two. */
+      readonly known?: ObjectFacts;
+    },
   ): Promise<Result<{ readonly facts: ObjectFacts; readonly bytes: Uint8Array }, ObjectError>>;
-  /** The bytes of one generation as a stream; fails inside the iteration. */
+  /** The bytes of one generation as a stream; fails inside the iteration, with ObjectReadError. Its checksum is compared at the end. */
   open(name: string, generation: string): AsyncIterable<Uint8Array>;
-  facts(name: string): Promise<Result<ObjectFacts, ObjectError>>;
+  facts(name: string, options?: { readonly generation?: string }): Promise<Result<ObjectFacts, ObjectError>>;
   /** Every page, in the order of names (UTF-8). `startAt` is included. */
   list(options: {
     readonly prefix: string;
