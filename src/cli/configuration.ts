@@ -53,6 +53,14 @@ function defaultDir(cwd: string): string {
   return isFolder(join(cwd, 'environments')) ? cwd : SHIPPED;
 }
 
+/** Nothing of one's own was found or named: `dir` is what ships with the program. In a clone, its own folder is one's own. */
+export function isFallback(invocation: Invocation, dir: string): boolean {
+  const given = textOption(invocation, 'config') ?? (invocation.env.ROLLOUT_CONFIG || undefined);
+  return (
+    given === undefined && resolve(dir) === resolve(SHIPPED) && resolve(invocation.cwd) !== resolve(SHIPPED)
+  );
+}
+
 function isFolder(path: string): boolean {
   return existsSync(path) && statSync(path).isDirectory();
 }

@@ -1,0 +1,129 @@
+/** Which self-checks an environment needs, by what it is made of. Only this file and wire.ts know which adapter stands where. */
+import { systemClock } from '../adapters/clock/system-clock.ts';
+import type { GoogleAccess } from '../adapters/google/access.ts';
+import { type GoogleAsker, googleAsker } from '../adapters/google/checks/ask.ts';
+import { stateCheck } from '../adapters/google/checks/bucket-state.ts';
+import { computeChecks } from '../adapters/google/checks/compute.ts';
+import { credentialCheck, defaultCredentialFiles } from '../adapters/google/checks/credentials.ts';
+import { deliveryCheck } from '../adapters/google/checks/delivery.ts';
+import { permissionCheck } from '../adapters/google/checks/permissions.ts';
+import { endpointsFrom } from '../adapters/google/endpoints.ts';
+import { googleBucket } from '../adapters/google/storage/bucket.ts';
+import { prometheusChecks } from '../adapters/prometheus/checks.ts';
+import { secretReader } from '../adapters/secrets/secret-reader.ts';
+import { sshChecks } from '../adapters/ssh/checks.ts';
+import type { GoogleCredentials } from '../domain/cloud.ts';
+import type { Environment } from '../domain/environment.ts';
+import type { EngineContext } from '../engine/context.ts';
+import { fleetChecks } from '../engine/doctor-fleet.ts';
+import { hostChecks } from '../engine/doctor-hosts.ts';
+import { metricsChecks } from '../engine/doctor-metrics.ts';
+import { recordChecks } from '../engine/doctor-record.ts';
+import type { SelfCheck } from '../ports/self-check.ts';
+import type { Invocation } from './invocation.ts';
+
+/** Everything that can be asked of an environment from here; `sample` hosts are looked at. */
+export function wireChecks(context: EngineContext, invocation: Invocation, sample: number): SelfCheck[] {
+  const { environment } = context;
+  const { env } = invocation;
+  const secrets = secretReader(env);
+  const agentSocket = env.SSH_AUTH_SOCK;
+  const { file, inventory } = environment;
+  const fleet = fleetChecks(context);
+  return [
+    ...googleChecks(context, invocation),
+    ...sshChecks({
+      settings: environment.ssh,
+      secrets,
+      ...(agentSocket === undefined ? {} : { agentSocket }),
+      published: inventory.kind === 'gce' && inventory.publishedHostKeys,
+      file,
+    }),
+    ...fleet.checks,
+    ...hostChecks(context, fleet.source, sample),
+    ...recordChecks(context),
+    ...prometheusChecks({
+      settings: environment.prometheus,
+      metrics: context.metrics,
+      secrets,
+      clock: systemClock,
+      file,
+    }),
+    ...metricsChecks(context, fleet.source),
+  ];
+}
+
+/** None where nothing of the environment is in Google Cloud. */
+function googleChecks({ environment, store }: EngineContext, invocation: Invocation): SelfCheck[] {
+  const { inventory, artifacts, journal, ssh, file } = environment;
+  const { askerFor, checks } = askers(environment, invocation);
+  return [
+    ...checks,
+    ...(inventory.kind === 'gce'
+      ? computeChecks({ settings: inventory, asker: askerFor(inventory.credentials), osLogin: ssh.osLogin })
+      : []),
+    ...(artifacts.kind === 'gcs'
+      ? bucketChecks(artifacts, 'artifacts', askerFor(artifacts.credentials)).concat(
+          deliveryCheck({
+            settings: artifacts,
+            store,
+            objects: () => {
+              const { access } = askerFor(artifacts.credentials);
+              return googleBucket({ place: artifacts, access, clock: systemClock });
+            },
+            asker: askerFor(artifacts.credentials),
+            file,
+          }),
+        )
+      : []),
+    ...(journal.kind === 'gcs' ? bucketChecks(journal, 'journal', askerFor(journal.credentials)) : []),
+  ];
+
+  function bucketChecks(
+    place: Parameters<typeof permissionCheck>[0]['place'],
+    use: 'artifacts' | 'journal',
+    asker: GoogleAsker,
+  ): SelfCheck[] {
+    const options = { place, use, asker, file };
+    return [permissionCheck(options), stateCheck({ ...options, now: () => systemClock.now() })];
+  }
+}
+
+/** One sign-in, and one check of it, for parts that share their credentials. */
+function askers(
+  { inventory, artifacts, journal }: Environment,
+  invocation: Invocation,
+): { askerFor: (credentials: GoogleCredentials) => GoogleAsker; checks: SelfCheck[] } {
+  const parts: readonly (readonly [string, GoogleCredentials | null])[] = [
+    ['inventory', inventory.kind === 'gce' ? inventory.credentials : null],
+    ['artifacts', artifacts.kind === 'gcs' ? artifacts.credentials : null],
+    ['journal', journal.kind === 'gcs' ? journal.credentials : null],
+  ];
+  const known = new Map<string, { readonly asker: GoogleAsker; readonly uses: string[] }>();
+  for (const [use, credentials] of parts) {
+    if (credentials === null) continue;
+    const key = JSON.stringify([credentials.keyFile, credentials.impersonate]);
+    const before = known.get(key);
+    if (before === undefined)
+      known.set(key, { asker: googleAsker(accessOf(credentials, invocation)), uses: [use] });
+    else before.uses.push(use);
+  }
+  const defaultFiles = defaultCredentialFiles(invocation.env, invocation.home);
+  return {
+    askerFor: (credentials) => {
+      const found = known.get(JSON.stringify([credentials.keyFile, credentials.impersonate]));
+      if (found === undefined) throw new Error('bug: credentials that no part has');
+      return found.asker;
+    },
+    checks: [...known.values()].map(({ asker, uses }) =>
+      credentialCheck({ asker, usedFor: uses.join(' and '), defaultFiles }),
+    ),
+  };
+}
+
+function accessOf(credentials: GoogleCredentials, { env }: Invocation): GoogleAccess {
+  const endpoints = endpointsFrom(env);
+  // Session.open has refused a wrong one.
+  if (!endpoints.ok) throw new Error(`bug: unchecked endpoint: ${endpoints.error}`);
+  return { credentials, endpoints: endpoints.value };
+}
