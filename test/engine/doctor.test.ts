@@ -72,7 +72,7 @@ describe('a check that throws', () => {
 });
 
 describe('called off', () => {
-  it('it answers at once with what is known, and says that it is not all', async () => {
+  it('answers at once with what is known, and says that it is not all', async () => {
     const clock = manualClock();
     const stop = new AbortController();
     const running = examine([well('lease'), silent('bucket')], { clock, signal: stop.signal });

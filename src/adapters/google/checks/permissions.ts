@@ -2,7 +2,7 @@
  * Which permissions on a bucket are there, asked of Cloud Storage itself.
  *
  * BP1  Nothing is written. Where the bucket as a whole does not give a permission, a condition may give it for the folder: that is
- *      asked there by calls which, permitted, change nothing (a resumable upload that is begun and called off, the deletion of
+ *      asked there by calls which, permitted, change nothing (a resumable upload that is begun and never sent, the deletion of
  *      an object that is not there).
  * https://cloud.google.com/storage/docs/access-control/iam-json
  */
@@ -156,12 +156,9 @@ async function grantedInFolder(
         await asker.ask({ method: 'DELETE', url: `${object}?generation=1${payer(place)}`, signal }),
       );
     case 'create': {
-      const url = `${base}/upload/storage/v1/b/${bucket}/o?uploadType=resumable&ifGenerationMatch=0&name=${name}${payer(place)}`;
-      const begun = await asker.ask({ method: 'POST', url, signal, headers: { 'content-length': '0' } });
-      const session = begun.kind === 'answered' ? begun.location : null;
-      if (session !== null && session.startsWith(`${base}/`))
-        await asker.ask({ method: 'DELETE', url: session, signal });
-      return permitted(begun);
+      // Begun and never sent, and bound to a generation that no object has: it cannot become an object.
+      const url = `${base}/upload/storage/v1/b/${bucket}/o?uploadType=resumable&ifGenerationMatch=1&name=${name}${payer(place)}`;
+      return permitted(await asker.ask({ method: 'POST', url, signal, headers: { 'content-length': '0' } }));
     }
     default:
       return verb satisfies never;
