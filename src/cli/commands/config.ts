@@ -1,10 +1,13 @@
 /** `rollout config check|reference|schema`: what is wrong with the files, and what they may hold. */
 import { environmentJsonSchema, playbookJsonSchema } from '../../config/json-schema.ts';
-import { renderProblems } from '../../config/problem.ts';
+import type { LoadedConfig, LoadedEnvironment } from '../../config/load.ts';
+import { type Problem, renderProblems } from '../../config/problem.ts';
 import { renderReference } from '../../config/reference-text.ts';
-import { refuse } from '../../engine/context.ts';
+import { nearestWord } from '../../domain/nearest.ts';
+import { err, ok, type Result } from '../../domain/result.ts';
+import { type Refusal, refuse } from '../../engine/context.ts';
 import type { CommandModule } from '../command-module.ts';
-import { readConfiguration } from '../configuration.ts';
+import { configPlaces, isFallback, readConfiguration } from '../configuration.ts';
 import { EXIT } from '../exit-codes.ts';
 import { jsonLine } from '../json-lines.ts';
 import { columns, createPaint } from '../render/paint.ts';
@@ -12,20 +15,32 @@ import { sayRefused } from '../session.ts';
 
 export const check: CommandModule = {
   run: async (invocation) => {
+    const places = configPlaces(invocation, 'own');
     const read = await readConfiguration(invocation, 'own');
+    if (!places.ok) return sayRefused(invocation, [places.error]);
     if (!read.ok) return sayRefused(invocation, [read.error]);
-    const { environments, problems } = read.value;
+    const chosen = chooseOne(invocation.args[0], read.value);
+    if (!chosen.ok) return sayRefused(invocation, [chosen.error]);
+    const { environments, problems } = chosen.value;
+    const { dir } = places.value;
+    const fallback = isFallback(invocation, dir);
     const exit = problems.length > 0 ? EXIT.usage : EXIT.done;
     if (invocation.json) {
       for (const problem of problems) jsonLine(invocation, 'problem', { problem });
       jsonLine(invocation, 'result', {
         exit,
         code: problems.length > 0 ? 'config-invalid' : 'config-ok',
-        environments: [...environments.values()].map(({ name, kind }) => ({ name, kind })),
+        folder: dir,
+        fallback,
+        environments: environments.map(({ name, kind }) => ({ name, kind })),
       });
       return exit;
     }
-    const rows = [...environments.values()].map((one) => [
+    if (fallback)
+      invocation.output.err(
+        `there is no environments/ in ${invocation.cwd}: this is what ships with rollout, in ${dir} (rollout init makes one of your own)`,
+      );
+    const rows = environments.map((one) => [
       one.name,
       one.kind === 'ready' ? 'ok' : one.kind,
       one.file,
@@ -37,6 +52,22 @@ export const check: CommandModule = {
     return exit;
   },
 };
+
+/** All of it, or what concerns the environment that is named. */
+function chooseOne(
+  name: string | undefined,
+  { environments, problems }: LoadedConfig,
+): Result<{ environments: readonly LoadedEnvironment[]; problems: readonly Problem[] }, Refusal> {
+  if (name === undefined) return ok({ environments: [...environments.values()], problems });
+  const found = environments.get(name);
+  if (found !== undefined)
+    return ok({ environments: [found], problems: found.kind === 'invalid' ? found.problems : [] });
+  const known = [...environments.keys()];
+  const meant = nearestWord(name, known);
+  const message = `no environment is called ${JSON.stringify(name)}; there ${known.length === 0 ? 'are none' : `are ${known.join(', ')}`}`;
+  const next = meant === null ? '--config DIR names another folder' : `did you mean ${meant}?`;
+  return err(refuse('usage', 'unknown-environment', message, { next }));
+}
 
 export const reference: CommandModule = {
   run: (invocation) => {
