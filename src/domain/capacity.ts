@@ -3,6 +3,8 @@
  *
  * C1  Hosts out of service, with the batch added, never exceed the bound of the environment, of a zone or of a role.
  * C2  A host that does not answer counts as out of service: nobody has seen it serve.
+ * C3  A bound in percent is of those who are there: VMs that are gone count no more, or a group that makes its VMs anew would
+ *     count twice and lose twice as many at once.
  */
 import { hostsAllowed } from './planning.ts';
 import type { HostProgress, HostState, RolloutState } from './state.ts';
@@ -23,6 +25,7 @@ export function isOutOfService(host: HostProgress): boolean {
   return OUT_OF_SERVICE.has(host.state);
 }
 
+/** Numbers of hosts: how many there are, or how many more may go out of service. */
 interface Room {
   environment: number;
   readonly zones: Map<string, number>;
@@ -60,16 +63,14 @@ export function batchWithin(
 
 function roomLeft(rollout: RolloutState): Room {
   const { environment, zone, role } = rollout.policy.waves.maxUnavailable;
-  const { population } = rollout;
+  const population = presentOf(rollout);
   const room: Room = {
     environment: hostsAllowed(environment, population.environment),
     zones: new Map(),
     roles: new Map(),
   };
-  for (const [name, total] of Object.entries(population.byZone))
-    room.zones.set(name, hostsAllowed(zone, total));
-  for (const [name, total] of Object.entries(population.byRole))
-    room.roles.set(name, hostsAllowed(role, total));
+  for (const [name, total] of population.zones) room.zones.set(name, hostsAllowed(zone, total));
+  for (const [name, total] of population.roles) room.roles.set(name, hostsAllowed(role, total));
   for (const progress of rollout.hosts.values()) {
     if (!isOutOfService(progress)) continue;
     room.environment -= 1;
@@ -77,4 +78,21 @@ function roomLeft(rollout: RolloutState): Room {
     room.roles.set(progress.host.role, (room.roles.get(progress.host.role) ?? 0) - 1);
   }
   return room;
+}
+
+/** C3. */
+function presentOf({ population, hosts }: RolloutState): Room {
+  const { environment, byZone, byRole } = population;
+  const there = {
+    environment,
+    zones: new Map(Object.entries(byZone)),
+    roles: new Map(Object.entries(byRole)),
+  };
+  for (const { host, state } of hosts.values()) {
+    if (state !== 'gone') continue;
+    there.environment -= 1;
+    there.zones.set(host.zone, (there.zones.get(host.zone) ?? 0) - 1);
+    there.roles.set(host.role, (there.roles.get(host.role) ?? 0) - 1);
+  }
+  return there;
 }

@@ -281,11 +281,20 @@ class Ledger {
         bound.kind === 'count' ? bound.count : Math.max(1, Math.floor((total * bound.percent) / 100));
       if (count > most) say(`${count} out of service in ${where}, ${most} may (2): ${names(out)}`);
     };
-    check(environment, this.#population.environment, out.length, 'the environment');
-    for (const [name, total] of Object.entries(this.#population.byZone))
-      check(zone, total, out.filter((one) => one.host.zone === name).length, `zone ${name}`);
-    for (const [name, total] of Object.entries(this.#population.byRole))
-      check(role, total, out.filter((one) => one.host.role === name).length, `role ${name}`);
+    // Who is gone serves nobody: the bound is of those that are left.
+    const gone = this.#all().filter((one) => one.gone);
+    const left = (total: number, where: (one: Account) => boolean): number =>
+      total - gone.filter(where).length;
+    const everywhere = (): boolean => true;
+    check(environment, left(this.#population.environment, everywhere), out.length, 'the environment');
+    for (const [name, total] of Object.entries(this.#population.byZone)) {
+      const here = (one: Account): boolean => one.host.zone === name;
+      check(zone, left(total, here), out.filter(here).length, `zone ${name}`);
+    }
+    for (const [name, total] of Object.entries(this.#population.byRole)) {
+      const here = (one: Account): boolean => one.host.role === name;
+      check(role, left(total, here), out.filter(here).length, `role ${name}`);
+    }
   }
 
   #answered(seq: number, action: HostAction, { id, outcome }: AnsweredHost): void {
