@@ -5,6 +5,7 @@
  *     npm run bench -- --only journal    one of them; may be repeated
  */
 import { parseArgs } from 'node:util';
+import { benchCloud } from './cloud.ts';
 import { benchJournal } from './journal.ts';
 import { benchPlanning } from './planning.ts';
 import type { Bench, BenchRow } from './row.ts';
@@ -16,6 +17,7 @@ const benches: readonly Bench[] = [
   { name: 'startup', run: benchStartup },
   { name: 'planning', run: benchPlanning },
   { name: 'journal', run: benchJournal },
+  { name: 'cloud', run: benchCloud },
   { name: 'ssh', run: benchSshFanout },
 ];
 
