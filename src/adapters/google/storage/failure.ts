@@ -43,7 +43,7 @@ export function failureOf(cause: unknown, where: Where): Failure {
       ...(retryAfterMs === null ? {} : { retryAfterMs }),
     };
   };
-  if (status === null) return unavailable(`no whole answer (${text})`, true);
+  if (status === null || status < 300) return unavailable(`no whole answer (${text})`, true);
   if (status === 412 || status === 304)
     return { error: { kind: 'precondition', message: `${failed}: it has changed, or exists already` } };
   if (status === 404) return missing(where, text, failed);

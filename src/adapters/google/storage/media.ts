@@ -6,6 +6,7 @@
  * M2  A connection that breaks or falls silent is taken up again where it stopped.
  */
 import { createHash } from 'node:crypto';
+import type { EventEmitter } from 'node:events';
 import type { Bucket } from '@google-cloud/storage';
 import { err, ok, type Result } from '../../../domain/result.ts';
 import type { Clock } from '../../../ports/clock.ts';
@@ -16,6 +17,9 @@ import { persist, within } from './persist.ts';
 
 /** Slowest transfer that is still waited for, bytes a millisecond: 128 KiB a second. */
 const SLOWEST = 131;
+
+/** More than the library adds to one stream. */
+const LISTENERS = 30;
 
 /** Before a broken transfer is taken up again, ms. */
 const BREATH_MS = 250;
@@ -106,7 +110,11 @@ async function begin(
   });
   // Late ones too, when nobody reads any more.
   stream.on('error', () => undefined);
-  stream.on('response', (response: { headers?: unknown }) => onDate(response.headers));
+  stream.on('response', (response: EventEmitter & { headers?: unknown }) => {
+    onDate(response.headers);
+    // The library pipes it twice over, and Node would warn on stderr of a leak that there is not (8.4.0).
+    response.setMaxListeners(LISTENERS);
+  });
   const pieces = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   const next = async (ms: number): Promise<Uint8Array | null> => {
     const piece = await within(ms, pieces.next());
