@@ -17,6 +17,8 @@ export interface ArtifactStore {
   publish(
     artifact: Omit<Artifact, 'generation'>,
     open: () => AsyncIterable<Uint8Array>,
+    /** Told of the bytes that are stored so far; not by every store. */
+    onProgress?: (bytes: number) => void,
   ): Promise<
     Result<{ readonly kind: 'published' | 'already-there'; readonly artifact: Artifact }, StoreError>
   >;

@@ -1,7 +1,8 @@
 /**
  * Writing an object under a condition on its generation.
  *
- * U1  The server compares the checksum of what it got before it makes the object.
+ * U1  The server compares the checksum of what it got in one request before it makes the object. The library sends none with parts:
+ *     there the caller compares the MD5 of the answer.
  * U2  A source that fails, or that has another length than announced, makes no object: its last piece is held back until it ended.
  */
 import { pipeline } from 'node:stream/promises';
