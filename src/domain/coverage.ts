@@ -26,6 +26,7 @@ export function isUncovered({ why }: LeftOutHost): boolean {
     case 'unreachable':
     case 'incapable':
     case 'born-late':
+    case 'unproven-build':
     // These keep a promotion from starting; a way back goes without them.
     case 'no-artifact':
     case 'no-way-back':

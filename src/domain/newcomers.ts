@@ -3,16 +3,18 @@
  * stopped: who they are, which wave takes them, and what their coming changes. Pure.
  *
  * NC1  They get the version with or behind the last planned wave, never among the canaries: by then it is proven by all who went
- *      before. A wave that has begun takes nobody more.
+ *      before. A wave that has begun takes nobody more. An architecture has its own package: where no planned host goes before
+ *      them with it, it is not proven.
  * NC2  At most one wave is added, so that a fleet in which VMs are born all the time comes to its bake. Who is born later keeps
  *      what it runs, is listed, and gets the version by the next rollout of it.
  * NC3  They hold nothing: who cannot go along is listed with its reason, and looked at again while a wave could take it.
  * NC4  A canary means its canaries alone, and what is on its way back changes nobody new.
  */
+import type { Architecture } from './artifact.ts';
 import type { ClassifiedHost, HostId } from './host.ts';
 import type { EntryBody } from './journal.ts';
 import type { LeftOutHost, NotPlanned, PlannedHost, Population } from './plan.ts';
-import { type HostProgress, isFinished, type RolloutState, untouched } from './state.ts';
+import { type HostProgress, type HostState, isFinished, type RolloutState, untouched } from './state.ts';
 
 /** Reasons that pass by themselves: a VM boots, configuration management installs, a person decides. */
 const PASSING: ReadonlySet<NotPlanned['kind']> = new Set<NotPlanned['kind']>([
@@ -22,6 +24,7 @@ const PASSING: ReadonlySet<NotPlanned['kind']> = new Set<NotPlanned['kind']>([
   'undecided',
   'no-artifact',
   'no-way-back',
+  'unproven-build',
 ]);
 
 /** Left out of the plan because they need not have the agent: when they must, they are newcomers. */
@@ -69,6 +72,21 @@ export function newcomersIn(rollout: RolloutState, fleet: readonly ClassifiedHos
       (canJoin && rollout.newcomers.has(host.id) && PASSING.has(why))
     );
   });
+}
+
+/** Those of the plan that have the version, or are to have it before any newcomer. */
+const GOES_BEFORE: ReadonlySet<HostState> = new Set<HostState>(['pending', 'installing', 'verified']);
+
+/** NC1. What is gone back to has served already. */
+export function unprovenBuild(
+  { kind, hosts, newcomers }: RolloutState,
+  architecture: Architecture,
+): NotPlanned | null {
+  if (kind === 'rollback') return null;
+  for (const { host, state } of hosts.values()) {
+    if (host.architecture === architecture && GOES_BEFORE.has(state) && !newcomers.has(host.id)) return null;
+  }
+  return { kind: 'unproven-build', architecture };
 }
 
 /** Listed, and nothing else: no wave can take it any more. */

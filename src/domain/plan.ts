@@ -41,6 +41,8 @@ export type NotPlanned =
   | { readonly kind: 'incapable'; readonly evidence: string }
   /** Came into the fleet when no wave could take it any more: it keeps what it runs, unseen by this rollout. */
   | { readonly kind: 'born-late' }
+  /** Came since the plan, with an architecture whose package no host before it has taken. */
+  | { readonly kind: 'unproven-build'; readonly architecture: Architecture }
   | { readonly kind: 'no-artifact'; readonly architecture: Architecture }
   | { readonly kind: 'no-way-back'; readonly packageVersion: string; readonly architecture: Architecture };
 

@@ -1,7 +1,7 @@
 /**
  * Makes a plan. Pure and reproducible: the same hosts, survey and policy always give the same waves in the same order.
  *
- * P1  The canary wave has one host of every stratum, spread over zones.
+ * P1  The canary wave has one host of every stratum and architecture, spread over zones: each architecture has its own package.
  * P2  A later wave is a cumulative share of the hosts behind the canaries, spread over roles and zones in proportion.
  * P3  Every host of the inventory is either in exactly one wave or left out with its reason.
  * P4  A host without a staged package of what it runs now is left out: there would be no way back.
@@ -116,13 +116,12 @@ function cumulative(bound: Bound, total: number, taken: number): number {
   return bound.kind === 'percent' ? Math.floor((total * bound.percent) / 100) : taken + bound.count;
 }
 
-/** One host of each stratum, each in the zone that has fewest canaries so far. */
+/** P1: each in the zone that has fewest canaries so far. */
 function chooseCanaries(hosts: readonly PlannedHost[]): PlannedHost[] {
   const perZone = new Map<string, number>();
   const canaries: PlannedHost[] = [];
-  for (const [, members] of [...groupBy(hosts, (host) => host.stratum)].sort(([a], [b]) =>
-    compareText(a, b),
-  )) {
+  const alike = groupBy(hosts, ({ stratum, architecture }) => `${stratum}\n${architecture}`);
+  for (const [, members] of [...alike].sort(([a], [b]) => compareText(a, b))) {
     let best: PlannedHost | undefined;
     for (const host of members) {
       if (best === undefined || (perZone.get(host.zone) ?? 0) < (perZone.get(best.zone) ?? 0)) best = host;

@@ -5,8 +5,8 @@
  * JN2  What is not known now, such as a store that does not answer, decides nothing: it is asked again at the next listing.
  */
 import type { ClassifiedHost } from '../domain/host.ts';
-import { bornLate, joinableWave, newcomersIn, newlyLeftOut } from '../domain/newcomers.ts';
-import type { LeftOutHost, PlannedHost } from '../domain/plan.ts';
+import { bornLate, joinableWave, newcomersIn, newlyLeftOut, unprovenBuild } from '../domain/newcomers.ts';
+import type { LeftOutHost, NotPlanned, PlannedHost } from '../domain/plan.ts';
 import { planRollout } from '../domain/planning.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { RolloutState } from '../domain/state.ts';
@@ -65,11 +65,24 @@ async function fatesOf(
   });
   const joining: PlannedHost[] = [];
   const leftOut: LeftOutHost[] = [...plan.leftOut];
-  const backs = await readBack(context, rollout, plan.waves[0]?.hosts ?? []);
+  const able: PlannedHost[] = [];
   for (const host of plan.waves[0]?.hosts ?? []) {
+    const why = unprovenBuild(rollout, host.architecture);
+    if (why === null) able.push(host);
+    else leftOut.push(listed(host, why));
+  }
+  const backs = await readBack(context, rollout, able);
+  for (const host of able) {
     const back = backs.get(host.from.artifact?.sha256 ?? '');
     if (back === 'sound') joining.push(host);
-    else if (back === 'spoilt') leftOut.push(withoutWayBack(host));
+    else if (back === 'spoilt')
+      leftOut.push(
+        listed(host, {
+          kind: 'no-way-back',
+          packageVersion: host.from.packageVersion,
+          architecture: host.architecture,
+        }),
+      );
   }
   return { joining, leftOut };
 }
@@ -97,9 +110,8 @@ async function readBack(
   return backs;
 }
 
-function withoutWayBack({ id, name, zone, role, architecture, from }: PlannedHost): LeftOutHost {
-  const { packageVersion } = from;
-  return { id, name, zone, role, why: { kind: 'no-way-back', packageVersion, architecture } };
+function listed({ id, name, zone, role }: PlannedHost, why: NotPlanned): LeftOutHost {
+  return { id, name, zone, role, why };
 }
 
 /** How often it is decided anew because somebody else wrote; after that the next listing finds them again. */
@@ -115,10 +127,10 @@ async function write(
     const rollout = ledger.state.rollout;
     const wave = rollout === null ? null : joinableWave(rollout);
     if (rollout === null || wave === null) return writeLate(ledger, newcomers);
-    const listed = newlyLeftOut(rollout, leftOut);
-    if (joining.length === 0 && listed.length === 0) return ok(undefined);
+    const unlisted = newlyLeftOut(rollout, leftOut);
+    if (joining.length === 0 && unlisted.length === 0) return ok(undefined);
     const written = await ledger.decided(
-      { kind: 'hosts-joined', wave, hosts: joining, leftOut: listed },
+      { kind: 'hosts-joined', wave, hosts: joining, leftOut: unlisted },
       'in the inventory since the plan was made',
     );
     if (written.ok) return ok(undefined);

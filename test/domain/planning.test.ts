@@ -132,6 +132,26 @@ describe('a plan', () => {
     );
   });
 
+  it('has a canary for each package: one architecture does not prove what another gets (P1)', () => {
+    const hosts = someHosts(6, ['web']);
+    const arm = artifactOf('arm', { version: '5.10.2', architecture: 'arm64' });
+    const oldArm = artifactOf('old arm', { version: '5.10.1', architecture: 'arm64' });
+    const plan = planRollout({
+      hosts: hosts.map((host) => ({ host, eligibility: { kind: 'eligible' } })),
+      survey: new Map(
+        hosts.map(({ id }) => {
+          const architecture = Number(id) > 4 ? 'arm64' : 'amd64';
+          const agent = { packageVersion: old.control.version, architecture };
+          return [id, { kind: 'surveyed', agent, runsTarget: false }];
+        }),
+      ),
+      target: { version: '5.10.2', artifacts: { amd64: fresh, arm64: arm } },
+      staged: [old, oldArm, fresh, arm],
+      policy: somePolicy.waves,
+    });
+    expect(plan.waves[0]?.hosts.map(({ architecture }) => architecture)).toEqual(['amd64', 'arm64']);
+  });
+
   it('never has a wave beyond its share, one host aside (P2)', () => {
     fc.assert(
       fc.property(fleet, (input) => {

@@ -64,6 +64,7 @@ class Ledger {
   #waves: number;
   readonly #plannedWaves: number;
   readonly #isCanary: boolean;
+  readonly #isWayBack: boolean;
   #wave = -1;
   #passed = -1;
   #watching = false;
@@ -85,6 +86,7 @@ class Ledger {
     this.#waves = plan.waves.length;
     this.#plannedWaves = plan.waves.length;
     this.#isCanary = rolloutKind === 'canary';
+    this.#isWayBack = rolloutKind === 'rollback';
     for (const wave of plan.waves) {
       for (const host of wave.hosts) this.#add(host, wave.index);
     }
@@ -230,12 +232,14 @@ class Ledger {
     if (this.#isCanary) say('newcomers in a canary');
     if (this.#returning || this.#over) say('newcomers after the rollback or the end');
     if (wave <= this.#wave) say(`newcomers in wave ${wave}, which has begun`);
-    if (wave === 0 && this.#plannedWaves > 0) say('newcomers among the canaries');
+    if (wave === 0 && !this.#isWayBack) say('newcomers among the canaries');
     if (wave > this.#plannedWaves) say(`newcomers in wave ${wave}: more than one wave was added`);
     this.#waves = Math.max(this.#waves, wave + 1);
     for (const host of hosts) {
       if (this.#hosts.has(host.id)) say(`${host.name} joins twice`);
       if (host.from.artifact === undefined) say(`${host.name} has no way back (9)`);
+      if (!this.#isWayBack && !this.#all().some((one) => one.host.architecture === host.architecture))
+        say(`${host.name} gets a package that no canary has run`);
       this.#add(host, wave);
       this.#population.environment += 1;
       this.#population.byZone[host.zone] = (this.#population.byZone[host.zone] ?? 0) + 1;

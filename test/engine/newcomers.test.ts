@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Host } from '../../src/domain/host.ts';
 import type { Phase } from '../../src/domain/state.ts';
+import { artifactOf } from '../fakes/some-artifacts.ts';
 import { checkJournal } from './journal-checks.ts';
 import {
   ask,
@@ -176,6 +177,38 @@ describe('a VM that is born', () => {
     };
     await one.clock.run(begin({ ...process, context: { ...process.context, store } }));
     expect(reasons(one)).toEqual({ 'new-1': 'no-way-back' });
+    expect(one.running()['new-1']).toBe(OLD);
+  });
+
+  it('with an architecture that no canary had is named: nobody before it has run that package', async () => {
+    const one = world();
+    for (const { version, environment } of Object.values(one.artifacts))
+      one.store.seed(artifactOf(`arm ${version}`, { version, environment, architecture: 'arm64' }));
+    once(one, inWave(0), () => {
+      const arm = one.fleet.add(vm('arm-1'), {
+        version: one.artifacts.old.control.version,
+        executable: artifactOf(`arm ${OLD}`).executable.sha256,
+      });
+      arm.architecture = 'arm64';
+      one.fleet.add(vm('new-1'));
+    });
+    expect(await live(one)).toMatchObject({ kind: 'finished', reason: { code: 'done' } });
+    expect([reasons(one), notCovered(one)]).toEqual([{ 'arm-1': 'unproven-build' }, ['id-arm-1']]);
+    expect(
+      one.fleet.contacts.filter(({ id }) => id === 'id-arm-1').map(({ program }) => program),
+    ).not.toContain('upgrade');
+    expect(one.running()['new-1']).toBe(NEW);
+  });
+
+  it('where the plan had nobody to change has no canary before it, and is named', async () => {
+    const one = world();
+    await live(one);
+    one.onDurable = ({ body }) => {
+      if (body.kind === 'rollout-planned') one.fleet.add(vm('new-1'));
+    };
+    expect(await live(one)).toMatchObject({ kind: 'held', reason: { code: 'no-witness' } });
+    expect(one.rollout()).toMatchObject({ plannedWaves: 0, waveCount: 0 });
+    expect(reasons(one)).toMatchObject({ 'new-1': 'unproven-build' });
     expect(one.running()['new-1']).toBe(OLD);
   });
 

@@ -78,6 +78,7 @@ export class FleetHost {
   /** sha256 of the executable on disk. */
   onDisk: string;
   enabled = true;
+  architecture = 'amd64';
   boots = 1;
   readonly kept = new Set<string>();
   readonly fences = new Map<string, number>();
@@ -320,7 +321,7 @@ export class FleetHost {
 
   #look(emit: Tools['emit'], busy: boolean): void {
     emit('look', true, {
-      architecture: 'amd64',
+      architecture: this.architecture,
       packageState: this.packageState,
       packageVersion: this.packageState === 'absent' ? '' : this.packageVersion,
       activeState: this.activeState,

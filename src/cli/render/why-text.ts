@@ -23,6 +23,8 @@ export function whyText(why: NotPlanned): string {
       return harmless(why.why);
     case 'born-late':
       return 'came when no wave could take it any more: the next rollout of the version covers it';
+    case 'unproven-build':
+      return `came since the plan, and no host before it has run the package for ${why.architecture}: the next rollout of the version covers it`;
     case 'no-artifact':
       return `no package for ${why.architecture}`;
     case 'no-way-back':
