@@ -36,7 +36,7 @@ export function configPlaces(invocation: Invocation, which: WhichPlaybooks): Res
     );
   }
   const stateDir = stateDirOf(invocation);
-  const shipped = join(SHIPPED, 'playbooks');
+  const shipped = shippedPlaybooks();
   const playbookDirs = which === 'own' ? [shipped, join(dir, 'playbooks')] : [shipped];
   return ok({ dir, playbookDirs, stateDir, homeDir: invocation.home });
 }
@@ -51,6 +51,11 @@ export async function readConfiguration(
 
 function defaultDir(cwd: string): string {
   return isFolder(join(cwd, 'environments')) ? cwd : SHIPPED;
+}
+
+/** The playbooks that ship with the program. */
+export function shippedPlaybooks(): string {
+  return join(SHIPPED, 'playbooks');
 }
 
 /** Nothing of one's own was found or named: `dir` is what ships with the program. In a clone, its own folder is one's own. */

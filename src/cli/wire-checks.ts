@@ -1,7 +1,7 @@
 /** Which self-checks an environment needs, by what it is made of. Only this file and wire.ts know which adapter stands where. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import type { GoogleAccess } from '../adapters/google/access.ts';
-import { type GoogleAsker, googleAsker } from '../adapters/google/checks/ask.ts';
+import { type GoogleAsker, googleAsker, whenSignedIn } from '../adapters/google/checks/ask.ts';
 import { stateCheck } from '../adapters/google/checks/bucket-state.ts';
 import { computeChecks } from '../adapters/google/checks/compute.ts';
 import { credentialCheck, defaultCredentialFiles } from '../adapters/google/checks/credentials.ts';
@@ -9,6 +9,7 @@ import { deliveryCheck } from '../adapters/google/checks/delivery.ts';
 import { permissionCheck } from '../adapters/google/checks/permissions.ts';
 import { endpointsFrom } from '../adapters/google/endpoints.ts';
 import { googleBucket } from '../adapters/google/storage/bucket.ts';
+import type { Objects } from '../adapters/google/storage/objects.ts';
 import { prometheusChecks } from '../adapters/prometheus/checks.ts';
 import { secretReader } from '../adapters/secrets/secret-reader.ts';
 import { sshChecks } from '../adapters/ssh/checks.ts';
@@ -30,8 +31,18 @@ export function wireChecks(context: EngineContext, invocation: Invocation, sampl
   const agentSocket = env.SSH_AUTH_SOCK;
   const { file, inventory } = environment;
   const fleet = fleetChecks(context);
+  const signIns = wireSignIns(environment, invocation);
+  const { askerFor } = signIns;
+  /** What waits for credentials that cannot be had is not told as so many failures. */
+  const guarded = (checks: readonly SelfCheck[]): SelfCheck[] =>
+    checks.map((check) => {
+      const place =
+        check.area === 'artifacts' || check.area === 'journal' ? environment[check.area] : inventory;
+      return 'credentials' in place ? whenSignedIn(askerFor(place.credentials), check) : check;
+    });
   return [
-    ...googleChecks(context, invocation),
+    ...signIns.checks,
+    ...guarded(googleChecks(context, askerFor)),
     ...sshChecks({
       settings: environment.ssh,
       secrets,
@@ -39,9 +50,9 @@ export function wireChecks(context: EngineContext, invocation: Invocation, sampl
       published: inventory.kind === 'gce' && inventory.publishedHostKeys,
       file,
     }),
-    ...fleet.checks,
+    ...guarded(fleet.checks),
     ...hostChecks(context, fleet.source, sample),
-    ...recordChecks(context),
+    ...guarded(recordChecks(context)),
     ...prometheusChecks({
       settings: environment.prometheus,
       metrics: context.metrics,
@@ -53,47 +64,40 @@ export function wireChecks(context: EngineContext, invocation: Invocation, sampl
   ];
 }
 
-/** None where nothing of the environment is in Google Cloud. */
-function googleChecks({ environment, store }: EngineContext, invocation: Invocation): SelfCheck[] {
-  const { inventory, artifacts, journal, ssh, file } = environment;
-  const { askerFor, checks } = askers(environment, invocation);
-  return [
-    ...checks,
-    ...(inventory.kind === 'gce'
-      ? computeChecks({ settings: inventory, asker: askerFor(inventory.credentials), osLogin: ssh.osLogin })
-      : []),
-    ...(artifacts.kind === 'gcs'
-      ? bucketChecks(artifacts, 'artifacts', askerFor(artifacts.credentials)).concat(
-          deliveryCheck({
-            settings: artifacts,
-            store,
-            objects: () => {
-              const { access } = askerFor(artifacts.credentials);
-              return googleBucket({ place: artifacts, access, clock: systemClock });
-            },
-            asker: askerFor(artifacts.credentials),
-            file,
-          }),
-        )
-      : []),
-    ...(journal.kind === 'gcs' ? bucketChecks(journal, 'journal', askerFor(journal.credentials)) : []),
-  ];
+type AskerFor = (credentials: GoogleCredentials) => GoogleAsker;
 
-  function bucketChecks(
-    place: Parameters<typeof permissionCheck>[0]['place'],
-    use: 'artifacts' | 'journal',
-    asker: GoogleAsker,
-  ): SelfCheck[] {
-    const options = { place, use, asker, file };
-    return [permissionCheck(options), stateCheck({ ...options, now: () => systemClock.now() })];
+/** None where nothing of the environment is in Google Cloud. */
+function googleChecks({ environment, store }: EngineContext, askerFor: AskerFor): SelfCheck[] {
+  const { inventory, artifacts, journal, ssh, file } = environment;
+  const now = (): number => systemClock.now();
+  const checks: SelfCheck[] = [];
+  if (inventory.kind === 'gce')
+    checks.push(
+      ...computeChecks({ settings: inventory, asker: askerFor(inventory.credentials), osLogin: ssh.osLogin }),
+    );
+  if (artifacts.kind === 'gcs') {
+    const asker = askerFor(artifacts.credentials);
+    const options = { place: artifacts, use: 'artifacts', asker, file } as const;
+    const objects = (): Objects =>
+      googleBucket({ place: artifacts, access: asker.access, clock: systemClock });
+    checks.push(
+      permissionCheck(options),
+      stateCheck({ ...options, now }),
+      deliveryCheck({ settings: artifacts, store, objects, asker, file }),
+    );
   }
+  if (journal.kind === 'gcs') {
+    const options = { place: journal, use: 'journal', asker: askerFor(journal.credentials), file } as const;
+    checks.push(permissionCheck(options), stateCheck({ ...options, now }));
+  }
+  return checks;
 }
 
 /** One sign-in, and one check of it, for parts that share their credentials. */
-function askers(
+function wireSignIns(
   { inventory, artifacts, journal }: Environment,
   invocation: Invocation,
-): { askerFor: (credentials: GoogleCredentials) => GoogleAsker; checks: SelfCheck[] } {
+): { askerFor: AskerFor; checks: SelfCheck[] } {
   const parts: readonly (readonly [string, GoogleCredentials | null])[] = [
     ['inventory', inventory.kind === 'gce' ? inventory.credentials : null],
     ['artifacts', artifacts.kind === 'gcs' ? artifacts.credentials : null],
@@ -116,7 +120,7 @@ function askers(
       return found.asker;
     },
     checks: [...known.values()].map(({ asker, uses }) =>
-      credentialCheck({ asker, usedFor: uses.join(' and '), defaultFiles }),
+      credentialCheck({ asker, usedFor: uses.join(', '), defaultFiles }),
     ),
   };
 }

@@ -2,6 +2,7 @@
 import { plainText } from '../../../domain/host-answer.ts';
 import type { Result } from '../../../domain/result.ts';
 import { err, ok } from '../../../domain/result.ts';
+import { type SelfCheck, skipped } from '../../../ports/self-check.ts';
 import { type GoogleAccess, haveToken, type SignedIn, signIn } from '../access.ts';
 import { principalOf } from '../principal.ts';
 
@@ -81,6 +82,17 @@ export function googleAsker(access: GoogleAccess): GoogleAsker {
       const email = signed.ok ? await principalOf(signed.value) : signed;
       if (!email.ok) return 'user:YOU';
       return `${email.value.endsWith('.gserviceaccount.com') ? 'serviceAccount' : 'user'}:${email.value}`;
+    },
+  };
+}
+
+/** A check that needs a sign-in is skipped without one: that failure is told once, where it is asked for. */
+export function whenSignedIn(asker: GoogleAsker, check: SelfCheck): SelfCheck {
+  return {
+    ...check,
+    run: async (signal) => {
+      const signed = await asker.signedIn();
+      return signed.ok ? check.run(signal) : [skipped(check.what, 'nobody is signed in: see credentials')];
     },
   };
 }

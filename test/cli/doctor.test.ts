@@ -1,0 +1,269 @@
+/** `rollout doctor` and `rollout config check` as a person or CI runs them: on the sandbox, on Google's fakes, on what is broken. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fleetOf } from '../fakes/google/compute-fleet.ts';
+import { type FakeCompute, startComputeServer } from '../fakes/google/compute-server.ts';
+import { type FakeIdentity, startIdentity } from '../fakes/google/identity.ts';
+import { type FakeStorage, startStorageServer } from '../fakes/google/storage-server.ts';
+import { jsonLines, type Line, lastLine, makePlace, type Ran } from './rig.ts';
+
+const place = makePlace();
+let identity: FakeIdentity;
+let compute: FakeCompute;
+let storage: FakeStorage;
+/** Takes every question and says nothing. */
+let silent: Server;
+
+beforeAll(async () => {
+  identity = await startIdentity({ folder: place.folder });
+  compute = await startComputeServer({
+    vms: fleetOf({ count: 12, gkeOneIn: 4, project: 'sandbox-project' }),
+  });
+  storage = await startStorageServer({
+    buckets: [{ name: 'my-bucket', versioning: true, uniformAccess: false }],
+    publicKeys: { [identity.email]: identity.publicKey },
+  });
+  silent = createServer(() => undefined);
+  await new Promise<void>((resolve) => {
+    silent.listen(0, '127.0.0.1', resolve);
+  });
+  expect(await place.run(['sandbox', 'up'])).toMatchObject({ code: 0 });
+}, 60_000);
+afterAll(async () => {
+  silent.closeAllConnections();
+  silent.close();
+  await Promise.all([identity.close(), compute.close(), storage.close()]);
+  await place.remove();
+}, 60_000);
+
+const checksOf = (ran: Ran): Line[] => jsonLines(ran.stdout).filter(({ type }) => type === 'check');
+const find = (ran: Ran, what: string, area?: string): Line | undefined =>
+  checksOf(ran).find(
+    (line) => String(line['what']).startsWith(what) && (area === undefined || line['area'] === area),
+  );
+
+function cloudFolder(name: string, more = ''): string {
+  const dir = join(place.folder, `cloud-${name}`);
+  mkdirSync(join(dir, 'environments'), { recursive: true });
+  const { port } = silent.address() as AddressInfo;
+  writeFileSync(
+    join(dir, `environments/${name}.yaml`),
+    `environment: ${name}
+inventory: { kind: gce, projects: [sandbox-project], credentials: { keyFile: ${identity.keyFile} } }
+artifacts: { kind: gcs, bucket: my-bucket, prefix: uptycs, credentials: { keyFile: ${identity.keyFile} } }
+journal: { kind: gcs, bucket: my-bucket, prefix: rollout, credentials: { keyFile: ${identity.keyFile} } }
+ssh: { user: ops, identityFiles: [${join(place.stateDir, 'sandbox/id_ed25519')}], connectTimeout: 500ms }
+prometheus: { url: "http://127.0.0.1:${port}", timeout: 1s }
+${more}`,
+  );
+  return dir;
+}
+
+const cloudEnv = (): Record<string, string> => ({
+  ROLLOUT_COMPUTE_ENDPOINT: compute.url,
+  ROLLOUT_STORAGE_ENDPOINT: storage.url,
+  ROLLOUT_IAMCREDENTIALS_ENDPOINT: identity.url,
+  METADATA_SERVER_DETECTION: 'none',
+});
+
+describe('the sandbox', () => {
+  it('is well: exit 0, every area but Google’s is asked, nothing failed', async () => {
+    const ran = await place.run(['doctor', 'sandbox-gstg', '--json']);
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    const lines = checksOf(ran);
+    expect(new Set(lines.map((line) => line['area']))).toEqual(
+      new Set(['configuration', 'credentials', 'inventory', 'hosts', 'artifacts', 'journal', 'metrics']),
+    );
+    expect(lines.filter((line) => line['area'] === 'hosts')).toHaveLength(3);
+    expect(lastLine(ran)).toMatchObject({ type: 'result', exit: 0, code: 'healthy', counts: { failed: 0 } });
+    expect(ran.stdout).not.toMatch(/gcloud|gs:/u);
+  }, 30_000);
+
+  it('is shown by area, with a summary, and nothing of it changes the journal', async () => {
+    const ran = await place.run(['doctor', 'sandbox-gprd', '--hosts', '5']);
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    expect(ran.stdout).toMatch(/^sandbox-gprd\n {2}configuration\n {4}ok {7}folder/u);
+    expect(ran.stdout.match(/host key, ssh and sudo are right/gu)).toHaveLength(5);
+    expect(ran.stdout).toMatch(/\d+ ok, 0 warnings, 0 failed/u);
+    expect((await place.run(['history', 'sandbox-gprd', '--json'])).stdout).toBe('');
+  }, 30_000);
+
+  it('whose host keys are lost fails at every host, with what to compare', async () => {
+    const dir = join(place.folder, 'no-keys');
+    mkdirSync(join(dir, 'environments'), { recursive: true });
+    const empty = join(place.folder, 'empty_known_hosts');
+    writeFileSync(empty, '');
+    const text = `environment: lost
+inventory: { kind: static, file: "\${state}/sandbox/gstg-hosts.yaml" }
+artifacts: { kind: local, path: ${dir}/a }
+journal: { kind: local, path: ${dir}/j }
+ssh: { user: ops, identityFiles: ["\${state}/sandbox/id_ed25519"], knownHosts: [${empty}] }
+prometheus: { url: "http://127.0.0.1:9" }
+`;
+    writeFileSync(join(dir, 'environments/lost.yaml'), text);
+    const ran = await place.run(['doctor', 'lost', '--config', dir, '--json']);
+    expect(ran.code).toBe(1);
+    const hosts = checksOf(ran).filter((line) => line['area'] === 'hosts');
+    expect(hosts).toHaveLength(3);
+    for (const host of hosts)
+      expect(host).toMatchObject({ kind: 'failed', found: expect.stringContaining('host key') });
+    expect(find(ran, 'Prometheus')).toMatchObject({ kind: 'failed' });
+  }, 30_000);
+});
+
+describe('an environment in Google Cloud', () => {
+  it('is asked for real: what is right, what is a warning, what fails, each with its mend', async () => {
+    const dir = cloudFolder('gstg');
+    storage.deny('*', 'storage.objects.delete');
+    const ran = await place.run(['doctor', 'gstg', '--config', dir, '--json'], { env: cloudEnv() });
+    storage.allowAll();
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toBe('');
+    expect(find(ran, 'for inventory, artifacts, journal')).toMatchObject({
+      kind: 'ok',
+      found: expect.stringContaining(identity.email),
+    });
+    expect(find(ran, 'compute.instances.list')).toMatchObject({ kind: 'ok' });
+    expect(find(ran, 'list of VMs')).toMatchObject({
+      kind: 'ok',
+      found: expect.stringContaining('3 exempt'),
+    });
+    expect(find(ran, 'permissions on gs://my-bucket', 'journal')).toMatchObject({
+      kind: 'failed',
+      found: expect.stringContaining('storage.objects.delete'),
+      mend: expect.stringContaining('roles/storage.objectUser'),
+    });
+    expect(find(ran, 'access to gs://my-bucket')).toMatchObject({
+      kind: 'warning',
+      mend: 'gcloud storage buckets update gs://my-bucket --uniform-bucket-level-access',
+    });
+    expect(find(ran, 'delivery by signed-url')).toMatchObject({ kind: 'ok' });
+    expect(find(ran, 'Prometheus')).toMatchObject({
+      kind: 'failed',
+      found: expect.stringContaining('no answer within'),
+    });
+    for (const line of checksOf(ran))
+      if (line['kind'] === 'failed' || line['kind'] === 'warning')
+        expect(line['mend'], JSON.stringify(line)).toMatch(/./u);
+    expect(ran.stdout).not.toMatch(/X-Goog-Signature|ya29|PRIVATE KEY/u);
+  }, 60_000);
+
+  it('with credentials that Google refuses is one failure of them, not one of everything', async () => {
+    const dir = cloudFolder('refused');
+    identity.mood = 'refuses';
+    const ran = await place.run(['doctor', 'refused', '--config', dir, '--json'], { env: cloudEnv() });
+    identity.mood = 'well';
+    expect(ran.code).toBe(1);
+    const failed = checksOf(ran).filter((line) => line['kind'] === 'failed');
+    expect(failed.map((line) => line['area'])).toEqual(['credentials', 'metrics']);
+    expect(find(ran, 'permissions on')).toMatchObject({
+      kind: 'skipped',
+      found: expect.stringContaining('signed in'),
+    });
+  }, 60_000);
+
+  it('Ctrl-C is answered at once, with 130, though nobody else answers', async () => {
+    const dir = cloudFolder('slow');
+    identity.mood = 'silent';
+    const { port } = silent.address() as AddressInfo;
+    const started = place.start(['doctor', 'slow', '--config', dir, '--json'], {
+      env: { ...cloudEnv(), ROLLOUT_STORAGE_ENDPOINT: `http://127.0.0.1:${port}` },
+    });
+    await started.says(/known host keys/u);
+    const began = performance.now();
+    started.kill('SIGINT');
+    const ran = await started.ended;
+    identity.mood = 'well';
+    expect(ran.code).toBe(130);
+    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(lastLine(ran)).toMatchObject({ type: 'result', exit: 130, code: 'interrupted' });
+  }, 30_000);
+});
+
+describe('--offline', () => {
+  it('asks nobody, and tells of freezes and exemptions', async () => {
+    const dir = cloudFolder(
+      'frozen',
+      `freeze:\n  - { from: 2020-01-01, until: 2099-01-01, reason: for ever }\ntargeting:\n  exempt:\n    - { when: 'role == "x"', reason: old, until: 2021-01-01 }\n`,
+    );
+    const before = compute.requests.length + storage.requests.length;
+    const ran = await place.run(['doctor', 'frozen', '--offline', '--config', dir], { env: cloudEnv() });
+    expect(compute.requests.length + storage.requests.length).toBe(before);
+    expect(ran.code).toBe(0);
+    expect(ran.stdout).toContain('for ever');
+    expect(ran.stdout).toContain('exempt[0]');
+    expect(ran.stdout).toMatch(/2 warnings, 0 failed/u);
+  });
+
+  it('is all that happens to what ships, when nobody names it', async () => {
+    const ran = await place.run(['doctor', '--json'], { env: { ROLLOUT_CONFIG: '' }, cwd: '/' });
+    expect(lastLine(ran)).toMatchObject({ offline: true });
+    expect(find(ran, 'folder')).toMatchObject({
+      kind: 'warning',
+      mend: expect.stringContaining('rollout init'),
+    });
+  });
+});
+
+describe('files that are wrong', () => {
+  it('end with 2 and their problems; the others are looked at all the same', async () => {
+    const dir = join(place.folder, 'wrong');
+    mkdirSync(join(dir, 'environments'), { recursive: true });
+    writeFileSync(join(dir, 'environments/bad.yaml'), 'environment: bad\ninventory: [\n');
+    const ran = await place.run(['doctor', 'bad', '--config', dir]);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toMatch(/bad\.yaml:\d+:\d+/u);
+    expect(ran.stdout).toContain('rollout config check bad');
+  });
+
+  it('an unknown environment is refused with the nearest name', async () => {
+    const ran = await place.run(['doctor', 'sandbox-gsgt']);
+    expect(ran).toMatchObject({ code: 2, stdout: '' });
+    expect(ran.stderr).toContain('did you mean sandbox-gstg?');
+  });
+
+  it('an endpoint that would send tokens in the clear is refused before anything is asked', async () => {
+    const dir = cloudFolder('clear');
+    const ran = await place.run(['doctor', 'clear', '--config', dir, '--json'], {
+      env: { ...cloudEnv(), ROLLOUT_STORAGE_ENDPOINT: 'http://storage.example.com' },
+    });
+    expect(ran.code).toBe(2);
+    expect(find(ran, 'wiring')).toMatchObject({
+      kind: 'failed',
+      found: expect.stringContaining('ROLLOUT_STORAGE_ENDPOINT'),
+    });
+  });
+});
+
+describe('config check', () => {
+  it('names the folder that it fell back to', async () => {
+    const ran = await place.run(['config', 'check'], { env: { ROLLOUT_CONFIG: '' }, cwd: '/' });
+    expect(ran.code).toBe(0);
+    expect(ran.stderr).toMatch(/no environments\/ in \/: this is what ships with rollout, in \//u);
+  });
+
+  it('of one environment tells of that one alone', async () => {
+    const dir = join(place.folder, 'two');
+    mkdirSync(join(dir, 'environments'), { recursive: true });
+    writeFileSync(join(dir, 'environments/bad.yaml'), 'environment: bad\ninventory: [\n');
+    const good = `environment: good
+inventory: { kind: static, hosts: [{ id: "1", name: w, address: 127.0.0.1, zone: z-a, role: web }] }
+artifacts: { kind: local, path: ${dir}/a }
+journal: { kind: local, path: ${dir}/j }
+ssh: { user: ops, agent: true }
+prometheus: { url: "http://127.0.0.1:9" }
+`;
+    writeFileSync(join(dir, 'environments/good.yaml'), good);
+    expect(await place.run(['config', 'check', 'good', '--config', dir])).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    expect((await place.run(['config', 'check', 'bad', '--config', dir])).code).toBe(2);
+    const unknown = await place.run(['config', 'check', 'god', '--config', dir]);
+    expect(unknown.code).toBe(2);
+    expect(unknown.stderr).toContain('did you mean good?');
+  });
+});
