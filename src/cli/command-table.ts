@@ -205,10 +205,55 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/quarantine.ts').then((m) => m.lift),
   },
   {
+    name: 'init',
+    summary: 'environments of your own, asked for one question at a time',
+    options: [
+      new Option('--answers <file>', 'what is asked, as YAML; for several environments at once'),
+      new Option('--name <name>', 'the environment; with this flag nothing is asked but to confirm'),
+      new Option('--project <project...>', 'its VMs are those of these Compute Engine projects'),
+      new Option('--hosts-file <file>', 'its VMs are listed in this file').conflicts('project'),
+      new Option('--bucket <bucket>', 'packages and journal are kept there'),
+      new Option('--folder <dir>', 'packages and journal are kept there, on this machine').conflicts(
+        'bucket',
+      ),
+      new Option('--prometheus <url>', 'base URL of its metrics'),
+      new Option('--ssh-user <user>', 'who logs in to the VMs'),
+      new Option('--os-login', 'the OS Login user of the credentials logs in').conflicts('sshUser'),
+      new Option('--role-label <key>', 'label of a VM whose value is its role'),
+      new Option('--key-file <file>', 'key of a service account; else the Application Default Credentials'),
+      new Option('--promotes-from <env>', 'takes only what that environment has proven'),
+      new Option('--playbooks', 'copy the playbooks too, to change them'),
+      new Option('--yes', 'do not ask; needed where there is no terminal'),
+    ],
+    help: 'Writes environments/NAME.yaml below --config (default: this folder), with comments. On a terminal it can look at the project to propose roles, waves and which VMs need a rule. No file that exists is changed, and nothing is written that would not be right. An answers file holds `environments:`, a list of maps with name, projects or hostsFile, bucket or folder, prometheus, sshUser or osLogin, and perhaps promotesFrom, roleLabel, address, zones, filter, prefix, delivery, identityFile, iap, tokenEnv, hostLabel, hostValue, matchers, strata.',
+    examples: [
+      'init',
+      'init --config infra/rollout',
+      'init --yes --name gstg --project my-staging --bucket my-staging-rollout --prometheus https://prometheus.example.com --ssh-user rollout',
+      'init --yes --answers answers.yaml',
+    ],
+    load: () => import('./commands/init.ts'),
+  },
+  {
+    name: 'doctor',
+    args: '[env]',
+    summary: 'is everything there that a rollout will need, and if not, what mends it; changes nothing',
+    options: [
+      new Option('--offline', 'only what the files tell: asks nobody'),
+      new Option('--hosts <n>', 'VMs to look at over SSH, spread over zones and roles')
+        .argParser(wholeNumber)
+        .default(3),
+    ],
+    help: 'Asks instead of guessing: credentials, each permission on projects and buckets, the way to a few VMs with host key, sudo and instance id, a signed URL, every gate, clocks, freeze windows and exemptions. Writes nothing anywhere. A question without an answer in 20 s fails alone. Ends with 0 when nothing failed (warnings may be there), 1 when something did, 2 when the files are wrong. Without ENV all environments of your own.',
+    examples: ['doctor gprd', 'doctor gprd --hosts 10 --json', 'doctor --offline'],
+    load: () => import('./commands/doctor.ts'),
+  },
+  {
     name: 'config check',
+    args: '[env]',
     summary: 'read every file and print all problems',
-    help: 'Each problem with file, line, column, what was found and what is allowed. A problem in one environment does not keep the others from working.',
-    examples: ['config check --config infra/rollout'],
+    help: 'Each problem with file, line, column, what was found and what is allowed. A problem in one environment does not keep the others from working. With ENV only what concerns that one.',
+    examples: ['config check --config infra/rollout', 'config check gprd'],
     load: () => import('./commands/config.ts').then((m) => m.check),
   },
   {
