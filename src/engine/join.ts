@@ -3,6 +3,7 @@
  *
  * JN1  A newcomer joins only after a look, with a way back whose package was read back from the store, as any planned host.
  * JN2  What is not known now, such as a store that does not answer, decides nothing: it is asked again at the next listing.
+ * JN3  While changes are frozen no wave is added: it could not begin, and the bake of all the others would wait for it.
  */
 import type { ClassifiedHost } from '../domain/host.ts';
 import { bornLate, joinableWave, newcomersIn, newlyLeftOut, unprovenBuild } from '../domain/newcomers.ts';
@@ -14,18 +15,26 @@ import type { EngineContext } from './context.ts';
 import type { Ledger, LedgerError } from './ledger.ts';
 import { type Fleet, type LookedAt, lookAtHosts, surveyOf } from './survey.ts';
 
+interface Listing {
+  readonly fleet: Fleet;
+  /** Changes are frozen now. */
+  readonly isFrozen: boolean;
+  readonly signal: AbortSignal;
+}
+
 /** Answers with what looking at newcomers brought; empty when there were none to look at. */
 export async function joinNewcomers(
   context: EngineContext,
   ledger: Ledger,
-  { hosts }: Fleet,
-  signal: AbortSignal,
+  { fleet, isFrozen, signal }: Listing,
 ): Promise<Result<readonly LookedAt[], LedgerError>> {
   const rollout = ledger.state.rollout;
   if (rollout === null) return ok([]);
-  const newcomers = newcomersIn(rollout, hosts);
+  const newcomers = newcomersIn(rollout, fleet.hosts);
   if (newcomers.length === 0) return ok([]);
-  if (joinableWave(rollout) === null) {
+  const wave = joinableWave(rollout);
+  if (isFrozen && wave === rollout.waveCount && rollout.kind !== 'rollback') return ok([]);
+  if (wave === null) {
     const written = await writeLate(ledger, newcomers);
     return written.ok ? ok([]) : written;
   }

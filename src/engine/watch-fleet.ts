@@ -4,9 +4,11 @@
  * WF1  A listing that fails, or a zone that could not be listed, makes nobody gone and adds nobody.
  * WF2  It lists at the start of a run, before a wave, a bake or the end is written, and while a host gives trouble or no metrics, to
  *      tell gone from silent: the last no more than once a minute.
+ * WF3  Newcomers are looked at when there is nothing to do for hosts of the rollout, and before it takes a turn: looking at many
+ *      that do not answer takes minutes, and a failed host's way back or a verdict waits for nobody.
  */
 import { decide } from '../domain/decide.ts';
-import type { Observations } from '../domain/decision.ts';
+import type { Decision, Observations } from '../domain/decision.ts';
 import type { HostId } from '../domain/host.ts';
 import type { EntryKind } from '../domain/journal.ts';
 import { err, ok, type Result } from '../domain/result.ts';
@@ -36,6 +38,8 @@ export class FleetWatch {
   readonly #context: EngineContext;
   readonly #ledger: Ledger;
   #at = Number.NEGATIVE_INFINITY;
+  /** When newcomers of a listing were last taken along. */
+  #joinedAt = Number.NEGATIVE_INFINITY;
   #gone: ReadonlySet<HostId> = new Set();
   #present: ReadonlySet<HostId> = new Set();
   /** What the newest listing that succeeded has found. */
@@ -73,7 +77,7 @@ export class FleetWatch {
   /** WF2. */
   #isDue(rollout: RolloutState): boolean {
     const now = this.#context.clock.now();
-    const isOlderThan = (ms: number): boolean => now - this.#at >= ms || now < this.#at;
+    const isOlderThan = (ms: number, than = this.#at): boolean => now - than >= ms || now < than;
     if (this.#at === Number.NEGATIVE_INFINITY) return true;
     const hosts = [...rollout.hosts.values()];
     const troubled = hosts.some((host) => host.troubleSince !== null);
@@ -83,9 +87,8 @@ export class FleetWatch {
     const isReturning = rollout.phase.kind === 'rolling-back' || rollout.phase.kind === 'rollback-incomplete';
     if (isReturning && now !== this.#at && hosts.some((host) => host.state === 'gone'))
       return !hosts.some((host) => host.touched);
-    if (!isOlderThan(FRESH_MS)) return false;
-    const decision = decide(rollout, this.#observations(), now);
-    return decision.next === 'record' && TURNS.has(decision.body.kind);
+    if (!isOlderThan(FRESH_MS, this.#joinedAt)) return false;
+    return isTurn(decide(rollout, this.#observations(), now));
   }
 
   async #list(signal: AbortSignal): Promise<Result<void, LedgerError>> {
@@ -101,21 +104,26 @@ export class FleetWatch {
     const fleet = listed.value;
     this.#fleet = fleet;
     this.#tellUnknown(fleet);
+    this.#settle(fleet);
     const joined = await this.#join(fleet, signal);
     if (!joined.ok) return err(joined.error);
-    this.#settle(fleet);
     await recordFleet(this.#context, this.#ledger, fleet, joined.value);
     this.#at = this.#context.clock.now();
     return ok(undefined);
   }
 
-  /** Looking at newcomers takes time, and a way back waits for nobody. */
+  /** WF3. */
   async #join(fleet: Fleet, signal: AbortSignal): ReturnType<typeof joinNewcomers> {
     const { rollout } = this.#ledger.state;
-    const decision =
-      rollout === null ? null : decide(rollout, this.#observations(), this.#context.clock.now());
-    if (decision?.next === 'record' && decision.body.kind === 'rollback-started') return ok([]);
-    return joinNewcomers(this.#context, this.#ledger, fleet, signal);
+    if (rollout === null) return ok([]);
+    const observed = this.#observations();
+    const decision = decide(rollout, observed, this.#context.clock.now());
+    const hasTime = decision.next === 'wait' || decision.next === 'hold';
+    if (!hasTime && !isTurn(decision)) return ok([]);
+    const isFrozen = observed.frozen !== null;
+    const joined = await joinNewcomers(this.#context, this.#ledger, { fleet, isFrozen, signal });
+    this.#joinedAt = this.#context.clock.now();
+    return joined;
   }
 
   /** WF1. */
@@ -143,4 +151,8 @@ export class FleetWatch {
     const { environment, clock, tell } = this.#context;
     tell({ kind: 'notice', environment: environment.name, at: clock.now(), reason: { code, message } });
   }
+}
+
+function isTurn(decision: Decision): boolean {
+  return decision.next === 'record' && TURNS.has(decision.body.kind);
 }

@@ -13,6 +13,7 @@ import {
   NEW,
   OLD,
   someHosts,
+  somePolicy,
   type World,
   type WorldOptions,
 } from './world.ts';
@@ -229,6 +230,45 @@ describe('a VM that is born', () => {
     once(one, inWave(0), () => one.fleet.add(vm('new-1')));
     await live(one, { kind: 'canary', keep: true });
     expect([one.bodies('hosts-joined'), notCovered(one)]).toEqual([[], []]);
+  });
+
+  it('and does not answer keeps no failed host waiting for its way back', async () => {
+    const one = world({
+      behaviour: { installFails: true, only: (name) => name === 'h1' },
+      policy: { limits: { ...somePolicy.limits, failedHosts: 1 } },
+    });
+    const killed = one.process();
+    one.onDurable = ({ body }) => {
+      if (body.kind !== 'hosts-answered' || body.hosts.every(({ outcome }) => outcome.kind !== 'failed'))
+        return;
+      one.onDurable = null;
+      killed.die();
+    };
+    expect(await one.clock.run(begin(killed))).toBe('killed');
+    for (const name of ['new-1', 'new-2']) {
+      one.fleet.add(vm(name));
+      one.fleet.cutOff.add(`id-${name}`);
+    }
+    await one.clock.advance(60_000);
+    const before = one.fleet.contacts.length;
+    const end = await one.clock.run(carryOn(one.process()));
+    expect(end).toMatchObject({ kind: 'finished', reason: { code: 'done' } });
+    const [first] = one.fleet.contacts.slice(before);
+    expect(first).toMatchObject({ id: '1', program: 'revert' });
+    expect(reasons(one)).toEqual({ 'new-1': 'unreachable', 'new-2': 'unreachable' });
+    expect(checkJournal(one.journal.entries)).toEqual([]);
+  });
+
+  it('in a freeze that has begun meanwhile gets no wave of its own: the bake does not wait for its end', async () => {
+    const one = world();
+    once(one, inWave(2), () => {
+      const now = one.clock.now();
+      one.freeze.push({ from: now, until: now + 86_400_000, reason: 'Black Friday' });
+      one.fleet.add(vm('new-1'));
+    });
+    expect(await live(one)).toMatchObject({ kind: 'finished', reason: { code: 'done' } });
+    expect([reasons(one), notCovered(one)]).toEqual([{ 'new-1': 'born-late' }, ['id-new-1']]);
+    expect([one.running()['new-1'], one.rollout().waveCount]).toEqual([OLD, 3]);
   });
 
   it('while a bad version is taken back is neither looked at nor changed', async () => {
