@@ -65,5 +65,7 @@ function codeOf(cause: unknown): string {
 function shortly(cause: unknown, message: string): string {
   const status = statusOf(cause);
   const code = codeOf(cause);
-  return status === null ? (/^E[A-Z_]+$/.test(code) ? code : message.slice(0, 120)) : `HTTP ${status}`;
+  if (status !== null) return `HTTP ${status}`;
+  if (/^E[A-Z_]+$/.test(code)) return code;
+  return /abort|timed? ?out/i.test(message) ? 'no answer in time' : message.slice(0, 120);
 }

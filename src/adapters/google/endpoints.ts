@@ -22,6 +22,13 @@ const VARIABLES = {
   osLogin: 'ROLLOUT_OSLOGIN_ENDPOINT',
 } as const;
 
+const GOOGLES = {
+  compute: 'https://compute.googleapis.com',
+  storage: 'https://storage.googleapis.com',
+  iamCredentials: 'https://iamcredentials.googleapis.com',
+  osLogin: 'https://oslogin.googleapis.com',
+} as const;
+
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/;
 
 /** The error is a sentence that names the variable. */
@@ -33,8 +40,10 @@ export function endpointsFrom(
     const text = env[variable];
     if (text === undefined || text === '') continue;
     const why = whyUnfit(text);
-    if (why !== null)
-      return err(`${variable} ${why}; expected a base URL such as https://storage.googleapis.com`);
+    if (why !== null) return err(`${variable} ${why}; expected a base URL such as ${GOOGLES[service]}`);
+    // Its library takes a host name and a port alone: the path would be lost.
+    if (service === 'compute' && new URL(text).pathname !== '/')
+      return err(`${variable} has a path; expected a base URL without one, such as ${GOOGLES.compute}`);
     found[service] = text.replace(/\/+$/, '');
   }
   return ok(found);

@@ -138,6 +138,12 @@ describe('a sign-in that is ill', () => {
     },
   );
 
+  it('that is silent is said to be silent', async () => {
+    identity.mood = 'silent';
+    const { failed } = await outcome({ keyFile: identity.keyFile });
+    expect(failed).toContain("Google's sign-in cannot be reached (no answer in time); look at");
+  });
+
   it('that is silent about acting as another ends in time too', async () => {
     identity.mood = 'silent-impersonation';
     const credentials = { keyFile: identity.keyFile, impersonate: TARGET };

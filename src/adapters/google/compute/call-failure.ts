@@ -30,11 +30,16 @@ export function failureOf(cause: unknown): CallFailure {
   if (status !== null && status < 500 && status !== 429 && /could not be decoded/.test(message))
     return as('refused');
   switch (status) {
-    case 401:
-      return as('credentials');
+    case 401: {
+      const failure = as('credentials');
+      return {
+        ...failure,
+        message: `Compute Engine does not take the token (${failure.message}); run: gcloud auth application-default login (or look at credentials.keyFile and the clock of this machine)`,
+      };
+    }
     case 403:
-      // Compute Engine's older quotas answer 403.
-      if (/rate ?limit|quota/i.test(message)) return as('passing');
+      // Compute Engine's older quotas answer 403; so does a `quota project` that may not be used, which lasts.
+      if (/rate ?limit|quota.*exceeded|exceeded.*quota/i.test(message)) return as('passing');
       return as(
         /has not been used in project|is disabled|SERVICE_DISABLED/i.test(message) ? 'disabled' : 'denied',
       );

@@ -24,6 +24,7 @@ interface InstanceRequest {
 }
 
 export interface CallOptions {
+  /** For the whole call, sign-in included, ms. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }
@@ -74,29 +75,37 @@ export function computeCalls(access: GoogleAccess): ComputeCalls {
     request: object,
     { timeoutMs, signal }: CallOptions,
   ): Promise<Result<unknown[], CallFailure>> => {
-    const at = await opened();
-    if (!at.ok) return at;
-    // Before each call: an expired token would be said to be Compute Engine's refusal.
-    const token = await haveToken(at.value.signedIn, access.credentials);
-    if (!token.ok) return err({ kind: 'credentials', ...token.error });
-    if (signal?.aborted) return err(CALLED_OFF);
-    try {
-      const asked = at.value.client.innerApiCalls[method]?.(request, {
-        autoPaginate: false,
-        timeout: timeoutMs,
-        retry: null,
-      });
-      if (asked === undefined) throw new Error(`bug: no call ${method}`);
-      const cancel = (): void => asked.cancel?.();
-      signal?.addEventListener('abort', cancel, { once: true });
+    const late = AbortSignal.timeout(timeoutMs);
+    const stop = signal === undefined ? late : AbortSignal.any([signal, late]);
+    let isSigningIn = true;
+    const stopped = new Promise<Result<never, CallFailure>>((resolve) => {
+      const end = (): void =>
+        resolve(err(signal?.aborted ? CALLED_OFF : isSigningIn ? noSignIn(timeoutMs) : noAnswer(timeoutMs)));
+      if (stop.aborted) end();
+      else stop.addEventListener('abort', end, { once: true });
+    });
+    const attempt = async (): Promise<Result<unknown[], CallFailure>> => {
+      const at = await opened();
+      if (!at.ok) return at;
+      // Before each call: an expired token would be said to be Compute Engine's refusal.
+      const token = await haveToken(at.value.signedIn, access.credentials);
+      if (!token.ok) return err({ kind: 'credentials', ...token.error });
+      isSigningIn = false;
+      if (stop.aborted) return stopped;
       try {
+        const asked = at.value.client.innerApiCalls[method]?.(request, {
+          autoPaginate: false,
+          timeout: timeoutMs,
+          retry: null,
+        });
+        if (asked === undefined) throw new Error(`bug: no call ${method}`);
+        stop.addEventListener('abort', () => asked.cancel?.(), { once: true });
         return ok(await asked);
-      } finally {
-        signal?.removeEventListener('abort', cancel);
+      } catch (cause) {
+        return err(failureOf(cause));
       }
-    } catch (cause) {
-      return err(signal?.aborted ? CALLED_OFF : failureOf(cause));
-    }
+    };
+    return Promise.race([stopped, attempt()]);
   };
 
   return {
@@ -127,18 +136,20 @@ export function computeCalls(access: GoogleAccess): ComputeCalls {
 
 const CALLED_OFF: CallFailure = { kind: 'passing', message: 'called off', retryable: false };
 
+function noAnswer(ms: number): CallFailure {
+  return { kind: 'passing', message: `no answer within ${ms} ms`, retryable: true };
+}
+
+function noSignIn(ms: number): CallFailure {
+  const message = `Google's sign-in cannot be reached (no answer within ${ms} ms); look at this machine's network, proxy and DNS, then try again`;
+  return { kind: 'credentials', message, retryable: true };
+}
+
 async function open(access: GoogleAccess): Promise<Result<Opened, CallFailure>> {
   const signedIn = await signIn(access);
   if (!signedIn.ok) return err({ kind: 'credentials', message: signedIn.error, retryable: false });
-  const { compute } = access.endpoints;
-  if (compute !== undefined && new URL(compute).pathname !== '/')
-    return err({
-      kind: 'refused',
-      message: `ROLLOUT_COMPUTE_ENDPOINT ${compute} has a path; the library takes a host name and a port alone`,
-      retryable: false,
-    });
   const Client = clientClass();
-  const client = new Client({ auth: signedIn.value.auth, ...addressOf(compute) });
+  const client = new Client({ auth: signedIn.value.auth, ...addressOf(access.endpoints.compute) });
   await client.initialize();
   return ok({ signedIn: signedIn.value, client });
 }

@@ -75,17 +75,60 @@ describe('a call to Compute Engine', () => {
     expect(answer).toMatchObject({ ok: false, error: { kind: 'refused' } });
   });
 
-  it('to an endpoint with a path is refused: the path would be lost', async () => {
-    const endpoints = { compute: `${rig.compute.url}/proxy` };
-    const answer = await computeCalls({ ...rig.access, endpoints }).testPermissions(
-      { ...AT, permissions: [] },
+  it('ends within its time although the sign-in is silent, and says that it is the sign-in', async () => {
+    rig.identity.mood = 'silent';
+    const began = performance.now();
+    const answer = await computeCalls({ ...rig.access, signInMs: 60_000 }).aggregatedList(
+      { project: 'sandbox', maxResults: 500 },
+      { timeoutMs: 300 },
+    );
+    expect(answer).toMatchObject({
+      ok: false,
+      error: {
+        kind: 'credentials',
+        message: expect.stringContaining("Google's sign-in cannot be reached (no answer within 300 ms)"),
+        retryable: true,
+      },
+    });
+    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(rig.compute.requests).toEqual([]);
+  });
+
+  it('ends within its time although Compute Engine is silent, and may be tried again', async () => {
+    rig.compute.fault(/./, { kind: 'silent' });
+    const calls = computeCalls(rig.access);
+    const answer = await calls.aggregatedList({ project: 'sandbox', maxResults: 500 }, { timeoutMs: 1_000 });
+    expect(answer).toMatchObject({ ok: false, error: { kind: 'passing', retryable: true } });
+    expect((await calls.aggregatedList({ project: 'sandbox', maxResults: 500 }, OPTIONS)).ok).toBe(true);
+  });
+
+  it('whose token is not taken says what to do', async () => {
+    rig.compute.fault(/./, { kind: 'error', status: 401, message: 'Request had invalid authentication' });
+    const answer = await computeCalls(rig.access).aggregatedList(
+      { project: 'sandbox', maxResults: 500 },
       OPTIONS,
     );
     expect(answer).toMatchObject({
       ok: false,
-      error: { kind: 'refused', message: expect.stringContaining('ROLLOUT_COMPUTE_ENDPOINT') },
+      error: {
+        kind: 'credentials',
+        message: expect.stringMatching(/invalid authentication.*gcloud auth application-default login/),
+        retryable: false,
+      },
     });
-    expect(rig.compute.requests).toEqual([]);
+  });
+
+  it.each([
+    ["Quota exceeded for quota metric 'Read requests'", 'passing'],
+    ['Rate Limit Exceeded', 'passing'],
+    ['The compute.googleapis.com API requires a quota project, which is not set by default', 'denied'],
+  ] as const)('refused with 403 and %j is %s', async (message, kind) => {
+    rig.compute.fault(/./, { kind: 'error', status: 403, message });
+    const answer = await computeCalls(rig.access).aggregatedList(
+      { project: 'sandbox', maxResults: 500 },
+      OPTIONS,
+    );
+    expect(answer).toMatchObject({ ok: false, error: { kind } });
   });
 });
 
