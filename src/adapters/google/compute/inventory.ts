@@ -93,10 +93,19 @@ function merge(
   if (lists.every((list) => list.ok && list.value.isBlind))
     return err({
       kind: 'unavailable',
-      message: unknownZones.map(({ zone, why }) => `${zone} could not be listed: ${why}`).join('; '),
+      message: withMend(
+        [...new Set(unknownZones.map(({ zone, why }) => `${zone} could not be listed: ${why}`))].join(', '),
+      ),
       retryable: true,
     });
   return ok({ hosts: [...hosts.values()], unknownZones, at });
+}
+
+/** What the sign-in says has its own. */
+function withMend(sentence: string): string {
+  return sentence.includes('; ')
+    ? sentence
+    : `${sentence}; look at this machine's network and at https://status.cloud.google.com, then try again`;
 }
 
 /** What is wrong, in which project, and what mends it. */

@@ -137,8 +137,11 @@ class Findings {
     const { project } = this.#order;
     for (const [scope, { instances, warning: of }] of Object.entries(items ?? {})) {
       const zone = zoneOf(scope);
-      if (zone === null) this.#unknown(`${project}/*`, of);
-      else this.addZone({ project, zone }, instances ?? [], of);
+      if (zone === null) {
+        this.#unknown(`${project}/*`, of);
+        if ((instances ?? []).length > 0)
+          this.unknown.set(`${project}/*`, `VMs are listed in ${scope.slice(0, 100)}, which is no zone`);
+      } else this.addZone({ project, zone }, instances ?? [], of);
     }
     const zones = (unreachables ?? []).map(zoneOf);
     for (const zone of zones) this.unknown.set(`${project}/${zone ?? '*'}`, 'Compute Engine cannot reach it');

@@ -124,6 +124,7 @@ describe('what passes', () => {
       const error = await errorOf(inventory());
       expect(error).toMatchObject({ kind: 'unavailable', retryable: true });
       expect(error.message).toContain('sandbox/* could not be listed');
+      expect(error.message).toMatch(/; .*try again$/);
       expect(compute.requests.length).toBeLessThanOrEqual(8);
       expect(clock.elapsedMs).toBeLessThan(60_000);
     },
@@ -198,6 +199,32 @@ describe('a list that changes, or is behind', () => {
       hosts: [],
       unknownZones: [{ zone: 'sandbox/us-east1-b', why: 'an instance is listed without an id or a name' }],
     });
+  });
+});
+
+describe('VMs in a place that is no zone', () => {
+  it('make the project unknown: they are not dropped in silence', async () => {
+    const { compute, inventory } = await rigOf({});
+    compute.fault(LISTS, {
+      kind: 'body',
+      body: '{"kind":"compute#instanceAggregatedList","items":{"regions/us-east1":{"instances":[{"id":"7","name":"x"}]},"zones/us-east1-b":{"instances":[{"id":"8","name":"y"}]}}}',
+    });
+    const { hosts, unknownZones } = await viewOf(inventory());
+    expect(hosts.map(({ id }) => id)).toEqual(['8']);
+    expect(unknownZones).toEqual([
+      { zone: 'sandbox/*', why: 'VMs are listed in regions/us-east1, which is no zone' },
+    ]);
+  });
+});
+
+describe('a silent sign-in', () => {
+  it('does not hold up a list beyond its time', async () => {
+    const { identity, inventory, clock } = await rigOf({});
+    identity.mood = 'silent';
+    const error = await errorOf(inventory({}, 100));
+    expect(error).toMatchObject({ kind: 'unavailable', retryable: true });
+    expect(error.message).toContain("Google's sign-in cannot be reached (no answer within 100 ms)");
+    expect(clock.elapsedMs).toBeLessThan(60_000);
   });
 });
 
