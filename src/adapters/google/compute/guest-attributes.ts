@@ -2,7 +2,7 @@
  * Host keys that VMs publish of themselves as guest attributes, by instance id.
  *
  * G1  What was published once is remembered; only `fresh` asks again.
- * G2  When Compute Engine does not answer, the next 15 s are not spent on asking it for each of ten thousand VMs.
+ * G2  When Compute Engine does not answer, it is asked about one VM every 15 s until it does, not about each of ten thousand.
  */
 import pLimit from 'p-limit';
 import type { Result } from '../../../domain/result.ts';
@@ -45,11 +45,16 @@ export function guestAttributeKeys(options: GuestAttributeOptions): HostKeySourc
   let away: { readonly since: number; readonly message: string } | null = null;
 
   const ask = async (host: Placed): Promise<HostKeysAnswer> => {
-    if (away !== null && clock.now() >= away.since && clock.now() < away.since + LEFT_ALONE_MS)
-      return {
-        kind: 'unavailable',
-        message: `${host.name} was not asked about, since a moment ago ${away.message}`,
-      };
+    if (away !== null) {
+      const forMs = clock.now() - away.since;
+      if (forMs >= 0 && forMs < LEFT_ALONE_MS)
+        return {
+          kind: 'unavailable',
+          message: `${host.name} was not asked about, since a moment ago ${away.message}`,
+        };
+      // This one finds out; the others need not wait for it.
+      away = { ...away, since: clock.now() };
+    }
     const request = {
       project: host.project,
       zone: host.zone,
@@ -126,6 +131,11 @@ function mendOf({ name, zone, project }: Placed): string {
 
 function explain(host: Placed, failure: CallFailure, impersonate: string | undefined): HostKeysAnswer {
   const { name, project, zone } = host;
+  if (/disableGuestAttributesAccess/.test(failure.message))
+    return {
+      kind: 'none',
+      mend: `an organization policy keeps guest attributes from being read in ${project} (constraints/compute.disableGuestAttributesAccess); write the key of ${name} into a known_hosts file and set inventory.hostKeys: known-hosts`,
+    };
   const unavailable = (message: string): HostKeysAnswer => ({ kind: 'unavailable', message });
   switch (failure.kind) {
     case 'not-found':

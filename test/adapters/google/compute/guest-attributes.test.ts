@@ -177,6 +177,20 @@ describe('host keys that are not there', () => {
     expect(asks()).toBe(1);
   });
 
+  it('since an organization policy forbids it, are to be written down by hand', async () => {
+    rig.compute.fault(ASKED, {
+      kind: 'error',
+      status: 412,
+      reason: 'conditionNotMet',
+      message: 'Constraint constraints/compute.disableGuestAttributesAccess violated for project sandbox.',
+    });
+    expect(await keysOf().keysOf(HOST)).toMatchObject({
+      kind: 'none',
+      mend: expect.stringMatching(/organization policy.*known_hosts/),
+    });
+    expect(asks()).toBe(1);
+  });
+
   it('for want of credentials says which', async () => {
     rig.identity.mood = 'refuses';
     const answer = await keysOf().keysOf(HOST);
@@ -217,6 +231,20 @@ describe('Compute Engine on a bad day', () => {
     await rig.clock.sleep(15_000);
     await source.keysOf(HOST);
     expect(asks()).toBeGreaterThan(before);
+  });
+
+  it('that lasts on is asked about one VM alone, until it answers', async () => {
+    rig.compute.fault(ASKED, { kind: 'error', status: 503 }, 100);
+    const source = keysOf();
+    await source.keysOf(HOST);
+    await rig.clock.sleep(15_000);
+    const before = rig.compute.requests.length;
+    const hosts = Array.from({ length: 200 }, (_, n) => ({ ...HOST, id: String(n + 10) }));
+    await Promise.all(hosts.map((host) => source.keysOf(host)));
+    expect(new Set(rig.compute.requests.slice(before)).size).toBe(1);
+    for (let tries = 0; tries < 20 && (await source.keysOf(HOST)).kind !== 'published'; tries++)
+      await rig.clock.sleep(15_000);
+    expect(blobs(await source.keysOf(HOST))).toEqual([ED, EC]);
   });
 
   it('that is silent does not hold up who has stopped waiting', async () => {
