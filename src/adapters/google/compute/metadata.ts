@@ -9,13 +9,14 @@
 const LONGEST_VALUE = 256;
 
 const TELLING_KEY =
-  /(^|[-_])env($|[-_])|script|key|user-data|secret|passw|token|credential|cert|private|config|auth|dsn|salt|kube-labels/i;
+  /(^|[-_])env($|[-_])|script|key|user-data|secret|pass|pwd|token|credential|cert|private|config|auth|dsn|connection|salt|signature|kube-labels/i;
 
 /** Switches, such as `enable-oslogin`, whatever they are called. */
 const SWITCH = /^(true|false|y|n|yes|no|0|1)$/i;
 
-/** An address with a password in it. */
-const URL_WITH_PASSWORD = /:\/\/[^/\s]*@/;
+/** An address with a password in it, a connection string, or the whole of a key. */
+const TELLING_VALUE =
+  /:\/\/[^/\s]*@|(pass\w*|pwd|secret|token|api_?key|signature)["']?\s*[=:]|BEGIN [A-Z ]*PRIVATE KEY/i;
 
 export function keptMetadata(
   items: readonly { readonly key?: string | null; readonly value?: string | null }[],
@@ -33,6 +34,6 @@ function isHarmless(key: string, value: string): boolean {
     value.length <= LONGEST_VALUE &&
     !value.includes('\n') &&
     !TELLING_KEY.test(key) &&
-    !URL_WITH_PASSWORD.test(value)
+    !TELLING_VALUE.test(value)
   );
 }

@@ -160,13 +160,18 @@ describe('metadata', () => {
         'sentry-dsn': secret,
         'configure-sh': secret,
         DB_ENV: secret,
+        'redis-pwd': secret,
+        DB_PASS: secret,
+        'storage-connection': secret,
+        odbc: `Server=db;Uid=x;Password=${secret}`,
+        settings: `{"apiKey": "${secret}"}`,
         database: `postgres://u:${secret}@db/x`,
         long: secret.repeat(50),
         lines: `a\n${secret}`,
       },
     });
     expect(JSON.stringify(metadata)).not.toContain(secret);
-    expect(Object.keys(metadata)).toHaveLength(24);
+    expect(Object.keys(metadata)).toHaveLength(29);
     expect(Object.entries(metadata).filter(([, value]) => value !== '')).toEqual([
       ['created-by', 'projects/1/zones/z/instanceGroupManagers/gke-x-grp'],
       ['cluster-name', 'main'],
