@@ -75,7 +75,12 @@ async function once(
   };
   if (options.through === undefined) return openConnection({ ...shared, timeoutMs });
   const started = around.clock.now();
-  const way = await within(options.through(signal), timeoutMs, around.clock, target.label);
+  const way = await within(options.through(signal), {
+    ms: timeoutMs,
+    clock: around.clock,
+    label: target.label,
+    signal,
+  });
   if (!way.ok) return way;
   const left = Math.max(1, timeoutMs - (around.clock.now() - started));
   return openConnection({ ...shared, timeoutMs: left, through: way.value });
@@ -83,20 +88,21 @@ async function once(
 
 async function within(
   way: Promise<Result<Way, ConnectFailure>>,
-  ms: number,
-  clock: Clock,
-  label: string,
+  { ms, clock, label, signal }: { ms: number; clock: Clock; label: string; signal: AbortSignal | undefined },
 ): Promise<Result<Way, ConnectFailure>> {
   const stop = new AbortController();
-  const late = clock.sleep(ms, stop.signal).then(
-    (): Result<Way, ConnectFailure> =>
-      err({
-        why: 'unreachable',
-        message: `${label}: no way through the jump host within ${ms} ms`,
-        dropped: false,
-        strained: true,
-      }),
-  );
+  const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const late = clock.sleep(ms, either).then((): Result<Way, ConnectFailure> => {
+    const isOff = signal?.aborted === true;
+    return err({
+      why: isOff ? 'cancelled' : 'unreachable',
+      message: isOff
+        ? `${label}: cancelled before it began`
+        : `${label}: no way through the jump host within ${ms} ms`,
+      dropped: false,
+      strained: !isOff,
+    });
+  });
   const first = await Promise.race([way, late]);
   // A channel that opens after we gave up is nobody's.
   if (!first.ok) void way.then((result) => result.ok && result.value.stream.destroy());

@@ -1,8 +1,8 @@
 /**
  * Jump hosts: one connection to each, shared by all hosts behind it, made anew when it died.
  *
- * J1  A jump host's key is checked like any other, by known_hosts: it is in no inventory, so that nobody publishes its keys. J2  A jump connection that breaks costs the hosts on it their connection,
- * never the ones after.
+ * J1  A jump host's key is checked like any other, by known_hosts: it is in no inventory, so that nobody publishes its keys.
+ * J2  A jump connection that breaks costs the hosts on it their connection, never the ones after.
  */
 import type { SshSettings } from '../../domain/connection.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
@@ -32,6 +32,7 @@ const PROHIBITED = 1;
 
 function createJump(hop: Hop, before: JumpChain | null): JumpChain {
   let shared: Promise<Result<SshConnection, ConnectFailure>> | null = null;
+  const closing = new AbortController();
   const label = `jump host ${hop.host}:${hop.port}`;
 
   const connection = (around: Surroundings): Promise<Result<SshConnection, ConnectFailure>> => {
@@ -43,6 +44,8 @@ function createJump(hop: Hop, before: JumpChain | null): JumpChain {
       around,
       expected: fromKnownHosts(around.known, names),
       withinMs: around.settings.connectTimeoutMs,
+      // Not a host's own: others wait for the same connection.
+      signal: closing.signal,
       ...(before === null ? {} : { through: () => before.open(hop.host, hop.port, around) }),
     });
     shared = mine;
@@ -79,6 +82,7 @@ function createJump(hop: Hop, before: JumpChain | null): JumpChain {
       });
     },
     close() {
+      closing.abort();
       void shared?.then((result) => result.ok && result.value.close());
       shared = null;
       before?.close();

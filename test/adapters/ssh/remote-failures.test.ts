@@ -1,6 +1,6 @@
 /** Every way in which a host disappoints, against a server that speaks the real protocol. */
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HostStep } from '../../../src/domain/host-order.ts';
 import type { RemoteAnswer } from '../../../src/ports/remote.ts';
@@ -464,6 +464,40 @@ describe('cancelling and closing', () => {
     setImmediate(() => stop.abort());
     expect(failure(await running).message).toContain('cancelled');
   });
+
+  it.each(['the call', 'the whole of it'] as const)(
+    'while a jump host says nothing, ends at once: %s is called off',
+    async (what) => {
+      const silent = createServer(() => {});
+      await new Promise<void>((resolve) => {
+        silent.listen(0, '127.0.0.1', resolve);
+      });
+      const { port } = silent.address() as AddressInfo;
+      const stop = new AbortController();
+      const jump = [{ user: 'deploy', host: '127.0.0.1', port }];
+      const remote = rig.remote({ jump, connectTimeoutMs: 60_000 });
+      const sockets: Socket[] = [];
+      const came = new Promise<void>((resolve) => {
+        silent.on('connection', (socket) => {
+          sockets.push(socket);
+          resolve();
+        });
+      });
+      const running = remote.run(at(22), job({ timeoutMs: 60_000 }), stop.signal);
+      await came;
+      const ended = new Promise((resolve) => {
+        sockets[0]?.on('close', resolve).on('error', () => {});
+      });
+      if (what === 'the call') stop.abort();
+      else void remote.close();
+      expect(failure(await running).why).toBe('cancelled');
+      // Nobody waits for it any more: it does not keep the program alive.
+      await remote.close();
+      sockets[0]?.resume();
+      await ended;
+      silent.close();
+    },
+  );
 
   it('a program that began is waited for although the call was cancelled', async () => {
     const stop = new AbortController();
