@@ -88,7 +88,6 @@ async function diagnose(session: Session): Promise<{ exit: number; abandoned: bo
     done.push(examined);
     show(session, examined);
   }
-  invocation.output.live('');
   return { exit: conclude(asked, done), abandoned: done.some((one) => one.abandoned) };
 }
 
@@ -185,6 +184,8 @@ function tell(invocation: Invocation, environment: string, results: readonly Che
 }
 
 function show({ invocation, paint }: Session, { name, results }: Examined): void {
+  // Gone for good: what is printed stands above the line, and would bring it back.
+  invocation.output.live('');
   if (!invocation.json) invocation.output.out(`${doctorLines(name, results, paint).join('\n')}\n`);
 }
 
