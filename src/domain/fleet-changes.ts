@@ -41,13 +41,10 @@ export type FleetSeen = Extract<EntryBody, { kind: 'fleet-seen' }>;
 /** Most hosts an entry. */
 export const HOSTS_AN_ENTRY = 500;
 
-/** What was known at `untilMs` (ms since the epoch, inclusive; default: now). */
-export function foldFleet(
-  entries: readonly Entry[],
-  untilMs: number = Number.POSITIVE_INFINITY,
-): FleetRecord {
+/** What the entries know; of a time in the past those that recordedUntil gives. */
+export function foldFleet(entries: readonly Entry[]): FleetRecord {
   const fold = new FleetFold();
-  for (const entry of entries) if (entry.at <= untilMs) fold.apply(entry);
+  for (const entry of entries) fold.apply(entry);
   return fold.record();
 }
 

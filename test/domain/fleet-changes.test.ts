@@ -11,6 +11,7 @@ import {
 } from '../../src/domain/fleet-changes.ts';
 import type { AgentSeen, SeenHost } from '../../src/domain/fleet-record.ts';
 import type { AnsweredHost, Entry, EntryBody } from '../../src/domain/journal.ts';
+import { recordedUntil } from '../../src/domain/recorded-until.ts';
 import { isUnknownPlace } from '../../src/domain/unknown-zones.ts';
 import { chainOf, draft } from '../fakes/journal-entries.ts';
 
@@ -76,12 +77,16 @@ describe('the record at a time', () => {
   );
 
   it('is nothing before anybody looked', () => {
-    expect(foldFleet(entries, 999)).toEqual({ hosts: new Map(), unknownZones: [], at: 0 });
+    expect(foldFleet(recordedUntil(entries, 999).entries)).toEqual({
+      hosts: new Map(),
+      unknownZones: [],
+      at: 0,
+    });
   });
 
   it('is what was known then: the agent as it was proven, the address as it was seen', () => {
     const versions = [1_000, 2_000, 3_000].map((at) => {
-      const host = foldFleet(entries, at).hosts.get('1');
+      const host = foldFleet(recordedUntil(entries, at).entries).hosts.get('1');
       return [host?.agent.kind === 'installed' && host.agent.packageVersion, host?.addresses[0]];
     });
     expect(versions).toEqual([

@@ -1,6 +1,7 @@
 /** What the journal keeps of the fleet while rollouts go on. */
 import { describe, expect, it } from 'vitest';
 import { foldFleet } from '../../src/domain/fleet-changes.ts';
+import { recordedUntil } from '../../src/domain/recorded-until.ts';
 import { begin, makeWorld, NEW, someHosts } from './world.ts';
 
 const small = { hosts: someHosts(4), policy: { soakMs: 10_000, bakeMs: 15_000 } } as const;
@@ -11,8 +12,8 @@ describe('the record of the fleet', () => {
     await world.clock.run(begin(world.process()));
     const { entries } = world.journal;
     const { old, fresh } = world.artifacts;
-    const versionsAt = (at?: number) =>
-      [...foldFleet(entries, at).hosts.values()].map(({ name, agent }) => [
+    const versionsAt = (at = Number.POSITIVE_INFINITY) =>
+      [...foldFleet(recordedUntil(entries, at).entries).hosts.values()].map(({ name, agent }) => [
         name,
         agent.kind === 'installed' ? agent.packageVersion : agent.kind,
         agent.kind === 'installed' ? agent.runningSha256 : '',
