@@ -1,37 +1,12 @@
 /** What Cloud Storage answers to each operation. */
-import { randomUUID } from 'node:crypto';
+import { type Answer, conditionsOf, json, refusal, refused, UNMET, type World } from './storage-answer.ts';
 import type { Operation } from './storage-faults.ts';
 import { answerUpload } from './storage-insert.ts';
 import { answerList } from './storage-list.ts';
 import { bucketResource, mediaHeaders, objectResource } from './storage-resources.ts';
 import type { Asked } from './storage-routes.ts';
 import { isSigned, refusalOfSigned, type XmlRefusal, xmlOf } from './storage-signed.ts';
-import {
-  type BucketSettings,
-  type Conditions,
-  type FakeBucket,
-  type Refusal,
-  unmet,
-} from './storage-state.ts';
-import type { ResumableSession } from './storage-upload.ts';
-
-export interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
-  /** Content-Length, where it is not the body's own. */
-  readonly length?: number;
-}
-
-export interface World {
-  readonly buckets: ReadonlyMap<string, FakeBucket>;
-  readonly addBucket: (settings: BucketSettings) => FakeBucket;
-  readonly sessions: Map<string, ResumableSession>;
-  readonly denied: Map<string, ReadonlySet<string>>;
-  readonly now: () => number;
-  readonly publicKeys: Readonly<Record<string, string>>;
-  url: string;
-}
+import { type FakeBucket, unmet } from './storage-state.ts';
 
 /** The permission that an operation needs. */
 const NEEDS: Readonly<Partial<Record<Operation, string>>> = {
@@ -60,39 +35,26 @@ export function answerTo(world: World, asked: Asked, principal: string | null, o
   if (!bucket) return notFound(asked, 'The specified bucket does not exist.');
   if (bucket.settings.requesterPays && !asked.query.has('userProject'))
     return refused(400, 'required', 'Bucket is a requester pays bucket but no user project provided.');
-  switch (operation) {
-    case 'bucket-get':
-      return json(200, bucketResource(bucket));
-    case 'test-permissions': {
-      const wanted = asked.query.getAll('permissions');
-      const permissions = wanted.filter((each) => !isDenied(world, who, each));
-      return json(200, { kind: 'storage#testIamPermissionsResponse', permissions });
-    }
-    case 'list':
-      return answerList(bucket, asked);
-    case 'get':
-    case 'media':
-      return get(bucket, asked);
-    case 'patch':
-      return patch(bucket, asked);
-    case 'delete':
-      return remove(bucket, asked);
-    case 'insert':
-    case 'resumable-start':
-    case 'resumable-chunk':
-    case 'resumable-status':
-      return answerUpload(world, bucket, asked, (name) =>
-        isDenied(world, who, 'storage.objects.delete') && bucket.find(name) !== undefined
-          ? forbidden(who, 'storage.objects.delete', asked)
-          : undefined,
-      );
+  if (operation === 'bucket-get') return json(200, bucketResource(bucket));
+  if (operation === 'test-permissions') {
+    const wanted = asked.query.getAll('permissions');
+    const permissions = wanted.filter((each) => !isDenied(world, who, each));
+    return json(200, { kind: 'storage#testIamPermissionsResponse', permissions });
   }
+  if (operation === 'list') return answerList(bucket, asked);
+  if (operation === 'get' || operation === 'media') return get(bucket, asked);
+  if (operation === 'patch') return patch(bucket, asked);
+  if (operation === 'delete') return remove(bucket, asked);
+  return answerUpload(world, bucket, asked, (name) =>
+    isDenied(world, who, 'storage.objects.delete') && bucket.find(name) !== undefined
+      ? forbidden(who, 'storage.objects.delete', asked)
+      : undefined,
+  );
 }
 
 const ANONYMOUS =
   'Anonymous caller does not have storage.objects.list access to the Google Cloud Storage bucket.';
 const INVALID = 'Invalid Credentials';
-export const UNMET = 'At least one of the pre-conditions you specified did not hold.';
 
 function isDenied({ denied }: World, who: string, permission: string): boolean {
   return denied.get(who)?.has(permission) === true || denied.get('*')?.has(permission) === true;
@@ -187,36 +149,6 @@ function signedGet(world: World, asked: Asked): Answer {
   const found = world.buckets.get(asked.bucket)?.find(asked.name, query.get('generation') ?? undefined);
   if (!found) return no({ status: 404, code: 'NoSuchKey', message: 'The specified key does not exist.' });
   return media(found, asked);
-}
-
-export function conditionsOf(query: URLSearchParams): Conditions {
-  const names = [
-    'ifGenerationMatch',
-    'ifGenerationNotMatch',
-    'ifMetagenerationMatch',
-    'ifMetagenerationNotMatch',
-  ] as const;
-  return Object.fromEntries(names.flatMap((name) => (query.has(name) ? [[name, query.get(name)]] : [])));
-}
-
-export function json(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
-  return {
-    status,
-    headers: {
-      'content-type': 'application/json; charset=UTF-8',
-      'x-guploader-uploadid': randomUUID(),
-      ...headers,
-    },
-    body: Buffer.from(JSON.stringify(value)),
-  };
-}
-
-export function refused(status: number, reason: string, message: string): Answer {
-  return json(status, { error: { code: status, message, errors: [{ message, domain: 'global', reason }] } });
-}
-
-export function refusal({ status, reason, message }: Refusal): Answer {
-  return refused(status, reason, message);
 }
 
 function plain(status: number, text: string): Answer {

@@ -1,6 +1,6 @@
 /** Writing an object: at once, or in the chunks of a resumable session. */
 import { randomUUID } from 'node:crypto';
-import { type Answer, conditionsOf, json, refusal, refused, UNMET, type World } from './storage-api.ts';
+import { type Answer, conditionsOf, json, refusal, refused, UNMET, type World } from './storage-answer.ts';
 import { crc32cOf, md5Of } from './storage-checksums.ts';
 import { objectResource } from './storage-resources.ts';
 import type { Asked } from './storage-routes.ts';

@@ -1,5 +1,5 @@
 /** A page of a bucket's listing. */
-import { type Answer, json } from './storage-api.ts';
+import { type Answer, json } from './storage-answer.ts';
 import { objectResource } from './storage-resources.ts';
 import type { Asked } from './storage-routes.ts';
 import { compareUtf8, type FakeBucket, type StoredObject } from './storage-state.ts';

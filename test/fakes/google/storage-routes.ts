@@ -59,5 +59,5 @@ export function routeOf(
 function uploadOf(query: URLSearchParams, headers: IncomingHttpHeaders): Operation {
   if (query.get('uploadType') !== 'resumable') return 'insert';
   if (!query.has('upload_id')) return 'resumable-start';
-  return /^bytes \*\//.test(headers['content-range'] ?? '') ? 'resumable-status' : 'resumable-chunk';
+  return headers['content-range']?.startsWith('bytes */') === true ? 'resumable-status' : 'resumable-chunk';
 }

@@ -8,7 +8,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { principalOf } from './identity.ts';
-import { type Answer, answerTo, type World } from './storage-api.ts';
+import type { Answer, World } from './storage-answer.ts';
+import { answerTo } from './storage-api.ts';
 import { type FaultKind, Faults, type Operation, type StorageFault } from './storage-faults.ts';
 import { type Asked, routeOf } from './storage-routes.ts';
 import { type BucketSettings, FakeBucket } from './storage-state.ts';

@@ -66,7 +66,9 @@ export function failureOf(cause: unknown, where: Where): Failure {
 }
 
 function missing({ bucket, project, ofBucket }: Where, text: string, failed: string): Failure {
-  const noBucket = ofBucket === true || (/bucket/i.test(text) && !/no such object|^no object/i.test(text));
+  // In the words of Google, and of its test bench. An object's name may hold any word.
+  const noBucket =
+    ofBucket === true || /specified bucket does not exist|\bBucket \S+ does not exist/.test(text);
   if (!noBucket) return { error: { kind: 'not-found', message: `${failed}: it is not there` } };
   return {
     error: {

@@ -69,7 +69,7 @@ async function signerOf({ signedIn }: Client, credentials: GoogleCredentials): P
   if (email === undefined) return err(explain(new Error('without `client_email`'), credentials));
   const signer = new GoogleAuth({ authClient: client, projectId: 'none' });
   // Asked for the signer's name, GoogleAuth looks everywhere but into the client that it was given (11.3.4).
-  signer.getCredentials = (() => Promise.resolve({ client_email: email })) as Auth['getCredentials'];
+  signer.getCredentials = () => Promise.resolve({ client_email: email });
   return ok(signer);
 }
 

@@ -128,22 +128,21 @@ async function* exactly(
 ): AsyncIterable<Uint8Array> {
   let held: Uint8Array | null = null;
   let seen = 0;
-  const fail = (why: string): never => {
-    throw new SourceError(sourceFailure(new Error(why), what).error.message);
-  };
+  const fault = (why: string): SourceError =>
+    new SourceError(sourceFailure(new Error(why), what).error.message);
   try {
     for await (const part of open()) {
       seen += part.length;
-      if (seen > size) return fail(`it has more than the ${size} bytes announced`);
+      if (seen > size) throw fault(`it has more than the ${size} bytes announced`);
       if (part.length === 0) continue;
       if (held !== null) yield held;
       held = part;
     }
   } catch (cause) {
     if (cause instanceof SourceError) throw cause;
-    return fail(cause instanceof Error ? cause.message : String(cause));
+    throw fault(cause instanceof Error ? cause.message : String(cause));
   }
-  if (seen !== size) return fail(`it has ${seen} bytes instead of the ${size} announced`);
+  if (seen !== size) throw fault(`it has ${seen} bytes instead of the ${size} announced`);
   if (held !== null) yield held;
 }
 

@@ -1,6 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ObjectReadError, type Objects } from '../../../../src/adapters/google/storage/objects.ts';
-import { type StorageUnderTest, storageUnderTest } from '../../../fakes/google/storage-under-test.ts';
+import {
+  otherStorage,
+  type StorageUnderTest,
+  storageUnderTest,
+} from '../../../fakes/google/storage-under-test.ts';
 
 const TEXT = { contentType: 'text/plain' };
 const bytes = (text: string): Uint8Array => Buffer.from(text);
@@ -92,11 +96,14 @@ describe('objects in a bucket', () => {
     const first = await made(objects, 'x', 'one');
     expect(await drained(objects.open('x', first.generation))).toBe('one');
     await objects.replace('x', bytes('two'), first.generation, TEXT);
+    // Google's test bench keeps overwritten generations, also in buckets without versioning.
+    if (otherStorage() !== null)
+      return expect(await drained(objects.open('x', first.generation))).toBe('one');
     expect(await objects.read('x', { generation: first.generation })).toMatchObject({
       ok: false,
       error: { kind: 'not-found' },
     });
-    await expect(drained(objects.open('x', first.generation))).rejects.toMatchObject({
+    return expect(drained(objects.open('x', first.generation))).rejects.toMatchObject({
       error: { kind: 'not-found' },
     });
   });

@@ -17,13 +17,10 @@ import { type StoreRig, storeRig } from './store-rig.ts';
 
 const run = promisify(execFile);
 const other = otherStorage();
-if (other !== null) {
+if (other !== null)
   it(`shows trouble only at the fake: ${other} has none on demand`, () => expect(other).toMatch(/^http/));
-} else {
-  describe('a store in a bucket, in trouble', trouble);
-}
 
-function trouble(): void {
+describe.runIf(other === null)('a store in a bucket, in trouble', () => {
   let storage: StorageUnderTest;
   let fake: FakeStorage;
   /** The server's clock is this much ahead, ms. */
@@ -368,4 +365,4 @@ function trouble(): void {
       expect(await bytesFrom(store, artifact)).toBe('good');
     });
   });
-}
+});
