@@ -31,6 +31,22 @@ export type LedgerError =
   | { readonly kind: 'corrupt'; readonly message: string }
   | { readonly kind: 'unavailable'; readonly message: string };
 
+/** In words for a person; the same wherever a journal is read or written. */
+export function journalTrouble(error: LedgerError | JournalError): string {
+  switch (error.kind) {
+    case 'overtaken':
+    case 'conflict':
+      return 'somebody else wrote to the journal at the same moment; run the command again';
+    case 'fenced':
+      return `somebody else took the lease over (epoch ${error.epoch}); nothing more was done here`;
+    case 'corrupt':
+    case 'unavailable':
+      return error.message;
+    default:
+      return error satisfies never;
+  }
+}
+
 export interface LedgerOptions {
   readonly environment: string;
   readonly journal: JournalStore;

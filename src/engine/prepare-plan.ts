@@ -22,6 +22,7 @@ import { isUnknownPlace } from '../domain/unknown-zones.ts';
 import { compareVersions } from '../domain/version.ts';
 import type { EngineContext, Refusal } from './context.ts';
 import { refuse } from './context.ts';
+import { journalTrouble } from './ledger.ts';
 import { type Fleet, type LookedAt, listFleet, lookAtHosts, surveyOf } from './survey.ts';
 
 export interface PlanRequest {
@@ -131,8 +132,7 @@ function servedBlockers(
 ): Refusal[] {
   const { name, promotesFrom } = context.environment;
   if (!read.ok) {
-    const why = 'message' in read.error ? read.error.message : read.error.kind;
-    return [refuse('failed', `journal-${read.error.kind}`, why)];
+    return [refuse('failed', `journal-${read.error.kind}`, journalTrouble(read.error))];
   }
   const served = servedVersions(read.value);
   if (served.has(version)) return [];

@@ -8,7 +8,7 @@ import { changesSince, NOT_LOOKED, seenUnchanged } from '../domain/fleet-changes
 import type { AgentSeen, SeenHost } from '../domain/fleet-record.ts';
 import type { ClassifiedHost } from '../domain/host.ts';
 import type { EngineContext } from './context.ts';
-import type { Ledger } from './ledger.ts';
+import { journalTrouble, type Ledger } from './ledger.ts';
 import type { Fleet, LookedAt } from './survey.ts';
 
 export interface RecordOptions {
@@ -30,8 +30,7 @@ export async function recordFleet(
   for (const body of entries) {
     const written = await ledger.fact(body);
     if (written.ok) continue;
-    const { error } = written;
-    const why = 'message' in error ? error.message : error.kind;
+    const why = journalTrouble(written.error);
     context.tell({
       kind: 'notice',
       environment: context.environment.name,

@@ -6,6 +6,7 @@ import { err, ok, type Result } from '../domain/result.ts';
 import type { RolloutState } from '../domain/state.ts';
 import type { EngineContext, Refusal } from './context.ts';
 import { refuse } from './context.ts';
+import { journalTrouble } from './ledger.ts';
 import { openLedger } from './run-rollout.ts';
 
 export type RequestKind = 'pause' | 'resume' | 'approve' | 'abort' | 'rollback';
@@ -26,21 +27,12 @@ export async function request(
 ): Promise<Result<RolloutState, Refusal>> {
   const ledger = openLedger(context);
   const read = await ledger.refresh();
-  if (!read.ok)
-    return err(
-      refuse('failed', 'journal-failed', 'message' in read.error ? read.error.message : read.error.kind),
-    );
+  if (!read.ok) return err(refuse('failed', 'journal-failed', journalTrouble(read.error)));
   const pointless = whyPointless(kind, ledger.state.rollout, context);
   if (pointless !== null) return err(pointless);
   const written = await ledger.fact(BODIES[kind], reason);
   if (!written.ok) {
-    return err(
-      refuse(
-        'failed',
-        'journal-failed',
-        'message' in written.error ? written.error.message : written.error.kind,
-      ),
-    );
+    return err(refuse('failed', 'journal-failed', journalTrouble(written.error)));
   }
   const rollout = ledger.state.rollout;
   return rollout === null ? err(refuse('failed', 'no-rollout', 'there is no rollout')) : ok(rollout);

@@ -11,7 +11,7 @@ import { err, ok, type Result } from '../domain/result.ts';
 import type { RolloutState } from '../domain/state.ts';
 import type { HeldLease, LeaseHolder } from '../ports/lease.ts';
 import type { EngineContext } from './context.ts';
-import { Ledger, type LedgerError } from './ledger.ts';
+import { journalTrouble, Ledger, type LedgerError } from './ledger.ts';
 import { tick } from './tick.ts';
 import { FleetWatch } from './watch-fleet.ts';
 
@@ -122,23 +122,7 @@ async function runUnderLease(
 }
 
 function failed(error: LedgerError): RunEnd {
-  switch (error.kind) {
-    case 'fenced':
-      return {
-        kind: 'failed',
-        message: `somebody else took the lease over (epoch ${error.epoch}); nothing more was done here`,
-      };
-    case 'overtaken':
-      return {
-        kind: 'failed',
-        message: 'somebody else wrote to the journal at the same moment; run the command again',
-      };
-    case 'corrupt':
-    case 'unavailable':
-      return { kind: 'failed', message: error.message };
-    default:
-      return error satisfies never;
-  }
+  return { kind: 'failed', message: journalTrouble(error) };
 }
 
 async function loop(

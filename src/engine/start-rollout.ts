@@ -12,7 +12,7 @@ import { err, ok, type Result } from '../domain/result.ts';
 import type { EnvironmentState, Quarantined, RolloutState } from '../domain/state.ts';
 import type { EngineContext, Refusal } from './context.ts';
 import { refuse } from './context.ts';
-import type { Ledger, LedgerError } from './ledger.ts';
+import { journalTrouble, type Ledger, type LedgerError } from './ledger.ts';
 import { type PreparedPlan, quarantineBlockers } from './prepare-plan.ts';
 import { recordFleet } from './record-fleet.ts';
 import { openLedger } from './run-rollout.ts';
@@ -33,8 +33,7 @@ export interface StartRequest {
 export async function readState(context: EngineContext): Promise<Result<EnvironmentState, Refusal>> {
   const read = await openLedger(context).refresh();
   if (read.ok) return read;
-  const message = 'message' in read.error ? read.error.message : read.error.kind;
-  return err(refuse('failed', `journal-${read.error.kind}`, message));
+  return err(refuse('failed', `journal-${read.error.kind}`, journalTrouble(read.error)));
 }
 
 /** Digests quarantined in any environment of the line; fails closed when one of their journals cannot be read. */

@@ -1,5 +1,6 @@
 /** `rollout history ENV`: the journal in words, newest last; `--verify` says whether the whole chain holds. */
 import { type Entry, GENESIS_HASH, verifyChain } from '../../domain/journal.ts';
+import { journalTrouble } from '../../engine/ledger.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
@@ -14,7 +15,7 @@ export function run(invocation: Invocation): Promise<number> {
     if (!context.ok) return sayRefused(invocation, [context.error]);
     const read = await context.value.journal.read(0);
     if (!read.ok) {
-      const message = 'message' in read.error ? read.error.message : read.error.kind;
+      const message = journalTrouble(read.error);
       return sayRefused(invocation, [
         { exit: 'failed', code: `journal-${read.error.kind}`, message, details: [] },
       ]);

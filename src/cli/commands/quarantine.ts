@@ -1,6 +1,7 @@
 /** `rollout quarantine list|lift`: digests that were rolled back go nowhere until a person says otherwise. */
 import { err, ok, type Result } from '../../domain/result.ts';
 import { type EngineContext, type Refusal, refuse } from '../../engine/context.ts';
+import { journalTrouble } from '../../engine/ledger.ts';
 import { openLedger } from '../../engine/run-rollout.ts';
 import { readState } from '../../engine/start-rollout.ts';
 import type { CommandModule } from '../command-module.ts';
@@ -60,8 +61,7 @@ export const lift: CommandModule = {
           ? await ledger.fact({ kind: 'quarantine-lifted', sha256 }, invocation.reason)
           : read;
         if (!written.ok) {
-          const message = 'message' in written.error ? written.error.message : written.error.kind;
-          return sayRefused(invocation, [refuse('failed', 'journal-failed', message)]);
+          return sayRefused(invocation, [refuse('failed', 'journal-failed', journalTrouble(written.error))]);
         }
         if (invocation.json)
           jsonLine(invocation, 'result', { environment: name, exit: EXIT.done, code: 'lifted', sha256 });
