@@ -88,7 +88,8 @@ function googleChecks({ environment, store }: EngineContext, askerFor: AskerFor)
   }
   if (journal.kind === 'gcs') {
     const options = { place: journal, use: 'journal', asker: askerFor(journal.credentials), file } as const;
-    checks.push(permissionCheck(options), stateCheck({ ...options, now }));
+    const toldElsewhere = artifacts.kind === 'gcs' && artifacts.bucket === journal.bucket;
+    checks.push(permissionCheck(options), stateCheck({ ...options, now, toldElsewhere }));
   }
   return checks;
 }

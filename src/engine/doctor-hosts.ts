@@ -4,7 +4,7 @@ import { identityTroubleOf, lookOf, plainText } from '../domain/host-answer.ts';
 import { HOST_EXIT, type HostLook } from '../domain/host-order.ts';
 import type { NoAnswerKind } from '../domain/host-outcome.ts';
 import type { RemoteAnswer } from '../ports/remote.ts';
-import { broken, brokenAs, doubtful, type Finding, fine, type SelfCheck } from '../ports/self-check.ts';
+import { broken, doubtful, type Finding, fine, type SelfCheck } from '../ports/self-check.ts';
 import type { EngineContext } from './context.ts';
 import { eligibleOf, type FleetSource, skippedForFleet } from './doctor-fleet.ts';
 import { meantInstance } from './meant-instance.ts';
@@ -78,7 +78,7 @@ export function hostFindings(
   const what = `${host.name} (${host.zone})`;
   if (answer.kind === 'no-answer')
     return [
-      brokenAs(what, `${WHY[answer.why]}: ${oneLine(answer.message)}`, mendOf(answer.why, host, environment)),
+      broken(what, `${WHY[answer.why]}: ${oneLine(answer.message)}`, mendOf(answer.why, host, environment)),
     ];
   const other = identityTroubleOf(answer);
   if (other !== null) {

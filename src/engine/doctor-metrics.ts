@@ -38,13 +38,21 @@ const CLOCKS =
 export function metricsChecks(context: EngineContext, fleet: FleetSource): SelfCheck[] {
   const { policy, prometheus, name } = context.environment;
   const whenSilent = `look at ${prometheus.url}; prometheus.timeout bounds the wait`;
+  let pinged: ReturnType<typeof askNow> | undefined;
+  /** One that is away is one failure, told where it is asked for, and not one of each gate. */
+  const isAway = async (): Promise<boolean> => {
+    pinged ??= askNow(context, 'vector(1)');
+    const answer = await pinged;
+    return !answer.ok && answer.error.kind === 'unavailable';
+  };
   const withHosts =
     (what: string, ask: (hosts: readonly Host[]) => Promise<readonly Finding[]>): SelfCheck['run'] =>
     async () => {
       const listed = await fleet();
       if (listed === null) return skippedForFleet(what);
       const hosts = eligibleOf(listed);
-      return hosts.length === 0 ? [skipped(what, `no VM of ${name} must have the agent`)] : ask(hosts);
+      if (hosts.length === 0) return [skipped(what, `no VM of ${name} must have the agent`)];
+      return (await isAway()) ? [skipped(what, 'Prometheus does not answer')] : ask(hosts);
     };
   const label = `label ${prometheus.hostLabel}`;
   const check = (what: string, run: SelfCheck['run']): SelfCheck => ({

@@ -157,11 +157,21 @@ describe('metrics', () => {
       return metricsChecks(context, fleetChecks(context).source);
     });
 
-  it('that do not answer fail every question about them', async () => {
+  it('that are away are no failure of each gate: they are asked about once, elsewhere', async () => {
     const world = makeWorld();
     world.metrics.failure = { kind: 'unavailable', message: 'no answer' };
-    const found = await ask(world);
-    expect(kinds(found)).toEqual([
+    expect(kinds(await ask(world))).toEqual([
+      'skipped label fqdn',
+      'skipped gate cpu',
+      'skipped gate alive',
+      'skipped clocks of the hosts',
+    ]);
+  });
+
+  it('that are there and do not take a question fail that question', async () => {
+    const world = makeWorld();
+    world.metrics.failure = { kind: 'rejected', message: 'HTTP 422: too many samples; narrow it' };
+    expect(kinds(await ask(world))).toEqual([
       'failed label fqdn',
       'failed gate cpu',
       'failed gate alive',

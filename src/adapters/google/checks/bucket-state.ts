@@ -34,6 +34,8 @@ export interface BucketState {
 }
 
 export interface StateCheckOptions extends BucketCheckOptions {
+  /** Another part lies in the same bucket, and what is the bucket's own is told there. */
+  readonly toldElsewhere?: boolean;
   readonly now: () => number;
 }
 
@@ -50,7 +52,10 @@ export function stateCheck(options: StateCheckOptions): SelfCheck {
       const answer = await asker.ask({ method: 'GET', url, signal });
       const between = (asked + now()) / 2;
       if (answer.kind === 'no-answer') return [brokenAs(what, answer.message, 'try again')];
-      const clock = answer.serverTime === null ? [] : [clockFinding(answer.serverTime + 500 - between)];
+      const clock =
+        answer.serverTime === null || options.toldElsewhere === true
+          ? []
+          : [clockFinding(answer.serverTime + 500 - between)];
       if (answer.status === 403) {
         const member = await asker.member();
         const mend = `gcloud storage buckets add-iam-policy-binding gs://${place.bucket} --member=${member} --role=roles/storage.legacyBucketReader`;
@@ -79,15 +84,22 @@ export function clockFinding(skew: number): Finding {
 /** What a bucket's own description shows. Pure. */
 export function stateFindings(
   state: BucketState,
-  { place, use }: Pick<BucketCheckOptions, 'place' | 'use'>,
+  { place, use, toldElsewhere = false }: Pick<StateCheckOptions, 'place' | 'use' | 'toldElsewhere'>,
 ): Finding[] {
   const bucket = `gs://${place.bucket}`;
+  return [
+    keptFinding(state, use, bucket),
+    ...inTheWay(state, use, bucket),
+    ...(toldElsewhere ? [] : accessFindings(state, bucket)),
+    ...lifecycleFindings(state, place.prefix, bucket),
+  ];
+}
+
+function accessFindings(state: BucketState, bucket: string): Finding[] {
   const update = (flag: string): string => `gcloud storage buckets update ${bucket} ${flag}`;
   const uniform = state.iamConfiguration?.uniformBucketLevelAccess?.enabled === true;
   const isPrivate = state.iamConfiguration?.publicAccessPrevention === 'enforced';
   return [
-    keptFinding(state, use, bucket),
-    ...inTheWay(state, use, bucket),
     uniform
       ? fine(`access to ${bucket}`, 'uniform: IAM alone decides')
       : doubtful(
@@ -102,7 +114,6 @@ export function stateFindings(
           'nothing but its IAM policy keeps it from being made public',
           update('--public-access-prevention'),
         ),
-    ...lifecycleFindings(state, place.prefix, bucket),
   ];
 }
 
@@ -118,19 +129,30 @@ function keptFinding(state: BucketState, use: BucketCheckOptions['use'], bucket:
   return doubtful(what, `an object that is overwritten or deleted by a slip is gone${soft}`, mend);
 }
 
-/** The lease is one object that is written anew every few seconds. */
+/**
+ * The lease is one object that is written anew every few seconds. Retention forbids that; beside versioning, which it could not stand
+ * beside for long, it forbids at least to take old generations away.
+ */
 function inTheWay(state: BucketState, use: BucketCheckOptions['use'], bucket: string): Finding[] {
   if (use !== 'journal') return [];
   const what = `lease in ${bucket}`;
   const retentionS = Number(state.retentionPolicy?.retentionPeriod ?? 0);
-  if (retentionS > 0)
+  if (retentionS > 0) {
+    const mend = `gcloud storage buckets update ${bucket} --clear-retention-period --versioning (or keep the journal in a bucket of its own)`;
     return [
-      broken(
-        what,
-        `a retention of ${days(retentionS)} forbids to overwrite the lease, so that nobody could ever work`,
-        `gcloud storage buckets update ${bucket} --clear-retention-period --versioning (or keep the journal in a bucket of its own)`,
-      ),
+      state.versioning?.enabled === true
+        ? doubtful(
+            what,
+            `a retention of ${days(retentionS)} keeps every generation of the lease, one each renewal`,
+            mend,
+          )
+        : broken(
+            what,
+            `a retention of ${days(retentionS)} forbids to overwrite the lease, so that nobody could ever work`,
+            mend,
+          ),
     ];
+  }
   return state.defaultEventBasedHold === true
     ? [
         broken(
@@ -168,5 +190,6 @@ function lifecycleFindings(state: BucketState, prefix: string, bucket: string): 
 }
 
 function days(seconds: number): string {
-  return seconds >= 86_400 ? `${Math.round(seconds / 86_400)} days` : `${seconds} s`;
+  const whole = Math.round(seconds / 86_400);
+  return whole >= 1 ? `${whole} ${whole === 1 ? 'day' : 'days'}` : `${seconds} s`;
 }
