@@ -12,6 +12,9 @@ import type { Clock } from '../../../src/ports/clock.ts';
 import { type FakeIdentity, startIdentity } from './identity.ts';
 import { type FakeStorage, type StorageServerOptions, startStorageServer } from './storage-server.ts';
 
+/** Another account, for which the fake of Google's sign-in signs with the one key that it has. */
+export const SIGNER = 'signer@sandbox.iam.gserviceaccount.com';
+
 export interface StorageUnderTest {
   readonly url: string;
   readonly bucket: string;
@@ -52,7 +55,7 @@ export async function storageUnderTest(
       ? await startStorageServer({
           ...options,
           buckets: [...(options.buckets ?? []), { name: bucket }],
-          publicKeys: { [identity.email]: identity.publicKey },
+          publicKeys: { [identity.email]: identity.publicKey, [SIGNER]: identity.publicKey },
         })
       : null;
   const url = fake?.url ?? other ?? '';

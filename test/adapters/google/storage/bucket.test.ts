@@ -96,14 +96,17 @@ describe('objects in a bucket', () => {
     const first = await made(objects, 'x', 'one');
     expect(await drained(objects.open('x', first.generation))).toBe('one');
     await objects.replace('x', bytes('two'), first.generation, TEXT);
-    // Google's test bench keeps overwritten generations, also in buckets without versioning.
-    if (otherStorage() !== null)
-      return expect(await drained(objects.open('x', first.generation))).toBe('one');
+    if (otherStorage() !== null) {
+      // Google's test bench keeps overwritten generations, also in buckets without versioning.
+      const found = await drained(objects.open('x', first.generation)).catch(() => 'gone');
+      expect(['one', 'gone']).toContain(found);
+      return;
+    }
     expect(await objects.read('x', { generation: first.generation })).toMatchObject({
       ok: false,
       error: { kind: 'not-found' },
     });
-    return expect(drained(objects.open('x', first.generation))).rejects.toMatchObject({
+    await expect(drained(objects.open('x', first.generation))).rejects.toMatchObject({
       error: { kind: 'not-found' },
     });
   });
