@@ -20,7 +20,12 @@ let silent: Server;
 beforeAll(async () => {
   identity = await startIdentity({ folder: place.folder });
   compute = await startComputeServer({
-    vms: fleetOf({ count: 12, gkeOneIn: 4, project: 'sandbox-project' }),
+    vms: fleetOf({
+      count: 12,
+      gkeOneIn: 4,
+      project: 'sandbox-project',
+      all: { internalAddress: '127.0.0.1' },
+    }),
   });
   storage = await startStorageServer({
     buckets: [{ name: 'my-bucket', versioning: true, uniformAccess: false }],
@@ -55,7 +60,7 @@ function cloudFolder(name: string, more = ''): string {
 inventory: { kind: gce, projects: [sandbox-project], credentials: { keyFile: ${identity.keyFile} } }
 artifacts: { kind: gcs, bucket: my-bucket, prefix: uptycs, credentials: { keyFile: ${identity.keyFile} } }
 journal: { kind: gcs, bucket: my-bucket, prefix: rollout, credentials: { keyFile: ${identity.keyFile} } }
-ssh: { user: ops, identityFiles: [${join(place.stateDir, 'sandbox/id_ed25519')}], connectTimeout: 500ms }
+ssh: { user: ops, port: 9, identityFiles: [${join(place.stateDir, 'sandbox/id_ed25519')}], connectTimeout: 500ms }
 prometheus: { url: "http://127.0.0.1:${port}", timeout: 1s }
 ${more}`,
   );
