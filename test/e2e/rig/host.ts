@@ -106,6 +106,12 @@ export class RigHost {
     this.#folder = join(place.settings.state, 'hosts', spec.name);
   }
 
+  /** Its host key as it would publish it: type and base64. */
+  async publicKey(): Promise<{ readonly type: string; readonly base64: string }> {
+    const [type = '', base64 = ''] = (await readFile(`${this.#place.hostKey}.pub`, 'utf8')).split(' ');
+    return { type, base64 };
+  }
+
   async #script(action: string, ...args: readonly string[]): Promise<void> {
     await must(join(RIG_SCRIPTS, 'host.sh'), [action, this.name, ...args], {
       env: scriptEnvironment(this.#place.settings),

@@ -30,6 +30,19 @@ import type { HostSpec, RigHost } from '../rig/host.ts';
 export const OLD = '5.9.1';
 export const GOOD = '5.10.2';
 
+/** Commands that change nothing, and take no --yes. */
+const READS: ReadonlySet<string> = new Set([
+  'status',
+  'history',
+  'releases',
+  'plan',
+  'watch',
+  'fleet',
+  'coverage',
+  'whois',
+  'doctor',
+]);
+
 /** Nothing but noise is wanted of good versions here: a dozen hosts share two cores with the programs under test. */
 const VERSIONS = { [OLD]: { cpuPercent: 1 }, [GOOD]: { cpuPercent: 1 } };
 
@@ -151,7 +164,7 @@ export class Scenario {
   }
 
   #words(args: readonly string[]): string[] {
-    const asks = !['status', 'history', 'releases', 'plan', 'watch'].includes(args[0] ?? '');
+    const asks = !READS.has(args[0] ?? '');
     return [...args, ...(asks && args[1] !== 'list' ? ['--yes'] : [])];
   }
 
