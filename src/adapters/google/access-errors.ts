@@ -12,7 +12,12 @@ export interface SignInError {
 export function explainSignIn(cause: unknown, { keyFile, impersonate }: GoogleCredentials): string {
   const message = (cause instanceof Error ? cause.message : String(cause)).split('\n', 1)[0] ?? '';
   if (/unable to impersonate/.test(message) && impersonate !== undefined)
-    return explainImpersonation(cause, message, impersonate);
+    return explainImpersonation(
+      cause,
+      message,
+      impersonate,
+      memberOf(keyFile === undefined ? {} : { keyFile }),
+    );
   if (/GOOGLE_APPLICATION_CREDENTIALS environment variable/.test(message))
     return 'the file that GOOGLE_APPLICATION_CREDENTIALS names cannot be used: it is missing, unreadable or damaged; name another one, or unset it and run: gcloud auth application-default login';
   if (/default credentials/i.test(message))
@@ -29,6 +34,12 @@ export function explainSignIn(cause: unknown, { keyFile, impersonate }: GoogleCr
   return `Google's credentials cannot be used: ${message.slice(0, 300)}; try: gcloud auth application-default print-access-token`;
 }
 
+/** As IAM names whoever asks, for a command that grants something; a word in capitals stands for what is not known here. */
+export function memberOf({ keyFile, impersonate }: GoogleCredentials): string {
+  if (impersonate !== undefined) return `serviceAccount:${impersonate}`;
+  return keyFile === undefined ? 'user:YOU' : 'serviceAccount:CLIENT_EMAIL_OF_THE_KEY_FILE';
+}
+
 /** Whether the same question may be answered later: no answer at all, too many, or a fault on the other side. */
 export function isPassing(cause: unknown): boolean {
   const status = statusOf(cause);
@@ -38,12 +49,12 @@ export function isPassing(cause: unknown): boolean {
   );
 }
 
-function explainImpersonation(cause: unknown, message: string, target: string): string {
+function explainImpersonation(cause: unknown, message: string, target: string, member: string): string {
   const status = statusOf(cause);
   if (/invalid_grant/.test(message))
     return `Google refuses the credentials that should act as ${target}: they expired or were deleted; run: gcloud auth application-default login (or look at credentials.keyFile)`;
   if (status === 403)
-    return `these credentials may not act as ${target}, or it does not exist; grant it: gcloud iam service-accounts add-iam-policy-binding ${target} --member=user:YOU --role=roles/iam.serviceAccountTokenCreator (and: gcloud services enable iamcredentials.googleapis.com)`;
+    return `these credentials may not act as ${target}, or it does not exist; grant it: gcloud iam service-accounts add-iam-policy-binding ${target} --member=${member} --role=roles/iam.serviceAccountTokenCreator (and: gcloud services enable iamcredentials.googleapis.com)`;
   if (status === 404)
     return `there is no service account ${target}; look at credentials.impersonate and: gcloud iam service-accounts list`;
   if (isPassing(cause))

@@ -5,11 +5,13 @@
  * G2  When Compute Engine does not answer, it is asked about one VM every 15 s until it does, not about each of ten thousand.
  */
 import pLimit from 'p-limit';
+import type { GoogleCredentials } from '../../../domain/cloud.ts';
 import type { Result } from '../../../domain/result.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type { HostKeySource, HostKeysAnswer, PublishedKey } from '../../../ports/host-keys.ts';
 import type { RemoteHost } from '../../../ports/remote.ts';
 import type { GoogleAccess } from '../access.ts';
+import { memberOf } from '../access-errors.ts';
 import type { GuestAttributesAnswer } from './answers.ts';
 import type { CallFailure } from './call-failure.ts';
 import { computeCalls } from './calls.ts';
@@ -67,7 +69,7 @@ export function guestAttributeKeys(options: GuestAttributeOptions): HostKeySourc
       until: clock.now() + askMs,
       requestMs,
     });
-    const found = read(host, answer, access.credentials.impersonate);
+    const found = read(host, answer, access.credentials);
     const isAway = !answer.ok && (answer.error.retryable || answer.error.kind === 'credentials');
     away = isAway && found.kind === 'unavailable' ? { since: clock.now(), message: found.message } : null;
     if (found.kind === 'published') await cache.write(host.id, found.keys);
@@ -106,9 +108,9 @@ function sourceOf({ name, project, zone }: Placed): string {
 function read(
   host: Placed,
   answer: Result<GuestAttributesAnswer, CallFailure>,
-  impersonate: string | undefined,
+  credentials: GoogleCredentials,
 ): HostKeysAnswer {
-  if (!answer.ok) return explain(host, answer.error, impersonate);
+  if (!answer.ok) return explain(host, answer.error, credentials);
   const items = (answer.value.queryValue?.items ?? []).filter(({ namespace }) => namespace === 'hostkeys');
   const keys: PublishedKey[] = [];
   for (const { key, value } of items) {
@@ -129,7 +131,7 @@ function mendOf({ name, zone, project }: Placed): string {
   return `have ${name} publish its keys: gcloud compute instances add-metadata ${name} --zone=${zone} --project=${project} --metadata=enable-guest-attributes=TRUE, then on it: sudo systemctl restart google-guest-agent (or reboot it); or write its key into a known_hosts file`;
 }
 
-function explain(host: Placed, failure: CallFailure, impersonate: string | undefined): HostKeysAnswer {
+function explain(host: Placed, failure: CallFailure, credentials: GoogleCredentials): HostKeysAnswer {
   const { name, project, zone } = host;
   if (/disableGuestAttributesAccess/.test(failure.message))
     return {
@@ -147,7 +149,7 @@ function explain(host: Placed, failure: CallFailure, impersonate: string | undef
           };
     case 'denied':
       return unavailable(
-        `these credentials may not read the guest attributes of ${name} (${failure.message}); grant compute.instances.getGuestAttributes: gcloud projects add-iam-policy-binding ${project} --member=${impersonate === undefined ? 'user:YOU' : `serviceAccount:${impersonate}`} --role=roles/compute.viewer`,
+        `these credentials may not read the guest attributes of ${name} (${failure.message}); grant compute.instances.getGuestAttributes: gcloud projects add-iam-policy-binding ${project} --member=${memberOf(credentials)} --role=roles/compute.viewer`,
       );
     case 'disabled':
       return unavailable(

@@ -6,16 +6,20 @@ import { err, ok, type Result, unreachable } from '../../../domain/result.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type { Inventory, InventoryError, InventoryView } from '../../../ports/inventory.ts';
 import type { GoogleAccess } from '../access.ts';
+import { memberOf } from '../access-errors.ts';
 import type { CallFailure } from './call-failure.ts';
 import { type ComputeCalls, computeCalls } from './calls.ts';
 import { type Listing, listProject, listZone, type UnknownPlace } from './listing.ts';
+import type { Patience } from './persist.ts';
 
 export interface GceInventoryOptions {
   readonly settings: GceInventorySettings;
   readonly access: GoogleAccess;
   readonly clock: Clock;
-  /** For the whole list, ms. Default 60,000. */
+  /** For the whole list, ms. Default 300,000: tens of pages of some seconds each are a large fleet, not an outage. */
   readonly listMs?: number;
+  /** For one page, all attempts together, ms. Default 60,000. */
+  readonly pageMs?: number;
   /** For one request, ms. Default 20,000. */
   readonly requestMs?: number;
 }
@@ -28,7 +32,7 @@ const LISTS_AT_ONCE = 8;
  * error when nothing could be listed, or when the settings or rights are wrong, which waiting does not mend.
  */
 export function gceInventory(options: GceInventoryOptions): Inventory {
-  const { settings, access, clock, listMs = 60_000, requestMs = 20_000 } = options;
+  const { settings, access, clock, listMs = 300_000, pageMs = 60_000, requestMs = 20_000 } = options;
   const calls = computeCalls(access);
   return {
     async list() {
@@ -36,7 +40,7 @@ export function gceInventory(options: GceInventoryOptions): Inventory {
       const patience = { clock, until: at + listMs, requestMs };
       const limit = pLimit(LISTS_AT_ONCE);
       const lists = await Promise.all(
-        partsOf(settings).map((part) => limit(() => listPart({ calls, settings, patience }, part))),
+        partsOf(settings).map((part) => limit(() => listPart({ calls, settings, patience, pageMs }, part))),
       );
       return merge(lists, at);
     },
@@ -59,7 +63,8 @@ async function listPart(
   order: {
     readonly calls: ComputeCalls;
     readonly settings: GceInventorySettings;
-    readonly patience: Parameters<typeof listProject>[0]['patience'];
+    readonly patience: Patience;
+    readonly pageMs: number;
   },
   part: Part,
 ): Promise<Result<Listing, InventoryError>> {
@@ -114,8 +119,7 @@ function explain(
   { project, zone }: Part,
   settings: GceInventorySettings,
 ): InventoryError {
-  const { impersonate } = settings.credentials;
-  const member = impersonate === undefined ? 'user:YOU' : `serviceAccount:${impersonate}`;
+  const member = memberOf(settings.credentials);
   const invalid = (message: string): InventoryError => ({ kind: 'invalid', message, retryable: false });
   const { message, retryable } = failure;
   switch (failure.kind) {

@@ -33,7 +33,10 @@ export interface ListingOrder {
   readonly calls: ComputeCalls;
   readonly settings: Pick<GceInventorySettings, 'filter' | 'roleLabel' | 'address'>;
   readonly project: string;
+  /** For the whole list. */
   readonly patience: Patience;
+  /** For one page, all attempts together, ms. */
+  readonly pageMs: number;
 }
 
 /** Google's most for one page. */
@@ -95,7 +98,7 @@ function ended(found: Findings, place: string, failed: PageFailure | null): Resu
 }
 
 async function eachPage<P extends Page>(
-  { project, settings, patience }: ListingOrder,
+  { project, settings, patience, pageMs }: ListingOrder,
   ask: (request: PageRequest, timeoutMs: number) => Promise<Result<P, CallFailure>>,
   take: (page: P) => string | null,
 ): Promise<PageFailure | null> {
@@ -108,12 +111,18 @@ async function eachPage<P extends Page>(
       ...(settings.filter === undefined ? {} : { filter: settings.filter }),
       ...(pageToken === '' ? {} : { pageToken }),
     };
+    if (page > 1 && patience.clock.now() >= patience.until)
+      return { kind: 'answer', why: 'the time for the whole list was used up', page };
+    const until = Math.min(patience.until, patience.clock.now() + pageMs);
     // An answer that is no list is asked for again, like one that did not come.
-    const answer = await persist(async (timeoutMs) => {
-      const one = await ask(request, timeoutMs);
-      const why = one.ok ? take(one.value) : null;
-      return why === null ? one : err({ kind: 'passing' as const, message: why, retryable: true });
-    }, patience);
+    const answer = await persist(
+      async (timeoutMs) => {
+        const one = await ask(request, timeoutMs);
+        const why = one.ok ? take(one.value) : null;
+        return why === null ? one : err({ kind: 'passing' as const, message: why, retryable: true });
+      },
+      { ...patience, until },
+    );
     if (!answer.ok) return { kind: 'call', failure: answer.error, page };
     const next = answer.value.nextPageToken ?? '';
     if (next === '') return null;

@@ -173,7 +173,9 @@ describe('host keys that are not there', () => {
     rig.compute.denied.add('compute.instances.getGuestAttributes');
     const answer = await keysOf().keysOf(HOST);
     expect(answer.kind === 'unavailable' && answer.message).toContain('compute.instances.getGuestAttributes');
-    expect(answer.kind === 'unavailable' && answer.message).toContain('--role=roles/compute.viewer');
+    expect(answer.kind === 'unavailable' && answer.message).toContain(
+      '--member=serviceAccount:CLIENT_EMAIL_OF_THE_KEY_FILE --role=roles/compute.viewer',
+    );
     expect(asks()).toBe(1);
   });
 

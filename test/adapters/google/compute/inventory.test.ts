@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { gceInventory } from '../../../../src/adapters/google/compute/inventory.ts';
 import type { Fault } from '../../../fakes/google/compute-faults.ts';
 import { fleetOf } from '../../../fakes/google/compute-fleet.ts';
 import type { ComputeServerOptions } from '../../../fakes/google/compute-server.ts';
@@ -214,6 +215,39 @@ describe('VMs in a place that is no zone', () => {
     expect(unknownZones).toEqual([
       { zone: 'sandbox/*', why: 'VMs are listed in regions/us-east1, which is no zone' },
     ]);
+  });
+});
+
+describe('a list of many slow pages', () => {
+  /** Every page takes 20 s. */
+  async function slowly(listMs?: number) {
+    const { compute, access, clock } = await rigOf({ vms: fleetOf({ count: 2_600 }) });
+    const now = () => clock.now() + compute.requests.length * 20_000;
+    const settings = {
+      kind: 'gce' as const,
+      projects: ['sandbox'],
+      roleLabel: 'type',
+      address: '{internal}',
+      publishedHostKeys: true,
+      instanceCheck: true,
+      credentials: access.credentials,
+    };
+    const order = { settings, access, clock: { ...clock, now } };
+    return viewOf(gceInventory(listMs === undefined ? order : { ...order, listMs }));
+  }
+
+  it('is read to its end: a page has its own time', async () => {
+    const view = await slowly();
+    expect(view.unknownZones).toEqual([]);
+    expect(view.hosts).toHaveLength(2_600);
+  });
+
+  it('has an end: what was not read by then is unknown', async () => {
+    const view = await slowly(50_000);
+    expect(view.unknownZones).toEqual([
+      { zone: 'sandbox/*', why: 'page 4: the time for the whole list was used up' },
+    ]);
+    expect(view.hosts).toHaveLength(1_500);
   });
 });
 
