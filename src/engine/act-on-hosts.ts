@@ -6,28 +6,34 @@
  * E3  What a host answered is a fact: it is written even when somebody else wrote meanwhile.
  * E4  A batch of upgrades is begun host by host, as connections allow. More failures than may be, a request of a person or
  *     another holder of the lease stop those that have not begun, as E2 does; the next decision hears why.
+ * E5  A host is its instance id: it is reached at the newest address that is known of it, which is not always the plan's.
  */
 
 import { type Artifact, artifactFor } from '../domain/artifact.ts';
 import { areTooManyFailed } from '../domain/decide-failed.ts';
-import type { HostId } from '../domain/host.ts';
+import type { Host, HostId } from '../domain/host.ts';
 import { inspectionOf, outcomeOf, plainText } from '../domain/host-answer.ts';
 import type { HostOrder, PackageRef } from '../domain/host-order.ts';
 import type { HostOutcome } from '../domain/host-outcome.ts';
 import type { AnsweredHost, HostAction } from '../domain/journal.ts';
-import type { InstalledAgent } from '../domain/plan.ts';
+import type { InstalledAgent, PlannedHost } from '../domain/plan.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { HostProgress, RolloutState } from '../domain/state.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { PackageSource } from '../ports/remote.ts';
+import type { PackageSource, RemoteHost } from '../ports/remote.ts';
 import type { EngineContext } from './context.ts';
 import type { Ledger, LedgerError } from './ledger.ts';
 import { meantInstance } from './meant-instance.ts';
+
+/** Where each host is now, as the inventory says: addresses change hands, and the plan's may be somebody else's (E5). */
+export type Addresses = ReadonlyMap<HostId, Pick<Host, 'address' | 'port'>>;
 
 export interface Action {
   readonly action: HostAction;
   readonly hosts: readonly HostId[];
   readonly reason: string;
+  /** Whoever is not in it is looked for where the plan says. */
+  readonly addresses: Addresses;
 }
 
 /** Answers are written in groups of this size while a batch is under way, so that a kill leaves few unknown. */
@@ -43,7 +49,7 @@ export async function actOnHosts(
   context: EngineContext,
   ledger: Ledger,
   rollout: RolloutState,
-  { action, hosts, reason }: Action,
+  { action, hosts, reason, addresses }: Action,
   signal: AbortSignal,
 ): Promise<Result<void, LedgerError>> {
   const intent = await ledger.decided({ kind: 'hosts-intended', action, hosts }, reason);
@@ -75,7 +81,8 @@ export async function actOnHosts(
     hosts.map(async (id) => {
       const progress = rollout.hosts.get(id);
       if (progress === undefined) return;
-      const answered = await actOnHost(context, rollout, progress, { action, fence, signal: stop });
+      const to = reachedAt(progress.host, addresses.get(id));
+      const answered = await actOnHost(context, rollout, progress, { action, fence, to, signal: stop });
       if (action === 'upgrade' && answered.outcome.kind === 'failed') {
         failures += 1;
         if (areTooManyFailed(rollout, failures)) enough.abort();
@@ -113,14 +120,21 @@ function isToldToStop(ledger: Ledger, begun: RolloutState): boolean {
 interface Attempt {
   readonly action: HostAction;
   readonly fence: number;
+  readonly to: RemoteHost;
   readonly signal: AbortSignal;
+}
+
+/** E5. A VM that is being made or stopped may have no address at all. */
+function reachedAt({ port, ...host }: PlannedHost, now: ReturnType<Addresses['get']>): RemoteHost {
+  const place = now === undefined || now.address === '' ? { address: host.address, port } : now;
+  return { ...host, address: place.address, ...(place.port === undefined ? {} : { port: place.port }) };
 }
 
 async function actOnHost(
   context: EngineContext,
   rollout: RolloutState,
   { host }: HostProgress,
-  { action, fence, signal }: Attempt,
+  { action, fence, to, signal }: Attempt,
 ): Promise<AnsweredHost> {
   const started = context.clock.now();
   const target = artifactFor(rollout.artifacts, host.architecture);
@@ -140,7 +154,7 @@ async function actOnHost(
       ...meantInstance(context.environment, host.id),
     };
     const answer = await context.remote.run(
-      host,
+      to,
       {
         order,
         packages: packagesFor(context, action, target, previous),

@@ -9,7 +9,7 @@ import type { Reason } from '../domain/event.ts';
 import { judge } from '../domain/judge.ts';
 import { ok, type Result } from '../domain/result.ts';
 import type { RolloutState } from '../domain/state.ts';
-import { actOnHosts } from './act-on-hosts.ts';
+import { type Addresses, actOnHosts } from './act-on-hosts.ts';
 import type { EngineContext } from './context.ts';
 import type { Ledger, LedgerError } from './ledger.ts';
 import { measure } from './measure.ts';
@@ -23,10 +23,15 @@ export type TickResult =
   /** Told to stop: nothing new was begun. */
   | { readonly kind: 'interrupted' };
 
+/** What is decided on, and where what was decided is done. */
+export interface Observed extends Observations {
+  readonly addresses: Addresses;
+}
+
 export async function tick(
   context: EngineContext,
   ledger: Ledger,
-  observed: Observations,
+  observed: Observed,
   signal: AbortSignal,
 ): Promise<Result<TickResult, LedgerError>> {
   const rollout = ledger.state.rollout;
@@ -38,7 +43,7 @@ export async function tick(
   }
   if (decision.next === 'finish') return ok({ kind: 'finish', reason: decision.reason });
   if (signal.aborted) return ok({ kind: 'interrupted' });
-  const done = await apply(context, ledger, { rollout, decision, signal });
+  const done = await apply(context, ledger, { rollout, decision, addresses: observed.addresses, signal });
   // Overtaken: somebody wrote first and nothing was done; the newest state is loaded, so decide again.
   if (!done.ok && done.error.kind !== 'overtaken') return done;
   return ok({ kind: 'again' });
@@ -46,10 +51,17 @@ export async function tick(
 
 type Doing = Extract<Decision, { next: 'record' | 'act' | 'judge' }>;
 
+interface ToApply {
+  readonly rollout: RolloutState;
+  readonly decision: Doing;
+  readonly addresses: Addresses;
+  readonly signal: AbortSignal;
+}
+
 async function apply(
   context: EngineContext,
   ledger: Ledger,
-  { rollout, decision, signal }: { rollout: RolloutState; decision: Doing; signal: AbortSignal },
+  { rollout, decision, addresses, signal }: ToApply,
 ): Promise<Result<unknown, LedgerError>> {
   switch (decision.next) {
     case 'record':
@@ -60,7 +72,8 @@ async function apply(
         if (altered !== null) return ledger.decided(altered.body, altered.reason.message);
       }
       const { action, hosts, reason } = decision;
-      return actOnHosts(context, ledger, rollout, { action, hosts, reason: reason.message }, signal);
+      const doing = { action, hosts, reason: reason.message, addresses };
+      return actOnHosts(context, ledger, rollout, doing, signal);
     }
     case 'judge':
       return applyJudge(context, ledger, rollout, decision);

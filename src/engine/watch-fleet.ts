@@ -8,8 +8,8 @@
  *      that do not answer takes minutes, and a failed host's way back or a verdict waits for nobody.
  */
 import { decide } from '../domain/decide.ts';
-import type { Decision, Observations } from '../domain/decision.ts';
-import type { HostId } from '../domain/host.ts';
+import type { Decision } from '../domain/decision.ts';
+import type { Host, HostId } from '../domain/host.ts';
 import type { EntryKind } from '../domain/journal.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { RolloutState } from '../domain/state.ts';
@@ -19,6 +19,7 @@ import { joinNewcomers } from './join.ts';
 import type { Ledger, LedgerError } from './ledger.ts';
 import { recordFleet } from './record-fleet.ts';
 import { type Fleet, listFleet } from './survey.ts';
+import type { Observed } from './tick.ts';
 
 /** How often the inventory is listed again while hosts give trouble, ms. */
 const TROUBLED_MS = 60_000;
@@ -42,6 +43,7 @@ export class FleetWatch {
   #joinedAt = Number.NEGATIVE_INFINITY;
   #gone: ReadonlySet<HostId> = new Set();
   #present: ReadonlySet<HostId> = new Set();
+  readonly #addresses = new Map<HostId, Host>();
   /** What the newest listing that succeeded has found. */
   #fleet: Fleet | null = null;
   /** Told already, so that it is not repeated every minute. */
@@ -53,7 +55,7 @@ export class FleetWatch {
   }
 
   /** What the next decision is made on. Writes who has come and what has changed in the fleet. */
-  async observe(rollout: RolloutState, signal: AbortSignal): Promise<Result<Observations, LedgerError>> {
+  async observe(rollout: RolloutState, signal: AbortSignal): Promise<Result<Observed, LedgerError>> {
     if (this.#isDue(rollout)) {
       const listed = await this.#list(signal);
       if (!listed.ok) return listed;
@@ -67,11 +69,11 @@ export class FleetWatch {
     await recordFleet(this.#context, this.#ledger, this.#fleet, [], { evenUnchanged: true });
   }
 
-  #observations(): Observations {
+  #observations(): Observed {
     const now = this.#context.clock.now();
     const { freeze } = this.#context.environment;
     const frozen = freeze.find((window) => window.from <= now && now < window.until) ?? null;
-    return { gone: this.#gone, present: this.#present, frozen };
+    return { gone: this.#gone, present: this.#present, frozen, addresses: this.#addresses };
   }
 
   /** WF2. */
@@ -122,7 +124,8 @@ export class FleetWatch {
     if (!hasTime && !isTurn(decision)) return ok([]);
     const isFrozen = observed.frozen !== null;
     const joined = await joinNewcomers(this.#context, this.#ledger, { fleet, isFrozen, signal });
-    this.#joinedAt = this.#context.clock.now();
+    // In a freeze some may have been passed over (JN3): at the next turn they are asked for again, or named.
+    if (!isFrozen) this.#joinedAt = this.#context.clock.now();
     return joined;
   }
 
@@ -134,6 +137,8 @@ export class FleetWatch {
     const gone = known.filter(({ host }) => !present.has(host.id) && !isUnknownPlace(host, unknown));
     this.#gone = new Set(gone.map(({ host }) => host.id));
     this.#present = present;
+    // Who could not be listed this time stays where it was seen last.
+    for (const { host } of hosts) this.#addresses.set(host.id, host);
   }
 
   #tellUnknown({ unknownZones }: Fleet): void {

@@ -4,17 +4,18 @@ import type { GceInventorySettings } from '../../src/domain/cloud.ts';
 import { HOST_EXIT } from '../../src/domain/host-order.ts';
 import { preparePlan } from '../../src/engine/prepare-plan.ts';
 import type { Remote } from '../../src/ports/remote.ts';
-import { ask, begin, carryOn, makeWorld, NEW, OLD, type Process, someHosts, type World } from './world.ts';
-
-const GCE: GceInventorySettings = {
-  kind: 'gce',
-  projects: ['p'],
-  roleLabel: 'role',
-  address: '{internal}',
-  publishedHostKeys: true,
-  instanceCheck: true,
-  credentials: {},
-};
+import {
+  ask,
+  begin,
+  carryOn,
+  GCE,
+  makeWorld,
+  NEW,
+  OLD,
+  type Process,
+  someHosts,
+  type World,
+} from './world.ts';
 
 /** The fleet is Google Cloud's, and from some order on another machine is at the address of h1. */
 function inCloud(
@@ -80,6 +81,50 @@ describe('the instance id', () => {
       await world.clock.run(begin(process(world)));
       expect(idsAsked(world)).toEqual([undefined]);
     }
+  });
+});
+
+describe('an address that changes hands in mid-rollout', () => {
+  const readdress = (world: World, name: string, address: string): void => {
+    Object.assign(world.fleet.host(name).host, { address });
+  };
+  const afterCanaries = (world: World, what: () => void): void => {
+    world.onDurable = ({ body }) => {
+      if (body.kind !== 'wave-passed') return;
+      world.onDurable = null;
+      what();
+    };
+  };
+
+  it('is followed: a VM that was stopped and started is reached where it is now, by its instance id', async () => {
+    const world = makeWorld({ hosts: someHosts(6), inCloud: true });
+    afterCanaries(world, () => readdress(world, 'h6', '10.0.9.9'));
+    await world.clock.run(begin(world.process()));
+    expect(world.rollout().phase).toMatchObject({ kind: 'done', notCovered: [] });
+    expect(world.running()['h6']).toBe(NEW);
+  });
+
+  it('is followed on the way back too: nobody is forgotten because it has moved', async () => {
+    const world = makeWorld({ hosts: someHosts(4), inCloud: true });
+    await world.clock.run(begin(world.process()));
+    readdress(world, 'h1', '10.0.9.9');
+    readdress(world, 'h2', '10.0.0.1');
+    await ask(world, 'rollback');
+    await world.clock.run(carryOn(world.process()));
+    expect(world.rollout().phase.kind).toBe('rolled-back');
+    expect(new Set(Object.values(world.running()))).toEqual(new Set([OLD]));
+  });
+
+  it('and belongs to a VM made anew reaches nobody in the name of the one that is gone', async () => {
+    const world = makeWorld({ hosts: someHosts(6), inCloud: true });
+    afterCanaries(world, () => {
+      world.fleet.deleted.add('1');
+      world.fleet.add({ ...world.fleet.host('h1').host, id: '11' });
+    });
+    await world.clock.run(begin(world.process()));
+    expect(world.rollout().hosts.get('1')).toMatchObject({ state: 'gone' });
+    expect(world.rollout().hosts.get('11')).toMatchObject({ state: 'verified' });
+    expect(world.rollout().phase).toMatchObject({ kind: 'done', notCovered: [] });
   });
 });
 

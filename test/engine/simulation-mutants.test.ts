@@ -15,8 +15,12 @@ vi.mock('../../src/domain/capacity.ts', async (original) => {
   const real = await original<typeof import('../../src/domain/capacity.ts')>();
   return {
     ...real,
-    batchWithin: (rollout: RolloutState, candidates: readonly HostProgress[], most: number) =>
-      mutant.name === 'no bounds' ? candidates.slice(0, most) : real.batchWithin(rollout, candidates, most),
+    batchWithin: (rollout: RolloutState, candidates: readonly HostProgress[], most: number) => {
+      if (mutant.name === 'no bounds') return candidates.slice(0, most);
+      if (mutant.name !== 'bounds of those who are gone') return real.batchWithin(rollout, candidates, most);
+      const there = [...rollout.hosts].filter(([, { state }]) => state !== 'gone');
+      return real.batchWithin({ ...rollout, hosts: new Map(there) }, candidates, most);
+    },
   };
 });
 
@@ -94,6 +98,26 @@ vi.mock('../../src/domain/unknown-zones.ts', async (original) => {
   };
 });
 
+vi.mock('../../src/engine/act-on-hosts.ts', async (original) => {
+  const real = await original<typeof import('../../src/engine/act-on-hosts.ts')>();
+  return {
+    ...real,
+    actOnHosts: (...[context, ledger, rollout, action, signal]: Parameters<typeof real.actOnHosts>) => {
+      const addresses = mutant.name === 'goes to the address of the plan' ? new Map() : action.addresses;
+      return real.actOnHosts(context, ledger, rollout, { ...action, addresses }, signal);
+    },
+  };
+});
+
+vi.mock('../../src/engine/meant-instance.ts', async (original) => {
+  const real = await original<typeof import('../../src/engine/meant-instance.ts')>();
+  return {
+    ...real,
+    meantInstance: (...input: Parameters<typeof real.meantInstance>) =>
+      mutant.name === 'asks nobody who it is' ? {} : real.meantInstance(...input),
+  };
+});
+
 vi.mock('../../src/engine/join.ts', async (original) => {
   const real = await original<typeof import('../../src/engine/join.ts')>();
   return {
@@ -133,6 +157,9 @@ describe('the simulation notices an engine that', () => {
 
   it.each([
     ['no bounds', /out of service in .*\(2\)/],
+    ['bounds of those who are gone', /out of service in .*\(2\)/],
+    ['goes to the address of the plan', /no end after/],
+    ['asks nobody who it is', /was not asked who it is/],
     ['forgets touched hosts', /forgotten|was not put back/],
     ['an error is a fail', /nothing wrong \(4\)/],
     ['no data passes', /without data \(4\)/],

@@ -92,6 +92,7 @@ class Stage {
       hosts: someHosts(count, roles).map((host) => ({ ...host, spot: random.chance(0.2) })),
       policy: somePolicyOf(random),
       behaviour: someBehaviour(random),
+      inCloud: true,
     });
     this.#watch();
   }
@@ -161,6 +162,7 @@ class Stage {
       const intent = world.journal.entries[order.fence - 1]?.body;
       if (intent?.kind !== 'hosts-intended' || intent.action !== program || !intent.hosts.includes(id))
         this.say(`h${id} was touched (${program}) without a durable intent (1)`);
+      if (order.instanceId !== id) this.say(`h${id} was not asked who it is`);
       const key = `${process} ${id}`;
       const others = this.#inFlight.get(key) ?? 0;
       if (others > 0) this.say(`h${id} was touched twice at once (1)`);
@@ -174,6 +176,9 @@ class Stage {
     };
     world.onDurable = ({ body }, pid) => {
       this.#knowsItsFleet(body, pid);
+      const now = world.clock.now();
+      if (body.kind === 'wave-started' && world.freeze.some(({ from, until }) => from <= now && now < until))
+        this.say('a wave began in a freeze');
       if (body.kind !== 'rolled-back') return;
       for (const id of [...fleet.vanished, ...fleet.deleted]) this.#absentAtEnd.add(id);
       // Nobody can see the return of a VM that the inventory cannot list.
@@ -328,7 +333,7 @@ class Stage {
     for (let times = random.whole(1, 3); times > 0; times -= 1) {
       const host = random.pick(hosts);
       const { id, name } = host.host;
-      switch (random.whole(0, 17)) {
+      switch (random.whole(0, 20)) {
         case 0:
           happen(`${name} vanishes`, () => {
             this.#everOut.add(id);
@@ -418,6 +423,33 @@ class Stage {
           happen('a VM is born', () => this.#bear({ zone, role }));
           break;
         }
+        case 17: {
+          const address = `10.1.${random.whole(0, 250)}.${random.whole(0, 250)}`;
+          happen(`${name} is stopped and started, and is now at ${address}`, () => {
+            this.#spoilt.add(id);
+            Object.assign(host.host, { address });
+            host.reboot();
+          });
+          break;
+        }
+        case 18: {
+          const other = random.pick(hosts);
+          happen(`${name} and ${other.host.name} change addresses`, () => {
+            if (fleet.deleted.has(id) || fleet.deleted.has(other.host.id)) return;
+            const { address } = host.host;
+            Object.assign(host.host, { address: other.host.address });
+            Object.assign(other.host, { address });
+          });
+          break;
+        }
+        case 19: {
+          const ms = random.whole(10_000, 600_000);
+          happen(`changes are frozen for ${Math.round(ms / 1000)} s`, () => {
+            const from = world.clock.now();
+            world.freeze.push({ from, until: from + ms, reason: 'a feast' });
+          });
+          break;
+        }
         case 16:
           happen(`${name} is made anew`, () => {
             if (fleet.deleted.has(id)) return;
@@ -446,7 +478,8 @@ class Stage {
     const agent = random.pick(['old', 'old', 'old', 'new', 'none'] as const);
     const artifact = agent === 'new' ? world.artifacts.fresh : world.artifacts.old;
     const installed = { version: artifact.control.version, executable: artifact.executable.sha256 };
-    const host = fleet.add({ ...template, name: `h${id}`, spot: random.chance(0.3), ...like, id }, installed);
+    const own = { name: `h${id}`, address: `10.0.9.${id}`, spot: random.chance(0.3) };
+    const host = fleet.add({ ...template, ...own, ...like, id }, installed);
     this.#bornWith.set(id, agent);
     this.#note(`${host.host.name} is born as ${id}, agent: ${agent}`);
     if (agent === 'none') {

@@ -4,6 +4,7 @@
  * A killed process is silent for ever: whatever it waits for never comes, so no `finally` of it runs, as with kill -9.
  */
 import type { Artifact } from '../../src/domain/artifact.ts';
+import type { GceInventorySettings } from '../../src/domain/cloud.ts';
 import type { Environment } from '../../src/domain/environment.ts';
 import type { EngineEvent } from '../../src/domain/event.ts';
 import { foldEntries } from '../../src/domain/fold.ts';
@@ -28,6 +29,16 @@ import { artifactOf } from '../fakes/some-artifacts.ts';
 
 export const OLD = '5.10.1';
 export const NEW = '5.10.2';
+
+export const GCE: GceInventorySettings = {
+  kind: 'gce',
+  projects: ['p'],
+  roleLabel: 'role',
+  address: '{internal}',
+  publishedHostKeys: true,
+  instanceCheck: true,
+  credentials: {},
+};
 
 const gate = (name: string, more: Partial<GatePolicy>): GatePolicy => ({
   name,
@@ -99,6 +110,8 @@ export interface WorldOptions {
   /** What NEW does. */
   readonly behaviour?: Omit<VersionBehaviour, 'version'>;
   readonly clock?: SimClock;
+  /** Compute Engine: whoever has an address answers there, and is asked which instance it is. Default false: a list. */
+  readonly inCloud?: boolean;
 }
 
 /** Asked at every port call of a process: whether it is killed before or after it. */
@@ -159,6 +172,7 @@ export function makeWorld(options: WorldOptions = {}): World {
     from: { version: artifacts.old.control.version, executable: artifacts.old.executable.sha256 },
     behaviours,
     clock: clock.others,
+    byAddress: options.inCloud === true,
   });
   const gaps: World['gaps'][number][] = [];
   const metrics = memoryMetrics({
@@ -182,7 +196,7 @@ export function makeWorld(options: WorldOptions = {}): World {
     description: 'a fleet in memory',
     file: `/environments/${name}.yaml`,
     promotesFrom: options.promotesFrom ?? null,
-    inventory: { kind: 'static', hosts },
+    inventory: options.inCloud === true ? GCE : { kind: 'static', hosts },
     artifacts: { kind: 'local', path: '/artifacts' },
     journal: { kind: 'local', path: '/journal' },
     architectures: ['amd64'],

@@ -183,6 +183,11 @@ export class FleetHost {
       emit(step, false, { message });
       throw new Ended(end(exitCode));
     };
+    if (order.instanceId !== undefined && order.instanceId !== this.host.id) {
+      const message = `this host is instance ${this.host.id}, meant was ${order.instanceId}`;
+      emit('identity', false, { message });
+      return end(HOST_EXIT.wrongHost);
+    }
     if (this.trouble.lies === true && changes) return end(0);
     let holds = false;
     try {

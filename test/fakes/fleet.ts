@@ -33,6 +33,7 @@ export type ContactFault =
 export interface Contact {
   readonly at: number;
   readonly id: HostId;
+  readonly address: string;
   readonly program: HostOrder['program'];
   readonly order: HostOrder;
   readonly process: number;
@@ -74,9 +75,11 @@ export interface FleetOptions {
   readonly from: { readonly version: string; readonly executable: string };
   readonly behaviours: Behaviours;
   readonly clock: Clock;
+  /** Whoever has the address answers, as in a real network. Default: the host that is meant, whatever its address. */
+  readonly byAddress?: boolean;
 }
 
-export function memoryFleet({ hosts, from, behaviours, clock }: FleetOptions): Fleet {
+export function memoryFleet({ hosts, from, behaviours, clock, byAddress = false }: FleetOptions): Fleet {
   const all = new Map<HostId, FleetHost>();
   const byName = new Map<string, FleetHost>();
   const add: Fleet['add'] = (host, agent = from) => {
@@ -87,6 +90,8 @@ export function memoryFleet({ hosts, from, behaviours, clock }: FleetOptions): F
   };
   for (const host of hosts) add(host);
   const isThere = (id: HostId): boolean => !fleet.vanished.has(id) && !fleet.deleted.has(id);
+  const hostAt = (address: string): FleetHost | undefined =>
+    [...all.values()].findLast(({ host }) => host.address === address && isThere(host.id));
   const contacts: Contact[] = [];
 
   const fleet: Fleet = {
@@ -123,8 +128,15 @@ export function memoryFleet({ hosts, from, behaviours, clock }: FleetOptions): F
       },
     },
     remoteOf: (process, alive = () => true) => ({
-      async run({ id }, job, signal) {
-        const contact = { at: clock.now(), id, program: job.order.program, order: job.order, process };
+      async run({ id, address }, job, signal) {
+        const contact = {
+          at: clock.now(),
+          id,
+          address,
+          program: job.order.program,
+          order: job.order,
+          process,
+        };
         if (signal?.aborted === true) return none('cancelled', 'cancelled before it began');
         contacts.push(contact);
         fleet.onContact?.(contact);
@@ -143,9 +155,10 @@ export function memoryFleet({ hosts, from, behaviours, clock }: FleetOptions): F
     alive: () => boolean,
     signal: AbortSignal | undefined,
   ): Promise<RemoteAnswer> {
-    const there = all.get(contact.id);
+    const there = byAddress ? hostAt(contact.address) : all.get(contact.id);
     const fault = fleet.faults?.(contact) ?? null;
-    const isOut = (): boolean => there === undefined || !isThere(contact.id) || fleet.cutOff.has(contact.id);
+    const isOut = (): boolean =>
+      there === undefined || !isThere(there.host.id) || fleet.cutOff.has(there.host.id);
     if (there === undefined || isOut() || fault === 'unreachable') {
       await clock.sleep(CONNECT_TIMEOUT_MS);
       return none('unreachable', 'connect timed out');
