@@ -12,8 +12,6 @@ import { explainSignIn, isPassing, type SignInError } from './access-errors.ts';
 import type { GoogleEndpoints } from './endpoints.ts';
 import { readServiceAccountKey, tokenEndpointOf } from './key-file.ts';
 
-export { explainSignIn, type SignInError } from './access-errors.ts';
-
 export interface GoogleAccess {
   readonly credentials: GoogleCredentials;
   readonly endpoints: GoogleEndpoints;

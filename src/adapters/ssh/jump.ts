@@ -3,6 +3,8 @@
  *
  * J1  A jump host's key is checked like any other, by known_hosts: it is in no inventory, so that nobody publishes its keys.
  * J2  A jump connection that breaks costs the hosts on it their connection, never the ones after.
+ * J3  A jump host that refuses us is asked again some seconds later, not for each of the hosts behind it: many refused logins in a
+ *     row have us locked out there.
  */
 import type { SshSettings } from '../../domain/connection.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
@@ -27,16 +29,24 @@ export function createJumpChain(hops: SshSettings['jump']): JumpChain | null {
   return chain;
 }
 
+/** J3, ms. */
+const REFUSED_MS = 5_000;
+
 /** RFC 4254, section 5.1. */
 const PROHIBITED = 1;
 
 function createJump(hop: Hop, before: JumpChain | null): JumpChain {
   let shared: Promise<Result<SshConnection, ConnectFailure>> | null = null;
+  let refusedAt: number | null = null;
   const closing = new AbortController();
   const label = `jump host ${hop.host}:${hop.port}`;
 
   const connection = (around: Surroundings): Promise<Result<SshConnection, ConnectFailure>> => {
-    if (shared !== null) return shared;
+    const { clock } = around;
+    const age = refusedAt === null ? 0 : clock.now() - refusedAt;
+    const isStale = age < 0 || age >= REFUSED_MS;
+    if (shared !== null && !isStale) return shared;
+    refusedAt = null;
     const names = [lookupName(hop.host, hop.port)];
     const user = hop.user === '' ? around.user : hop.user;
     const mine = establish({
@@ -52,7 +62,11 @@ function createJump(hop: Hop, before: JumpChain | null): JumpChain {
     const forget = (): void => {
       if (shared === mine) shared = null;
     };
-    void mine.then((result) => (result.ok ? result.value.lost.then(forget) : forget()));
+    void mine.then((result) => {
+      if (result.ok) void result.value.lost.then(forget);
+      else if (result.error.why === 'unreachable' || result.error.why === 'cancelled') forget();
+      else if (shared === mine) refusedAt = clock.now();
+    });
     return mine;
   };
 

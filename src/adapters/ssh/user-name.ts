@@ -30,7 +30,9 @@ export function createUserName(
   return async ({ withinMs, signal }) => {
     if (ask === undefined)
       return err('ssh.osLogin needs `inventory.kind: gce`, which knows whose profile it is');
-    if (failedAt !== null && clock.now() - failedAt >= AGAIN_MS) {
+    const age = failedAt === null ? 0 : clock.now() - failedAt;
+    // A clock that was set back makes no failure last.
+    if (age < 0 || age >= AGAIN_MS) {
       asked = null;
       failedAt = null;
     }

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/adapters/clock/system-clock.ts';
 import type { HostStep } from '../../../src/domain/host-order.ts';
 import type { RemoteAnswer } from '../../../src/ports/remote.ts';
 import {
@@ -445,6 +446,25 @@ describe('delivery', () => {
     const result = failure(await rig.remote().run(at(server.port), job({ packages: [source] })));
     expect(result.why).toBe('delivery-failed');
     expect(result.message).not.toContain('secret.example');
+  });
+});
+
+describe('a jump host that refuses us', () => {
+  it('is asked once for all the hosts behind it, and again some seconds later', async () => {
+    const server = await fake({ auth: 'deny' });
+    const jump = [{ user: 'deploy', host: '127.0.0.1', port: server.port }];
+    let later = 0;
+    const clock = { ...systemClock, now: () => systemClock.now() + later };
+    const remote = rig.remote({ jump, concurrency: 1 }, { clock });
+    for (let host = 1; host <= 5; host += 1)
+      expect(failure(await remote.run(at(22, '10.0.0.9', `${host}`), job()))).toMatchObject({
+        why: 'denied',
+        message: expect.stringContaining('jump host 127.0.0.1'),
+      });
+    expect(server.accepted).toBe(1);
+    later = 5_000;
+    await remote.run(at(22, '10.0.0.9', '6'), job());
+    expect(server.accepted).toBe(2);
   });
 });
 
