@@ -80,7 +80,7 @@ function roomLeft(rollout: RolloutState): Room {
   return room;
 }
 
-/** C3. */
+/** C3. A host whose zone or role nobody counted, since its zone could not be listed, still has one host's room there. */
 function presentOf({ population, hosts }: RolloutState): Room {
   const { environment, byZone, byRole } = population;
   const there = {
@@ -89,10 +89,10 @@ function presentOf({ population, hosts }: RolloutState): Room {
     roles: new Map(Object.entries(byRole)),
   };
   for (const { host, state } of hosts.values()) {
-    if (state !== 'gone') continue;
-    there.environment -= 1;
-    there.zones.set(host.zone, (there.zones.get(host.zone) ?? 0) - 1);
-    there.roles.set(host.role, (there.roles.get(host.role) ?? 0) - 1);
+    const gone = state === 'gone' ? 1 : 0;
+    there.environment -= gone;
+    there.zones.set(host.zone, (there.zones.get(host.zone) ?? 0) - gone);
+    there.roles.set(host.role, (there.roles.get(host.role) ?? 0) - gone);
   }
   return there;
 }

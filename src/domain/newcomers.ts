@@ -9,6 +9,8 @@
  *      what it runs, is listed, and gets the version by the next rollout of it.
  * NC3  They hold nothing: who cannot go along is listed with its reason, and looked at again while a wave could take it.
  * NC4  A canary means its canaries alone, and what is on its way back changes nobody new.
+ * NC5  A rollback to a version begins without those who do not answer or cannot be listed: when the others are back they are
+ *      asked once more, and go back too if they can.
  */
 import type { Architecture } from './artifact.ts';
 import type { ClassifiedHost, HostId } from './host.ts';
@@ -69,9 +71,15 @@ export function newcomersIn(rollout: RolloutState, fleet: readonly ClassifiedHos
     return (
       why === undefined ||
       NEED_NOT.has(why) ||
-      (canJoin && rollout.newcomers.has(host.id) && PASSING.has(why))
+      (canJoin && rollout.newcomers.has(host.id) && PASSING.has(why)) ||
+      (canJoin && isAskedAgain(rollout, why))
     );
   });
+}
+
+/** NC5. Not before the first wave: the plan has only just asked them, and the others must not wait. */
+function isAskedAgain({ kind, phase }: RolloutState, why: NotPlanned['kind']): boolean {
+  return kind === 'rollback' && phase.kind !== 'planned' && why === 'unreachable';
 }
 
 /** Those of the plan that have the version, or are to have it before any newcomer. */
@@ -112,6 +120,7 @@ export function withJoined(
   const fresh = joined.filter((host) => !hosts.has(host.id));
   for (const host of fresh) hosts.set(host.id, untouched(host, wave));
   const listed = leftOut.filter(({ id }) => !hosts.has(id));
+  const known = new Set(rollout.leftOut.flatMap(({ id, why }) => (why.kind === 'unreachable' ? [id] : [])));
   const ids = new Set([...fresh, ...listed].map(({ id }) => id));
   return {
     ...rollout,
@@ -119,7 +128,11 @@ export function withJoined(
     waveCount: fresh.length > 0 ? Math.max(rollout.waveCount, wave + 1) : rollout.waveCount,
     leftOut: [...rollout.leftOut.filter(({ id }) => !ids.has(id)), ...listed],
     newcomers: new Set([...rollout.newcomers, ...ids]),
-    population: grown(rollout.population, fresh),
+    // NC5: whom the plan knew and left out is counted in it.
+    population: grown(
+      rollout.population,
+      fresh.filter(({ id }) => rollout.newcomers.has(id) || !known.has(id)),
+    ),
   };
 }
 

@@ -47,4 +47,12 @@ describe('a bound in percent', () => {
   it('of few that are left is still one', () => {
     expect(taken([...some(99, 'gone'), ...some(1, 'pending', 99)], { environment: TENTH })).toBe(1);
   });
+
+  it('leaves room for one in a zone that could not be listed when hosts were counted', () => {
+    const hidden = [progress('1', 'pending'), progress('2', 'pending')].map((one) => ({
+      ...one,
+      host: { ...one.host, zone: 'z9', role: 'cache' },
+    }));
+    expect(taken(hidden, { environment: ALL, zone: TENTH })).toBe(1);
+  });
 });

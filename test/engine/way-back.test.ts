@@ -1,5 +1,7 @@
 /** `rollback --to`: the way back is open when things are bad, and is no way around the proof that a version needs. */
 import { describe, expect, it } from 'vitest';
+import { uncoveredBy } from '../../src/domain/coverage.ts';
+import { checkJournal } from './journal-checks.ts';
 import { begin, type Ended, makeWorld, NEW, OLD, type World } from './world.ts';
 
 const finished = { kind: 'finished', reason: { code: 'done' } };
@@ -61,5 +63,29 @@ describe('a rollback to a version', () => {
     world.freeze.push({ from: now, until: now + 86_400_000, reason: 'Black Friday' });
     expect(await goBack(world)).toMatchObject(finished);
     expect(new Set(Object.values(world.running()))).toEqual(new Set([OLD]));
+  });
+
+  it('asks those again who could not be seen when it began: an outage of a minute leaves nobody on the bad version', async () => {
+    const world = await deployed();
+    world.fleet.unknownZones.add('z2');
+    world.fleet.cutOff.add('3');
+    world.onDurable = ({ body }) => {
+      if (body.kind !== 'wave-acted') return;
+      world.fleet.unknownZones.clear();
+      world.fleet.cutOff.clear();
+    };
+    expect(await goBack(world)).toMatchObject(finished);
+    expect(new Set(Object.values(world.running()))).toEqual(new Set([OLD]));
+    expect(uncoveredBy(world.rollout())).toEqual({ planned: [], leftOut: [] });
+    expect(checkJournal(world.journal.entries)).toEqual([]);
+  });
+
+  it('names those who cannot be seen to its end, and does not wait for them', async () => {
+    const world = await deployed();
+    world.fleet.unknownZones.add('z2');
+    expect(await goBack(world)).toMatchObject(finished);
+    const { leftOut } = uncoveredBy(world.rollout());
+    expect(leftOut.map(({ name }) => name)).toEqual(['h2', 'h5']);
+    expect(world.running()).toMatchObject({ h1: OLD, h2: NEW, h5: NEW });
   });
 });
