@@ -44,7 +44,9 @@ export function describeTrouble(hosts: readonly HostProgress[]): string {
   const groups = new Map<string, HostProgress[]>();
   for (const host of hosts) {
     const trouble = troubleOf(host);
-    groups.set(trouble, [...(groups.get(trouble) ?? []), host]);
+    const alike = groups.get(trouble);
+    if (alike === undefined) groups.set(trouble, [host]);
+    else alike.push(host);
   }
   const parts = [...groups].slice(0, 3).map(([trouble, members]) => `${nameHosts(members)} (${trouble})`);
   const more = groups.size - parts.length;
