@@ -9,7 +9,8 @@ import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
 import { jsonLine } from './json-lines.ts';
 import { outcomeInWords } from './render/entry-line.ts';
-import { createPaint, facts, harmless, moment, type Paint, someOf } from './render/paint.ts';
+import { holderLine } from './render/holder-text.ts';
+import { createPaint, facts, harmless, type Paint, someOf } from './render/paint.ts';
 import { countStates, outcomeWord, stateWords } from './render/phase-word.ts';
 import { verdictLines } from './render/verdict-table.ts';
 import { whyText } from './render/why-text.ts';
@@ -26,13 +27,14 @@ export function sayEnd(
   const name = context.environment.name;
   switch (end.kind) {
     case 'locked': {
-      const { actor, since, pid } = end.holder;
+      const { holder } = end;
+      const { ciJob } = holder.actor;
       return sayRefused(invocation, [
         {
           exit: 'locked',
           code: 'locked',
-          message: `${name} is being worked on by ${actor.user}@${actor.hostname} (pid ${pid}) since ${moment(since)}: ${actor.command}`,
-          details: actor.ciJob === undefined ? [] : [actor.ciJob],
+          message: `${name} is being worked on by ${holderLine(holder)}`,
+          details: ciJob === undefined ? [] : [ciJob],
           next: `rollout watch ${name}; rollout pause ${name} stops its new work`,
         },
       ]);

@@ -59,10 +59,8 @@ export function recordChecks(context: EngineContext): SelfCheck[] {
       async run() {
         const holder = await context.lease.holder();
         if (holder === null) return [fine('lease', 'nobody is at work')];
-        const { actor, since, expiresAt } = holder;
-        // How every lease tells that there is one which cannot be read.
-        if (actor.user === 'unknown' && actor.hostname === 'unknown')
-          return [brokenAs('lease', actor.command.replace(/^\((.*)\)$/, '$1'), `look at ${journalPlace}`)];
+        const { actor, since, expiresAt, unreadable } = holder;
+        if (unreadable !== undefined) return [brokenAs('lease', unreadable, `look at ${journalPlace}`)];
         const who = `${actor.user}@${actor.hostname} since ${stamp(since)}: ${actor.command}`;
         return expiresAt <= context.clock.now()
           ? [

@@ -105,8 +105,11 @@ async function runUnderLease(
   const ledger = openLedger(context);
   const read = await ledger.refresh();
   if (!read.ok) return failed(read.error);
-  const before = lease.takenFrom?.actor;
-  const from = before === undefined ? undefined : `${before.user}@${before.hostname}: ${before.command}`;
+  const before = lease.takenFrom;
+  const from =
+    before === undefined
+      ? undefined
+      : (before.unreadable ?? `${before.actor.user}@${before.actor.hostname}: ${before.actor.command}`);
   const present = ledger.state.rollout;
   const idle = present === null || isFinished(present);
   if (idle && options.begin === undefined) return { kind: 'nothing-to-run' };

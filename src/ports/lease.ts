@@ -10,6 +10,11 @@ export interface LeaseHolder {
   /** Milliseconds since the epoch. */
   readonly since: number;
   readonly expiresAt: number;
+  /**
+   * There is a holder, and why nobody can read who: a sentence without its end mark. Actor and pid only stand in then, and are
+   * not to be shown. Absent: it was read.
+   */
+  readonly unreadable?: string;
 }
 
 export type LeaseError =

@@ -261,6 +261,24 @@ describe('the record', () => {
     expect(named(found, 'lease')?.found).toContain(`held by ${context.actor.user}@${context.actor.hostname}`);
   });
 
+  it('is a failure where there is a holder that nobody can read', async () => {
+    const world = makeWorld();
+    world.leases.failNext({ on: 'holder', kind: 'unreadable' });
+    const found = await results(world, (w) => recordChecks(w.process().context));
+    expect(named(found, 'lease')).toMatchObject({
+      kind: 'failed',
+      found: 'the lease in memory cannot be read',
+      mend: expect.stringMatching(/^look at /u),
+    });
+  });
+
+  it('takes a holder for one that can be read, whatever name that has', async () => {
+    const world = makeWorld();
+    const { context } = world.process();
+    await context.lease.acquire({ ...context.actor, user: 'unknown', hostname: 'unknown' });
+    expect(named(await results(world, () => recordChecks(context)), 'lease')).toMatchObject({ kind: 'ok' });
+  });
+
   it('packages and journal in one place are a failure', () => {
     const { environment } = makeWorld();
     expect(placesFinding(environment)).toMatchObject({ kind: 'ok' });

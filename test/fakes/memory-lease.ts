@@ -15,7 +15,9 @@ export type LeaseFault =
   | { readonly on: 'acquire'; readonly kind: 'crash-before' | 'crash-after' }
   /** The renewal does not get through: the holder keeps what it has until that lapses, then it is lost. */
   | { readonly on: 'renew'; readonly kind: 'unavailable' }
-  | { readonly on: 'renew'; readonly kind: 'crash-before' };
+  | { readonly on: 'renew'; readonly kind: 'crash-before' }
+  /** There may be a holder, and nobody can read who. */
+  | { readonly on: 'holder'; readonly kind: 'unreadable' };
 
 export interface MemoryLeases {
   /** The lease as one process sees it. `pid` default 1. */
@@ -92,7 +94,7 @@ export function memoryLeases(clock: Clock, ttlMs = 30_000): MemoryLeases {
       return ok(held(newest.epoch, before));
     },
     async holder() {
-      return live();
+      return fault('holder') === undefined ? live() : unreadableHolder(clock.now(), ttlMs);
     },
   });
 
@@ -107,6 +109,17 @@ export function memoryLeases(clock: Clock, ttlMs = 30_000): MemoryLeases {
     get epoch() {
       return newest?.epoch ?? 0;
     },
+  };
+}
+
+function unreadableHolder(now: number, ttlMs: number): LeaseHolder {
+  return {
+    actor: { user: 'unknown', hostname: 'unknown', command: '(cannot be read)' },
+    pid: 0,
+    epoch: 0,
+    since: now,
+    expiresAt: now + ttlMs,
+    unreadable: 'the lease in memory cannot be read',
   };
 }
 

@@ -66,6 +66,7 @@ export function unreadableHolder(why: string, epoch: number, since: number, expi
     epoch,
     since,
     expiresAt,
+    unreadable: why,
   };
 }
 

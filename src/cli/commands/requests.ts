@@ -7,6 +7,7 @@ import { askConsent } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
+import { holderText } from '../render/holder-text.ts';
 import { sayRefused, withSession } from '../session.ts';
 
 const WORDS: Readonly<
@@ -54,9 +55,7 @@ function requestCommand(kind: Exclude<RequestKind, 'rollback'>): CommandModule {
           });
         } else {
           const worker =
-            holder === null
-              ? ''
-              : ` (${holder.actor.user}@${holder.actor.hostname} is at work and hears it within seconds)`;
+            holder === null ? '' : ` (${holderText(holder)} is at work and hears it within seconds)`;
           invocation.output.out(
             `${name}  ${asked.value.id} (${asked.value.version}) ${WORDS[kind].done}${worker}`,
           );

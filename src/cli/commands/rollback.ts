@@ -7,6 +7,7 @@ import { askConsent } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type Invocation, textOption } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
+import { holderText } from '../render/holder-text.ts';
 import { count } from '../render/paint.ts';
 import { type Session, sayRefused, withSession } from '../session.ts';
 import { carryOn, checkDurations, rollForward } from './roll-forward.ts';
@@ -60,9 +61,7 @@ async function rollBack(session: Session, context: EngineContext): Promise<numbe
       });
       return EXIT.held;
     }
-    invocation.output.err(
-      `${name}: ${holder.actor.user}@${holder.actor.hostname} (pid ${holder.pid}) is at work there and will take it back now`,
-    );
+    invocation.output.err(`${name}: ${holderText(holder)} is at work there and will take it back now`);
     invocation.output.err(`  next: rollout watch ${name}; rollout advance ${name} once it has ended`);
     return EXIT.held;
   }

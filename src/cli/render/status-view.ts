@@ -4,6 +4,7 @@ import { formatDuration } from '../../domain/duration.ts';
 import type { HostProgress, RolloutState } from '../../domain/state.ts';
 import type { EnvironmentStatus } from '../../engine/status.ts';
 import { outcomeInWords } from './entry-line.ts';
+import { holderLine } from './holder-text.ts';
 import { columns, count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
 import { kindWord, outcomeWord, stateWords } from './phase-word.ts';
 import { verdictLines } from './verdict-table.ts';
@@ -31,10 +32,7 @@ export function statusLines(status: EnvironmentStatus, paint: Paint): string[] {
   if (rollout === null) return [`${paint.strong(name)}  no rollout yet`, ...facts(rows, paint)];
   rows.push(...rolloutRows(status, rollout));
   if (holder !== null) {
-    rows.push([
-      'at work',
-      `${holder.actor.user}@${holder.actor.hostname} pid ${holder.pid} since ${moment(holder.since)}: ${harmless(holder.actor.command)}`,
-    ]);
+    rows.push(['at work', holderLine(holder)]);
   } else if (status.reason !== null)
     rows.push(['at work', 'nobody: it goes on when somebody types the command below']);
   if (status.next !== null) rows.push(['next', paint.strong(status.next)]);
