@@ -16,6 +16,7 @@ import type { Architecture } from './artifact.ts';
 import type { ClassifiedHost, HostId } from './host.ts';
 import type { EntryBody } from './journal.ts';
 import type { LeftOutHost, NotPlanned, PlannedHost, Population } from './plan.ts';
+import type { SurveyResult } from './planning.ts';
 import { type HostProgress, type HostState, isFinished, type RolloutState, untouched } from './state.ts';
 
 /** Reasons that pass by themselves: a VM boots, configuration management installs, a person decides. */
@@ -97,9 +98,14 @@ export function unprovenBuild(
   return { kind: 'unproven-build', architecture };
 }
 
-/** Listed, and nothing else: no wave can take it any more. */
-export function bornLate({ host, eligibility }: ClassifiedHost): LeftOutHost {
-  const why: NotPlanned = eligibility.kind === 'undecided' ? eligibility : { kind: 'born-late' };
+/** Listed, and nothing else: no wave can take it any more. An image or configuration management may have brought the version. */
+export function bornLate({ host, eligibility }: ClassifiedHost, seen?: SurveyResult): LeftOutHost {
+  const why: NotPlanned =
+    eligibility.kind === 'undecided'
+      ? eligibility
+      : seen?.kind === 'surveyed' && seen.runsTarget
+        ? { kind: 'already-there', packageVersion: seen.agent.packageVersion }
+        : { kind: 'born-late' };
   return { id: host.id, name: host.name, zone: host.zone, role: host.role, why };
 }
 

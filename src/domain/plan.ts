@@ -39,7 +39,7 @@ export type NotPlanned =
   | { readonly kind: 'unreachable'; readonly why: string }
   /** Must have the agent, and says itself that it cannot carry it now: no dpkg, or a systemd that does not answer. */
   | { readonly kind: 'incapable'; readonly evidence: string }
-  /** Came into the fleet when no wave could take it any more: it keeps what it runs, unseen by this rollout. */
+  /** Came into the fleet when no wave could take it any more: it keeps what it runs, and that is not the version. */
   | { readonly kind: 'born-late' }
   /** Came since the plan, with an architecture whose package no host before it has taken. */
   | { readonly kind: 'unproven-build'; readonly architecture: Architecture }

@@ -34,15 +34,17 @@ export async function joinNewcomers(
   if (newcomers.length === 0) return ok([]);
   const wave = joinableWave(rollout);
   if (isFrozen && wave === rollout.waveCount && rollout.kind !== 'rollback') return ok([]);
-  if (wave === null) {
-    const written = await writeLate(ledger, newcomers);
-    return written.ok ? ok([]) : written;
-  }
-  const looked = await lookAtHosts(context, newcomers, signal);
+  const { phase } = rollout;
+  const isReturning = phase.kind === 'rolling-back' || phase.kind === 'rollback-incomplete';
+  const looked = isReturning ? [] : await lookAtHosts(context, newcomers, signal);
   if (signal.aborted) return ok([]);
+  if (wave === null) {
+    const written = await writeLate(ledger, newcomers, looked);
+    return written.ok ? ok(looked) : written;
+  }
   const fates = await fatesOf(context, rollout, newcomers, looked);
   if (fates === null) return ok(looked);
-  const written = await write(ledger, fates, newcomers);
+  const written = await write(ledger, fates, { newcomers, looked });
   return written.ok ? ok(looked) : written;
 }
 
@@ -130,12 +132,12 @@ const MOST_CONFLICTS = 20;
 async function write(
   ledger: Ledger,
   { joining, leftOut }: Fates,
-  newcomers: readonly ClassifiedHost[],
+  { newcomers, looked }: { newcomers: readonly ClassifiedHost[]; looked: readonly LookedAt[] },
 ): Promise<Result<void, LedgerError>> {
   for (let attempt = 0; attempt < MOST_CONFLICTS; attempt += 1) {
     const rollout = ledger.state.rollout;
     const wave = rollout === null ? null : joinableWave(rollout);
-    if (rollout === null || wave === null) return writeLate(ledger, newcomers);
+    if (rollout === null || wave === null) return writeLate(ledger, newcomers, looked);
     const unlisted = newlyLeftOut(rollout, leftOut);
     if (joining.length === 0 && unlisted.length === 0) return ok(undefined);
     const written = await ledger.decided(
@@ -151,11 +153,17 @@ async function write(
 async function writeLate(
   ledger: Ledger,
   newcomers: readonly ClassifiedHost[],
+  looked: readonly LookedAt[],
 ): Promise<Result<void, LedgerError>> {
   for (let attempt = 0; attempt < MOST_CONFLICTS; attempt += 1) {
     const rollout = ledger.state.rollout;
-    const late = rollout === null ? [] : newlyLeftOut(rollout, newcomersIn(rollout, newcomers).map(bornLate));
-    if (rollout === null || late.length === 0) return ok(undefined);
+    if (rollout === null) return ok(undefined);
+    const survey = surveyOf(looked, rollout);
+    const late = newlyLeftOut(
+      rollout,
+      newcomersIn(rollout, newcomers).map((one) => bornLate(one, survey.get(one.host.id))),
+    );
+    if (late.length === 0) return ok(undefined);
     const written = await ledger.decided(
       { kind: 'hosts-joined', wave: rollout.waveCount, hosts: [], leftOut: late },
       'in the inventory since no wave could take them any more',

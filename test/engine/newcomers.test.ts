@@ -97,6 +97,18 @@ describe('a VM that is born', () => {
     expect([notCovered(one), one.running()['new-1']]).toEqual([[], NEW]);
   });
 
+  it('in the bake with the version on it, as an image or configuration management brings it, lacks nothing', async () => {
+    const one = world();
+    const { fresh } = one.artifacts;
+    once(one, baking, () => {
+      one.fleet.add(vm('new-1'), { version: fresh.control.version, executable: fresh.executable.sha256 });
+      one.fleet.add(vm('new-2'));
+    });
+    await live(one);
+    expect(notCovered(one)).toEqual(['id-new-2']);
+    expect(reasons(one)).toEqual({ 'new-1': 'already-there', 'new-2': 'born-late' });
+  });
+
   it('joins behind the canaries where there is no other wave', async () => {
     const one = world({ hosts: someHosts(2) });
     once(one, inWave(0, 'acting'), () => one.fleet.add(vm('new-1')));
