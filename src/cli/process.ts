@@ -35,6 +35,7 @@ export async function main(name: string, run: Run): Promise<void> {
     noColor: argv.includes('--no-color'),
     env: process.env,
   });
+  silence('MetadataLookupWarning');
   const stopping = new AbortController();
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -118,4 +119,12 @@ function packageVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   const { version } = JSON.parse(text) as { version: string };
   return version;
+}
+
+/** Google's library warns of what is then said in a sentence of ours, with what mends it (adapters/google/access-errors.ts). */
+function silence(name: string): void {
+  const emit = process.emitWarning.bind(process) as (...words: unknown[]) => void;
+  process.emitWarning = (...words: unknown[]): void => {
+    if (words[1] !== name) emit(...words);
+  };
 }

@@ -22,7 +22,9 @@ export interface Session {
   /** Names of the environments that can be used, in the order of promotion. */
   readonly names: readonly string[];
   /** The others, with why not. */
-  readonly unusable: readonly Exclude<LoadedEnvironment, { kind: 'ready' }>[];
+  readonly unusable: readonly Exclude<LoadedEnvironment, { kind: 'ready' | 'example' }>[];
+  /** Names of those that are only examples: nobody is told of them who did not name them. */
+  readonly examples: readonly string[];
   /**
    * The environment, wired, with the playbook of `action` laid underneath where it is opened first; a refusal when there
    * is none of that name or it cannot be used yet.
@@ -62,7 +64,8 @@ export async function withSession(
     paint: createPaint(invocation.output.color, invocation.output.foldAt),
     narrator,
     names: inLine(usable).map((environment) => environment.name),
-    unusable: [...environments.values()].filter((one) => one.kind !== 'ready'),
+    unusable: [...environments.values()].filter((one) => one.kind !== 'ready' && one.kind !== 'example'),
+    examples: [...environments.values()].flatMap((one) => (one.kind === 'example' ? [one.name] : [])),
     open,
     successorOf: (name) => usable.find(({ promotesFrom }) => promotesFrom === name)?.name ?? null,
     line: (name) => {

@@ -55,6 +55,15 @@ export type LoadedEnvironment =
       readonly promotesFrom: string | null;
       readonly problems: readonly Problem[];
     }
+  /** Right, and nobody's: it would lead to what belongs to others, or to nothing. */
+  | {
+      readonly kind: 'example';
+      readonly name: string;
+      readonly file: string;
+      readonly description: string;
+      readonly promotesFrom: string | null;
+      readonly problems: readonly Problem[];
+    }
   | {
       readonly kind: 'invalid';
       readonly name: string;
@@ -217,6 +226,14 @@ async function finish(
     return { kind: 'invalid', name, file: file.file, problems: sortProblems(before) };
   const { description, promotesFrom } = written;
   const about = { name, file: file.file, description, promotesFrom };
+  if (written.example) {
+    const message = 'it is an example: make the file yours, then take this line out';
+    return {
+      kind: 'example',
+      ...about,
+      problems: [yaml.problem(fault(['example'], message, { part: 'key' }))],
+    };
+  }
   const base = baseOf(file.file, places);
   const hosts = await hostsOf(written, yaml, base);
   const url = await prometheusUrlOf(written, yaml, base);

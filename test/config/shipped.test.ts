@@ -43,7 +43,12 @@ describe('the shipped configuration', () => {
   ])(
     'has %s in Google Cloud, with host keys that are published and instance ids that are compared',
     async (name, project, promotesFrom) => {
-      const found = (await load('/nowhere')).environments.get(name);
+      expect((await load('/nowhere')).environments.get(name)).toMatchObject({ kind: 'example' });
+      const files = filesIn('environments').map((file): [string, string] => [
+        `environments/${file.name}`,
+        file.text.replace('example: true\n', ''),
+      ]);
+      const found = (await loadFiles(Object.fromEntries(files))).environment(name);
       expect(found).toMatchObject({
         kind: 'ready',
         environment: {

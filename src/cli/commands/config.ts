@@ -44,7 +44,7 @@ export const check: CommandModule = {
       one.name,
       one.kind === 'ready' ? 'ok' : one.kind,
       one.file,
-      one.kind === 'not-there' ? (one.problems[0]?.message ?? '') : '',
+      one.kind === 'not-there' || one.kind === 'example' ? (one.problems[0]?.message ?? '') : '',
     ]);
     if (rows.length > 0) invocation.output.out(columns(rows).join('\n'));
     if (problems.length > 0)

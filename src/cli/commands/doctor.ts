@@ -156,7 +156,7 @@ function configurationFindings(
       ),
     ];
   }
-  if (loaded.kind === 'not-there') {
+  if (loaded.kind === 'not-there' || loaded.kind === 'example') {
     const why = loaded.problems[0]?.message ?? 'something that it names is not there';
     return [
       folder,

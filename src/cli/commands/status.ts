@@ -40,6 +40,10 @@ export async function showStatus(session: Session, only: string | undefined): Pr
         hanging(`${name}  not usable: `, why, session.paint.width).map(session.paint.dim).join('\n'),
       );
     }
+    if (session.examples.length > 0 && session.names.length + session.unusable.length === 0)
+      blocks.push(
+        session.paint.dim(`${session.examples.join(', ')}: only examples; rollout init makes your own`),
+      );
   }
   if (blocks.length > 0) invocation.output.out(blocks.join('\n\n'));
   return worst;

@@ -21,6 +21,10 @@ export const environmentSchema = z
       .string()
       .prefault('')
       .meta({ description: 'What this fleet is, for people.', form: 'text' }),
+    example: z.boolean().prefault(false).meta({
+      description:
+        'An example that belongs to nobody: it is checked, and never used. Take the line out once it is yours.',
+    }),
     promotesFrom: name().nullable().prefault(null).meta({
       description: 'Environment that must have proven a version first. null: deployed to directly.',
     }),
