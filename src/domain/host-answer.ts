@@ -52,6 +52,7 @@ const FAILED: Partial<Record<HostExitName, FailureKind>> = {
 const ARCHITECTURE = /^[a-z0-9][a-z0-9-]{0,40}$/;
 const PACKAGE_VERSION = /^[A-Za-z0-9.+:~-]{0,200}$/;
 const STEP = /^[a-z-]{1,40}$/;
+const FETCHER = /^(?:curl|wget)?$/;
 const HOLD = /^[A-Za-z0-9 ,._-]{0,100}$/;
 
 /** Longest message taken from a host, characters. */
@@ -156,7 +157,9 @@ export function lookOf(steps: readonly HostStep[]): Result<HostLook, string> {
   for (const [key, value] of Object.entries(look)) {
     if (value === null) return err(`the look step's ${key} is missing or odd: ${excerpt(step[key])}`);
   }
-  return ok(look as HostLook);
+  // Told to people and acted on by nobody: no reason to take the host for one that cannot be looked at.
+  const told = { clockMs: count('clockMs'), fetcher: named(text('fetcher'), FETCHER) ?? '' };
+  return ok({ ...look, ...told } as HostLook);
 }
 
 function provenOutcome(kind: 'verified' | 'reverted', expected: PackageRef, answer: HostAnswer): HostOutcome {

@@ -129,4 +129,8 @@ export interface HostLook {
   readonly bootId: string;
   /** What keeps hands off the agent, such as `dpkg hold and unit masked`; empty when nothing does. */
   readonly hold: string;
+  /** The host's own clock as it answered, ms since the epoch, by some hosts in whole seconds; null where it does not tell. */
+  readonly clockMs: number | null;
+  /** With what it can fetch a package: `curl`, `wget`, or empty. */
+  readonly fetcher: string;
 }

@@ -322,10 +322,22 @@ look() {
   hold=
   [ "${want:-}" != hold ] || hold='dpkg hold'
   case $unit_file in masked*) hold="$hold${hold:+ and }unit masked" ;; esac
+  fetcher=
+  for tool in wget curl; do ! command -v "$tool" >/dev/null 2>&1 || fetcher=$tool; done
+  read_clock
   emit look true architecture "$(dpkg --print-architecture 2>/dev/null)" packageState "$package_state" \
     packageVersion "$package_version" activeState "$active" subState "$sub" unitFileState "$unit_file" 'mainPid#' "$pid" \
     runningSha256 "$running_sha" installedSha256 "$installed_sha" 'restarts#' "$restarts" 'kept#' "[$kept]" \
-    'freeKib#' "$(free_kib "$PACKAGES")" bootId "$boot_id" hold "$hold" "$@"
+    'freeKib#' "$(free_kib "$PACKAGES")" bootId "$boot_id" hold "$hold" fetcher "$fetcher" 'clockMs#' "${clock_ms:-null}" "$@"
+}
+
+# This host's clock into $clock_ms, ms since the epoch, whole seconds where date knows no smaller ones; empty when it tells none.
+read_clock() {
+  clock_ms=$(date +%s%3N 2>/dev/null)
+  case $clock_ms in *[!0-9]*) clock_ms= ;; esac
+  [ ${#clock_ms} -lt 13 ] || return 0
+  clock_ms=$(date +%s 2>/dev/null)000
+  case $clock_ms in 000 | *[!0-9]*) clock_ms= ;; esac
 }
 
 # calm: waits while the unit is between two states, as in a restart by configuration management; longer than TimeoutStopSec of

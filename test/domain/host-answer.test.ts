@@ -218,6 +218,19 @@ describe('lookOf', () => {
       expect(holdOf(odd)).toContain('hold is');
   });
 
+  it('takes a clock and a way to fetch as far as they make sense; a host that does not tell them is no worse', () => {
+    const toldOf = (more: object) => {
+      const read = lookOf([begin, look(target, more)]);
+      return read.ok ? [read.value.clockMs, read.value.fetcher] : read.error;
+    };
+    expect(toldOf({})).toEqual([null, '']);
+    expect(toldOf({ clockMs: 1_700_000_000_123, fetcher: 'curl' })).toEqual([1_700_000_000_123, 'curl']);
+    expect(toldOf({ clockMs: 0, fetcher: 'wget' })).toEqual([0, 'wget']);
+    for (const odd of [null, '1', -1, 1.5, Number.NaN, {}])
+      expect(toldOf({ clockMs: odd, fetcher: odd })).toEqual([null, '']);
+    expect(toldOf({ fetcher: 'curl; rm' })).toEqual([null, '']);
+  });
+
   it('takes a whole look and refuses one with anything missing or odd', () => {
     expect(lookOf([begin, look(target)]).ok).toBe(true);
     for (const key of Object.keys(look(target)).filter((one) => one !== 'step' && one !== 'ok')) {

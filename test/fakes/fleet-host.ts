@@ -38,6 +38,10 @@ export interface HostTrouble {
   alteredDelivery?: boolean;
   /** Answers `done` without having done anything, and without a proof. */
   lies?: boolean;
+  /** Its clock minus the right one, ms. */
+  clockAheadMs?: number;
+  /** Neither curl nor wget is there. */
+  cannotFetch?: boolean;
 }
 
 /** What ran from then on; `until` is when it died by itself. */
@@ -339,6 +343,8 @@ export class FleetHost {
       kept: [...this.kept],
       freeKib: this.trouble.diskFull === true ? 1_000 : 10_000_000,
       bootId: String(this.boots),
+      clockMs: this.#clock.now() + (this.trouble.clockAheadMs ?? 0),
+      fetcher: this.trouble.cannotFetch === true ? '' : 'curl',
       busy,
     });
   }

@@ -175,6 +175,17 @@ describe('an instance id that is none', () => {
 });
 
 describe('a look', () => {
+  it('tells with what the host can fetch: curl before wget, and nothing where there is neither', async () => {
+    for (const [more, fetcher] of [
+      [[], ''],
+      [['wget'], 'wget'],
+      [['curl', 'wget'], 'curl'],
+    ] as const) {
+      const read = lookOf((await host.run(host.look(), { only: [...WITHOUT_CLIENT, ...more] })).steps);
+      expect(read).toMatchObject({ ok: true, value: { fetcher } });
+    }
+  });
+
   const holdOf = async (): Promise<string> => {
     const read = lookOf((await host.run(host.look())).steps);
     return read.ok ? read.value.hold : read.error;

@@ -309,6 +309,24 @@ describe('upgrade', () => {
     expect(host.files('var/lib')).toEqual([]);
   });
 
+  it('tells its clock, to the millisecond where date can', async () => {
+    const clockOf = async (date: string | null): Promise<unknown> => {
+      const tools = date === null ? {} : { tools: { date } };
+      const read = lookOf((await host.run(host.look(), tools)).steps);
+      return read.ok ? read.value.clockMs : read.error;
+    };
+    const before = Date.now();
+    const told = await clockOf(null);
+    expect(told).toBeGreaterThanOrEqual(before);
+    expect(told).toBeLessThanOrEqual(Date.now());
+    // As busybox and macOS do, which leave what they do not know.
+    expect(await clockOf('case $1 in *N*) echo 1700000000N ;; *) echo 1700000000 ;; esac')).toBe(
+      1_700_000_000_000,
+    );
+    expect(await clockOf('exit 1')).toBeNull();
+    expect(await clockOf('echo no clock here')).toBeNull();
+  });
+
   it('looks without changing anything', async () => {
     const empty = lookOf((await host.run(host.look())).steps);
     expect(empty).toMatchObject({

@@ -9,7 +9,7 @@ export function holderText({ actor, pid, unreadable }: LeaseHolder): string {
     : `somebody (${harmless(unreadable)})`;
 }
 
-/** The same with since when and with what command, as far as that is known.*/
+/** The same with since when and with what command, as far as that is known. */
 export function holderLine(holder: LeaseHolder): string {
   const who = holderText(holder);
   return holder.unreadable === undefined
