@@ -26,6 +26,8 @@ export interface StartRequest {
   /** A person's reason for going without. */
   readonly override?: string;
   readonly keep?: boolean;
+  /** The environment's newest rollout when this one was planned, for T3; null: none. Default: not looked at. */
+  readonly after?: string | null;
   /** Every environment of the promotion line, for T3. Default: this one alone. */
   readonly line?: readonly EngineContext[];
 }
@@ -142,7 +144,9 @@ export function beginRollout(
       refused(obstacle);
       return ok('nothing');
     }
-    const moved = await whatMoved(context, request, prepared);
+    const moved =
+      (await whatMoved(context, request, prepared)) ??
+      whoWasFaster(ledger.state, request, context.environment.name);
     if (moved !== null) {
       refused(moved);
       return ok('nothing');
@@ -166,6 +170,21 @@ export function beginRollout(
     await recordFleet(context, ledger, prepared.fleet, prepared.looked, { evenUnchanged: true });
     return ok('go');
   };
+}
+
+/** T3: what the hosts ran when they were looked at is not what they run behind another rollout, nor is that the way back. */
+function whoWasFaster(
+  { rollout }: EnvironmentState,
+  { after, kind, version }: StartRequest,
+  name: string,
+): Refusal | null {
+  if (rollout === null || after === undefined || after === rollout.id) return null;
+  return refuse(
+    'held',
+    'plan-outdated',
+    `${rollout.id} (${rollout.kind} of ${rollout.version}, ${rollout.phase.kind}) has run in ${name} since this ${kind} of ${version} was planned`,
+    { next: `rollout status ${name}; type the command again for a plan of what runs now` },
+  );
 }
 
 /** T3: what has become untrue since the plan was made; null: nothing. */

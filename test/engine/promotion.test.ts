@@ -136,3 +136,32 @@ describe('a promotion', () => {
     expect(world.bodies('rollout-planned')).toHaveLength(1);
   });
 });
+
+describe('a plan that a person thinks over', () => {
+  it('is not carried out once another rollout has run: hosts, way back and pin are no longer what it says', async () => {
+    const { gstg } = pair();
+    const thinking = gstg.process();
+    const { lease } = thinking.context;
+    const slow: typeof thinking = {
+      ...thinking,
+      context: {
+        ...thinking.context,
+        lease: {
+          ...lease,
+          acquire: async (actor, how) => {
+            // The plan is confirmed a day later.
+            await gstg.clock.sleep(86_400_000);
+            return lease.acquire(actor, how);
+          },
+        },
+      },
+    };
+    const late = begin(slow);
+    expect(await gstg.clock.run(begin(gstg.process()))).toMatchObject({ kind: 'finished' });
+    expect(await gstg.clock.run(late)).toMatchObject({
+      kind: 'refused',
+      refusals: [{ code: 'plan-outdated', exit: 'held' }],
+    });
+    expect(gstg.bodies('rollout-planned')).toHaveLength(1);
+  });
+});

@@ -16,7 +16,12 @@ import type { EngineContext, Refusal } from '../../src/engine/context.ts';
 import { preparePlan } from '../../src/engine/prepare-plan.ts';
 import { type RequestKind, request } from '../../src/engine/requests.ts';
 import { type RunEnd, type RunOptions, runRollout } from '../../src/engine/run-rollout.ts';
-import { beginRollout, readQuarantine, type StartRequest } from '../../src/engine/start-rollout.ts';
+import {
+  beginRollout,
+  readQuarantine,
+  readState,
+  type StartRequest,
+} from '../../src/engine/start-rollout.ts';
 import { type Fleet, memoryFleet, never } from '../fakes/fleet.ts';
 import type { VersionBehaviour } from '../fakes/fleet-host.ts';
 import { sha256, someActor } from '../fakes/journal-entries.ts';
@@ -384,6 +389,8 @@ export async function begin(
 ): Promise<Ended> {
   const asked: StartRequest = { kind: 'deploy', version: NEW, reason: 'a test', ...start };
   const run = async (): Promise<Ended> => {
+    const state = await readState(context);
+    if (!state.ok) return { kind: 'refused', refusals: [state.error] };
     const quarantine = await readQuarantine(asked.line ?? [context]);
     if (!quarantine.ok) return { kind: 'refused', refusals: [quarantine.error] };
     const prepared = await preparePlan(context, {
@@ -399,7 +406,12 @@ export async function begin(
       ...FOREGROUND,
       ...how,
       signal: how.signal ?? new AbortController().signal,
-      begin: beginRollout(context, asked, prepared.value, (refusal) => refusals.push(refusal)),
+      begin: beginRollout(
+        context,
+        { after: state.value.rollout?.id ?? null, ...asked },
+        prepared.value,
+        (refusal) => refusals.push(refusal),
+      ),
     });
     return refusals.length > 0 ? { kind: 'refused', refusals } : end;
   };

@@ -86,7 +86,12 @@ export async function rollForward(
     `${VERBS[forward.kind]} ${forward.version} ${forward.kind === 'rollback' ? 'on' : 'to'} ${count(hosts, 'host')} of ${name} in ${count(plan.waves.length, 'wave')}`,
   );
   if (!consent.given) return consent.exit;
-  const request: StartRequest = { ...forward, reason: invocation.reason, line: line.value };
+  const request: StartRequest = {
+    ...forward,
+    reason: invocation.reason,
+    after: state.value.rollout?.id ?? null,
+    line: line.value,
+  };
   const refusals: Refusal[] = [];
   const begin = beginRollout(context, request, prepared.value, (refusal) => refusals.push(refusal));
   const end = await runRollout(context, { ...runOptions(invocation), begin });
