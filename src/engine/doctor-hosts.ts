@@ -1,4 +1,9 @@
-/** Self-checks of a few hosts, one each: does the way there, the host's key, sudo and the host program work. Changes nothing there. */
+/**
+ * Self-checks of a few hosts, one each: do the way there, the host's key, sudo and the host program work, is its clock right, can
+ * packages reach it. Changes nothing there.
+ */
+import { formatDuration } from '../domain/duration.ts';
+import type { Environment } from '../domain/environment.ts';
 import type { Host } from '../domain/host.ts';
 import { identityTroubleOf, lookOf, plainText } from '../domain/host-answer.ts';
 import { HOST_EXIT, type HostLook } from '../domain/host-order.ts';
@@ -18,6 +23,21 @@ export const SAMPLE = 3;
  */
 const LEAST_FREE_KIB = 512 * 1024;
 
+/**
+ * A host's clock against ours beyond which it is named, and beyond which it is a failure, ms: the same as for our own clock
+ * against Google's, whose certificates and logs it is held against.
+ */
+const SKEW_MS = 5_000;
+const BAD_SKEW_MS = 60_000;
+
+/** When a host was heard of, by our clock, ms since the epoch: it read its own clock in between. */
+interface Heard {
+  /** Its program had begun. */
+  from: number;
+  /** What it saw had come. */
+  to: number;
+}
+
 export function hostChecks(context: EngineContext, fleet: FleetSource, sample: number): SelfCheck[] {
   const { environment } = context;
   const check = (index: number): SelfCheck => ({
@@ -33,16 +53,23 @@ export function hostChecks(context: EngineContext, fleet: FleetSource, sample: n
         return index === 0
           ? [{ kind: 'skipped', what: 'a sample of hosts', found: 'no VM must have the agent' }]
           : [];
+      const now = (): number => context.clock.now();
+      const heard: Heard = { from: now(), to: Number.POSITIVE_INFINITY };
       const answer = await context.remote.run(
         host,
         {
           order: { program: 'look', agent: environment.policy.agent, ...meantInstance(environment, host.id) },
           packages: [],
           timeoutMs: environment.policy.stepTimeouts.lookMs,
+          onStep({ step }) {
+            if (step === 'begin') heard.from = now();
+            if (step === 'look') heard.to = now();
+          },
         },
         signal,
       );
-      return hostFindings(host, answer, context);
+      heard.to = Math.min(heard.to, now());
+      return hostFindings(host, answer, { environment, heard });
     },
   });
   return Array.from({ length: sample }, (_, index) => check(index));
@@ -69,13 +96,17 @@ export function sampleOf(hosts: readonly Host[], count: number): Host[] {
   return taken;
 }
 
-/** What a host's answer shows. Pure. */
-export function hostFindings(
+function nameOf({ name, zone }: Host): string {
+  return `${name} (${zone})`;
+}
+
+/** What a host's answer shows. */
+function hostFindings(
   host: Host,
   answer: RemoteAnswer,
-  { environment }: Pick<EngineContext, 'environment'>,
+  { environment, heard }: { readonly environment: Environment; readonly heard: Heard },
 ): Finding[] {
-  const what = `${host.name} (${host.zone})`;
+  const what = nameOf(host);
   if (answer.kind === 'no-answer')
     return [
       broken(what, `${WHY[answer.why]}: ${oneLine(answer.message)}`, mendOf(answer.why, host, environment)),
@@ -105,20 +136,71 @@ export function hostFindings(
         `ssh to it and run: sudo -n sh -c 'command -v dpkg systemctl sha256sum flock'`,
       ),
     ];
+  const { clockMs } = look.value;
+  return [
+    stateFinding(host, look.value, environment),
+    ...clockFindings({ host, clockMs, heard }),
+    ...deliveryFindings(host, look.value, environment),
+  ];
+}
+
+function stateFinding(host: Host, look: HostLook, environment: Environment): Finding {
+  const what = nameOf(host);
   const identity = environment.inventory.kind === 'gce' && environment.inventory.instanceCheck;
   const ways = `host key, ssh and sudo are right${identity ? ', it is the VM that is meant' : ''}`;
-  const found = `${ways}; ${agentWords(look.value)}, ${freeWords(look.value)} free`;
-  if (look.value.freeKib < LEAST_FREE_KIB)
-    return [
-      doubtful(
-        what,
-        found,
-        'make room: /var/lib/rollout needs 512 MiB; look with: df -h /var/lib, and: apt-get clean',
-      ),
-    ];
-  if (look.value.packageState === 'broken')
-    return [doubtful(what, found, `on the host: dpkg --audit, then: dpkg --configure -a`)];
-  return [fine(what, found)];
+  const fetches = canFetch(look, environment) === true ? `, can fetch with ${look.fetcher}` : '';
+  const found = `${ways}; ${agentWords(look)}, ${freeWords(look)} free${fetches}`;
+  if (look.freeKib < LEAST_FREE_KIB)
+    return doubtful(
+      what,
+      found,
+      'make room: /var/lib/rollout needs 512 MiB; look with: df -h /var/lib, and: apt-get clean',
+    );
+  if (look.packageState === 'broken')
+    return doubtful(what, found, 'on the host: dpkg --audit, then: dpkg --configure -a');
+  return fine(what, found);
+}
+
+/** Nothing where its clock may be right, or is not told. Pure. */
+export function clockFindings({
+  host,
+  clockMs,
+  heard: { from, to },
+}: {
+  readonly host: Host;
+  readonly clockMs: number | null;
+  readonly heard: Readonly<Heard>;
+}): Finding[] {
+  if (clockMs === null) return [];
+  const skew = clockMs > to ? clockMs - to : Math.min(0, clockMs - from);
+  const off = Math.abs(skew);
+  if (off <= SKEW_MS) return [];
+  const what = `clock of ${nameOf(host)}`;
+  const amount =
+    off < 100_000 ? `${(off / 1000).toFixed(1)} s` : formatDuration(Math.round(off / 1000) * 1000);
+  const text = `${amount} ${skew > 0 ? 'ahead of' : 'behind'} this machine`;
+  const mend =
+    'on the host: timedatectl set-ntp true, then: timedatectl; if every host shows this, on this machine';
+  return off > BAD_SKEW_MS
+    ? [broken(what, `${text}: certificates may be refused there, and what it logs has wrong times`, mend)]
+    : [doubtful(what, text, mend)];
+}
+
+/** Null where nothing is fetched by hosts. As fetch.sh has it: a token must not be in wget's words. */
+function canFetch({ fetcher }: HostLook, { artifacts }: Environment): boolean | null {
+  if (artifacts.kind === 'local' || artifacts.delivery === 'sftp') return null;
+  return fetcher === 'curl' || (fetcher === 'wget' && artifacts.delivery === 'signed-url');
+}
+
+function deliveryFindings(host: Host, look: HostLook, environment: Environment): Finding[] {
+  const { artifacts, file } = environment;
+  if (artifacts.kind === 'local' || canFetch(look, environment) !== false) return [];
+  const found =
+    artifacts.delivery === 'service-account'
+      ? 'it has no curl, which it needs to fetch packages as its own service account'
+      : 'it has neither curl nor wget to fetch packages with';
+  const mend = `on the host: apt-get install -y curl; or set artifacts.delivery: sftp in ${file}`;
+  return [broken(`delivery to ${nameOf(host)}`, found, mend)];
 }
 
 const WHY: Readonly<Record<NoAnswerKind, string>> = {

@@ -1,6 +1,6 @@
 /**
- * Self-checks of what gates will be asked: do series name hosts as the environment says, does each gate give one series a host,
- * do the hosts' clocks agree. Asks only, and few hosts where the whole fleet is not the question.
+ * Self-checks of what gates will be asked: do series name hosts as the environment says, does each gate give one series a host.
+ * Asks only, and few hosts where the whole fleet is not the question.
  */
 import type { PrometheusSettings } from '../domain/connection.ts';
 import { type QueryFillings, renderQuery } from '../domain/gate-query.ts';
@@ -24,16 +24,11 @@ import { hostLabelValue, measure } from './measure.ts';
 /** Hosts that each gate is asked about. */
 const GATE_SAMPLE = 20;
 
-/** Beyond this a host's samples may fall out of the steps that are judged, s; Prometheus stamps them by its own clock. */
-const MOST_SKEW_S = 5;
-
 /** Process-exporter's own series of the agent, in every version of it. A matcher that every host passes: series without the label do not. */
 const SERIES =
   'count by ($label) (namedprocess_namegroup_num_procs{groupname="$process",$label=~".+"$matchers})';
 /** The same, whatever names the host. */
 const ANY_SERIES = 'namedprocess_namegroup_num_procs{groupname="$process"}';
-const CLOCKS =
-  'node_time_seconds{$label=~"$hosts"$matchers} - timestamp(node_time_seconds{$label=~"$hosts"$matchers})';
 
 export function metricsChecks(context: EngineContext, fleet: FleetSource): SelfCheck[] {
   const { policy, prometheus, name } = context.environment;
@@ -74,10 +69,6 @@ export function metricsChecks(context: EngineContext, fleet: FleetSource): SelfC
         withHosts(what, (hosts) => askGate(context, gate, sampleOf(hosts, GATE_SAMPLE))),
       );
     }),
-    check(
-      'clocks of the hosts',
-      withHosts('clocks of the hosts', (hosts) => askClocks(context, hosts)),
-    ),
   ];
 }
 
@@ -226,47 +217,13 @@ function rangeWords(values: readonly number[], { unit, limit, direction }: GateP
   return `, ${least === most ? least : `${least} to ${most}`} ${unit} (bad ${direction} ${digits(limit)})`;
 }
 
-async function askClocks(context: EngineContext, hosts: readonly Host[]): Promise<Finding[]> {
-  const what = 'clocks of the hosts';
-  const { prometheus } = context.environment;
-  const answer = await askNow(context, CLOCKS, sampleOf(hosts, GATE_SAMPLE));
-  if (!answer.ok || answer.value.series.length === 0)
-    return [
-      skipped(
-        what,
-        `not told: Prometheus has no node_time_seconds of node-exporter under ${prometheus.hostLabel}`,
-      ),
-    ];
-  const skews = answer.value.series.flatMap(({ labels, samples }) => {
-    const value = samples.at(-1)?.value ?? Number.NaN;
-    return Number.isFinite(value) ? [{ name: labels[prometheus.hostLabel] ?? '?', value }] : [];
-  });
-  const wrong = skews.filter(({ value }) => Math.abs(value) > MOST_SKEW_S);
-  const worst = Math.max(0, ...skews.map(({ value }) => Math.abs(value)));
-  if (wrong.length === 0)
-    return [fine(what, `within ${worst.toFixed(1)} s of Prometheus, on ${skews.length} VMs`)];
-  const names = someOf(
-    wrong.map(({ name, value }) => `${name} (${value > 0 ? '+' : ''}${value.toFixed(1)} s)`),
-  );
-  return [
-    doubtful(
-      what,
-      `wrong on ${wrong.length} of ${skews.length}: ${names}`,
-      'on those hosts: timedatectl, chronyc tracking',
-    ),
-  ];
-}
-
 /** One step, as far behind now as gates are judged. */
-function askNow(
-  context: EngineContext,
-  query: string,
-  hosts: readonly Host[] = [],
-): ReturnType<EngineContext['metrics']['range']> {
+function askNow(context: EngineContext, query: string): ReturnType<EngineContext['metrics']['range']> {
   const { policy, prometheus } = context.environment;
   const fillings: QueryFillings = {
     label: prometheus.hostLabel,
-    hostValues: hosts.length === 0 ? [''] : hosts.map((host) => hostLabelValue(prometheus.hostValue, host)),
+    // No question that is asked so names hosts.
+    hostValues: [''],
     process: policy.agent.process,
     matchers: prometheus.matchers,
   };

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import type { Delivery } from '../../src/domain/cloud.ts';
 import type { Environment } from '../../src/domain/environment.ts';
 import type { Host } from '../../src/domain/host.ts';
 import { classify } from '../../src/domain/targeting.ts';
 import { examine } from '../../src/engine/doctor.ts';
 import { fleetChecks, fleetFindings } from '../../src/engine/doctor-fleet.ts';
-import { hostChecks, sampleOf } from '../../src/engine/doctor-hosts.ts';
+import { clockFindings, hostChecks, sampleOf } from '../../src/engine/doctor-hosts.ts';
 import { labelFinding, metricsChecks } from '../../src/engine/doctor-metrics.ts';
 import { datedFindings, placesFinding, recordChecks } from '../../src/engine/doctor-record.ts';
 import type { CheckResult, Finding, SelfCheck } from '../../src/ports/self-check.ts';
@@ -140,6 +141,69 @@ describe('the sample of hosts', () => {
     });
   });
 
+  const firstHost = (world: World, more: Partial<Environment> = {}): Promise<readonly CheckResult[]> =>
+    results(world, (w) => {
+      const { context } = w.process();
+      const environment = { ...context.environment, ...more };
+      return hostChecks({ ...context, environment }, fleetChecks(context).source, 1);
+    });
+  const inBucket = (delivery: Delivery): Partial<Environment> => ({
+    artifacts: { kind: 'gcs', bucket: 'b', prefix: '', credentials: {}, delivery },
+  });
+  const not = (found: readonly Finding[]): readonly Finding[] => found.filter(({ kind }) => kind !== 'ok');
+
+  it.each([
+    [0, []],
+    [4_000, []],
+    [-4_000, []],
+    [7_000, ['warning', '7.0 s ahead of this machine']],
+    [-7_000, ['warning', '7.0 s behind this machine']],
+    [-59_000, ['warning', '59.0 s behind this machine']],
+    [90_000, ['failed', '90.0 s ahead of this machine']],
+    [-86_400_000, ['failed', '24h behind this machine']],
+  ] as const)('whose clock is %d ms off says by how much and which way', async (clockAheadMs, told) => {
+    const world = makeWorld();
+    world.fleet.host('h1').trouble.clockAheadMs = clockAheadMs;
+    const found = await firstHost(world);
+    expect(found[0]).toMatchObject({ kind: 'ok', what: 'h1 (z1)' });
+    expect(not(found).map((one) => [one.kind, one.what, one.found.split(':')[0]])).toEqual(
+      told.length === 0 ? [] : [[told[0], 'clock of h1 (z1)', told[1]]],
+    );
+    for (const one of not(found)) expect(one).toMatchObject({ mend: expect.stringContaining('timedatectl') });
+  });
+
+  it('whose answer took long is not blamed for its clock: it read it at some time in between', () => {
+    const [host] = someHosts(1);
+    if (host === undefined) throw new Error('bug: no host');
+    const clockFound = (from: number, to: number, clockMs: number | null): string[] =>
+      kinds(clockFindings({ host, clockMs, heard: { from, to } }));
+    expect(clockFound(0, 30_000, 12_000)).toEqual([]);
+    expect(clockFound(0, 30_000, -4_000)).toEqual([]);
+    expect(clockFound(0, 30_000, 36_000)).toEqual(['warning clock of h1 (z1)']);
+    expect(clockFound(100_000, 130_000, 94_000)).toEqual(['warning clock of h1 (z1)']);
+    expect(clockFound(0, 0, null)).toEqual([]);
+  });
+
+  it.each([
+    ['signed-url', 'curl', 'ok'],
+    ['signed-url', 'wget', 'ok'],
+    ['signed-url', '', 'failed'],
+    ['service-account', 'curl', 'ok'],
+    ['service-account', 'wget', 'failed'],
+    ['service-account', '', 'failed'],
+    ['sftp', '', 'ok'],
+  ] as const)('to which packages go by %s and that has %j: %s', async (delivery, fetcher, kind) => {
+    const world = makeWorld();
+    if (fetcher !== 'curl') world.fleet.host('h1').trouble.fetcher = fetcher;
+    const found = await firstHost(world, inBucket(delivery));
+    expect(not(found)).toMatchObject(
+      kind === 'ok'
+        ? []
+        : [{ kind, what: 'delivery to h1 (z1)', mend: expect.stringContaining('apt-get install -y curl') }],
+    );
+    expect(found[0]?.found.includes('can fetch with')).toBe(kind === 'ok' && delivery !== 'sftp');
+  });
+
   it('changes nothing: only looks are sent', async () => {
     const world = makeWorld();
     await results(world, (w) => {
@@ -160,23 +224,13 @@ describe('metrics', () => {
   it('that are away are no failure of each gate: they are asked about once, elsewhere', async () => {
     const world = makeWorld();
     world.metrics.failure = { kind: 'unavailable', message: 'no answer' };
-    expect(kinds(await ask(world))).toEqual([
-      'skipped label fqdn',
-      'skipped gate cpu',
-      'skipped gate alive',
-      'skipped clocks of the hosts',
-    ]);
+    expect(kinds(await ask(world))).toEqual(['skipped label fqdn', 'skipped gate cpu', 'skipped gate alive']);
   });
 
   it('that are there and do not take a question fail that question', async () => {
     const world = makeWorld();
     world.metrics.failure = { kind: 'rejected', message: 'HTTP 422: too many samples; narrow it' };
-    expect(kinds(await ask(world))).toEqual([
-      'failed label fqdn',
-      'failed gate cpu',
-      'failed gate alive',
-      'skipped clocks of the hosts',
-    ]);
+    expect(kinds(await ask(world))).toEqual(['failed label fqdn', 'failed gate cpu', 'failed gate alive']);
   });
 
   it('with two series for a host fail the gate: none of them could be judged', async () => {

@@ -40,8 +40,8 @@ export interface HostTrouble {
   lies?: boolean;
   /** Its clock minus the right one, ms. */
   clockAheadMs?: number;
-  /** Neither curl nor wget is there. */
-  cannotFetch?: boolean;
+  /** What it fetches packages with instead of curl; empty: nothing. */
+  fetcher?: 'wget' | '';
 }
 
 /** What ran from then on; `until` is when it died by itself. */
@@ -344,7 +344,7 @@ export class FleetHost {
       freeKib: this.trouble.diskFull === true ? 1_000 : 10_000_000,
       bootId: String(this.boots),
       clockMs: this.#clock.now() + (this.trouble.clockAheadMs ?? 0),
-      fetcher: this.trouble.cannotFetch === true ? '' : 'curl',
+      fetcher: this.trouble.fetcher ?? 'curl',
       busy,
     });
   }
