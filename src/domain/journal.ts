@@ -97,7 +97,7 @@ export type EntryBody =
   | { readonly kind: 'rollback-incomplete'; readonly hosts: readonly HostId[] }
   | { readonly kind: 'halted'; readonly code: string; readonly message: string }
   /**
-   * VMs that were not there when the rollout was planned. They are added to `wave`, which has not begun and may be one behind
+   * VMs that were not there when the rollout was planned, or on a way back could not be seen then. They are added to `wave`, which has not begun and may be one behind
    * the last; whoever cannot go along is listed with its reason. A VM made anew under an old name is another host.
    */
   | {
