@@ -21,10 +21,13 @@ const NEEDS: Readonly<Partial<Record<Operation, string>>> = {
   'bucket-insert': 'storage.buckets.create',
 };
 
+/** The URL of the session is the right to these. */
+const BY_URL: ReadonlySet<Operation> = new Set(['resumable-chunk', 'resumable-status', 'resumable-cancel']);
+
 export function answerTo(world: World, asked: Asked, principal: string | null, open: boolean): Answer {
   const { operation } = asked;
   if (operation === 'signed-get') return signedGet(world, asked);
-  const byUrl = operation === 'resumable-chunk' || operation === 'resumable-status';
+  const byUrl = BY_URL.has(operation);
   if (!byUrl && !open && principal === null)
     return refused(401, 'authError', asked.headers.authorization === undefined ? ANONYMOUS : INVALID);
   const who = principal ?? 'anonymous';

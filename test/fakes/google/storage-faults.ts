@@ -5,6 +5,7 @@ export type Operation =
   | 'resumable-start'
   | 'resumable-chunk'
   | 'resumable-status'
+  | 'resumable-cancel'
   | 'get'
   | 'media'
   | 'signed-get'

@@ -28,6 +28,8 @@ export function answerUpload(world: World, bucket: FakeBucket, asked: Asked, may
     case 'resumable-chunk':
     case 'resumable-status':
       return proceed(world, bucket, asked);
+    case 'resumable-cancel':
+      return cancel(world, asked);
     default: {
       const type = asked.headers['content-type'] ?? '';
       const upload =
@@ -85,6 +87,15 @@ function proceed(world: World, bucket: FakeBucket, asked: Asked): Answer {
     headers: session.bytes.length === 0 ? {} : { range: `bytes=0-${session.bytes.length - 1}` },
     body: Buffer.alloc(0),
   };
+}
+
+/** https://cloud.google.com/storage/docs/performing-resumable-uploads#cancel-upload */
+function cancel(world: World, asked: Asked): Answer {
+  const id = asked.query.get('upload_id') ?? '';
+  const session = world.sessions.get(id);
+  if (!session || session.done !== null) return refused(404, 'notFound', 'Not Found');
+  world.sessions.delete(id);
+  return { status: 499, headers: {}, body: Buffer.alloc(0) };
 }
 
 function finish(bucket: FakeBucket, session: ResumableSession, asked: Asked): Answer {

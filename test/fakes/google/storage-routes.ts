@@ -47,7 +47,7 @@ export function routeOf(
   if (kind === undefined) return method === 'GET' ? asked('bucket-get', bucket) : null;
   if (kind === 'iam') return name === 'testPermissions' ? asked('test-permissions', bucket) : null;
   if (kind !== 'o') return null;
-  if (prefix === '/upload') return asked(uploadOf(query, headers), bucket, query.get('name') ?? '');
+  if (prefix === '/upload') return asked(uploadOf(method, query, headers), bucket, query.get('name') ?? '');
   if (name === '') return method === 'GET' ? asked('list', bucket) : null;
   if (method === 'DELETE') return asked('delete', bucket, name);
   if (method === 'PATCH') return asked('patch', bucket, name);
@@ -56,8 +56,9 @@ export function routeOf(
   return asked(media ? 'media' : 'get', bucket, name);
 }
 
-function uploadOf(query: URLSearchParams, headers: IncomingHttpHeaders): Operation {
+function uploadOf(method: string, query: URLSearchParams, headers: IncomingHttpHeaders): Operation {
   if (query.get('uploadType') !== 'resumable') return 'insert';
   if (!query.has('upload_id')) return 'resumable-start';
+  if (method === 'DELETE') return 'resumable-cancel';
   return headers['content-range']?.startsWith('bytes */') === true ? 'resumable-status' : 'resumable-chunk';
 }
