@@ -1,0 +1,112 @@
+/** What the lease's object says of its holder, and what can be read off it. */
+import type { Actor } from '../../../domain/journal.ts';
+import type { LeaseHolder } from '../../../ports/lease.ts';
+import { isRecord } from './journal-entry.ts';
+import type { ObjectFacts } from './objects.ts';
+
+export const LEASE_NAME = 'lease.json';
+
+const LEASE_SCHEMA = 1;
+
+/** What tells one process from all others; fields are absent where the machine cannot say. */
+export interface ProcessMark {
+  readonly hostname: string;
+  readonly pid: number;
+  readonly bootId?: string;
+  readonly pidNamespace?: string;
+  readonly startTicks?: string;
+}
+
+/** How it is known that a holder's process has ended, if it ran on this very machine. */
+export interface ProcessTable {
+  mark(hostname: string, pid: number): Promise<ProcessMark>;
+  /** True only where it is certain. */
+  hasEnded(mark: ProcessMark, here: ProcessMark): Promise<boolean>;
+}
+
+/** Rewritten whole by every heartbeat. Stays when it was given back, so that no epoch comes twice. */
+export interface LeaseRecord {
+  readonly schema: typeof LEASE_SCHEMA;
+  readonly epoch: number;
+  readonly actor: Actor;
+  readonly process: ProcessMark;
+  /** Random: tells our own writing from another's after a lost reply, whatever else they have in common. */
+  readonly token: string;
+  /** How often it was renewed. */
+  readonly beat: number;
+  /** By the server's clock, ms since the epoch. */
+  readonly since: number;
+  /** Its lifetime from when the object was written, by the server's clock. */
+  readonly ttlMs: number;
+  readonly released: boolean;
+}
+
+/** The object as it was found. */
+export type FoundLease =
+  /** Never taken, or its object was taken away by hand. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'record'; readonly facts: ObjectFacts; readonly record: LeaseRecord }
+  /** Somebody's whom this program cannot understand. */
+  | { readonly kind: 'unreadable'; readonly facts: ObjectFacts };
+
+export function newRecord(fields: Omit<LeaseRecord, 'schema' | 'beat' | 'released'>): LeaseRecord {
+  return { schema: LEASE_SCHEMA, beat: 0, released: false, ...fields };
+}
+
+export function recordBytes(record: LeaseRecord): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(record)}\n`);
+}
+
+/** The epoch is kept beside the text too: whoever cannot read the text must still not use it twice. */
+export function recordOptions(
+  { epoch }: LeaseRecord,
+  timeoutMs: number,
+): { contentType: string; metadata: Record<string, string>; timeoutMs: number } {
+  return { contentType: 'application/json', metadata: { epoch: String(epoch) }, timeoutMs };
+}
+
+export function foundLease(facts: ObjectFacts, bytes: Uint8Array): FoundLease {
+  const record = parseRecord(new TextDecoder().decode(bytes));
+  return record === null ? { kind: 'unreadable', facts } : { kind: 'record', facts, record };
+}
+
+/** 0 where even the metadata does not say. */
+export function epochBeside({ metadata }: ObjectFacts): number {
+  const epoch = Number(metadata['epoch']);
+  return Number.isSafeInteger(epoch) && epoch > 0 ? epoch : 0;
+}
+
+function parseRecord(text: string): LeaseRecord | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (!isRecord(value) || value['schema'] !== LEASE_SCHEMA) return null;
+  const { actor, process: mark } = value;
+  if (!isRecord(actor) || !['user', 'hostname', 'command'].every((key) => typeof actor[key] === 'string'))
+    return null;
+  if (!isRecord(mark) || typeof mark['hostname'] !== 'string' || typeof mark['pid'] !== 'number') return null;
+  const numbers = ['epoch', 'beat', 'since', 'ttlMs'].every((key) => Number.isSafeInteger(value[key]));
+  if (!numbers || typeof value['token'] !== 'string' || typeof value['released'] !== 'boolean') return null;
+  return value as unknown as LeaseRecord;
+}
+
+export function holderOf(
+  { actor, process, epoch, since, ttlMs }: LeaseRecord,
+  writtenAt: number,
+): LeaseHolder {
+  return { actor, pid: process.pid, epoch, since, expiresAt: writtenAt + ttlMs };
+}
+
+/** Stands in for a holder that cannot be read: somebody may be working, so nobody else should. */
+export function unknownHolder(why: string, epoch: number, since: number, expiresAt: number): LeaseHolder {
+  return {
+    actor: { user: 'unknown', hostname: 'unknown', command: `(${why})` },
+    pid: 0,
+    epoch,
+    since,
+    expiresAt,
+  };
+}
