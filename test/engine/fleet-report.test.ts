@@ -195,7 +195,7 @@ describe('the fleet in the past', () => {
     expect(past).toMatchObject({ pin: null, source: { kind: 'recorded', asked: before } });
     const now = await told(world, { how: { kind: 'recorded', at: world.clock.now() } });
     expect(now.rows.map(({ version, versionBy, isOffPin }) => [version, versionBy, isOffPin])).toEqual(
-      Array(4).fill(['5.10.2-1.linux', 'digest', false]),
+      Array.from({ length: 4 }, () => ['5.10.2-1.linux', 'digest', false]),
     );
     expect(now.pin).toBe('5.10.2');
     expect(world.fleet.contacts).toHaveLength(contacts);
