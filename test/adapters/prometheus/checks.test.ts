@@ -64,7 +64,7 @@ describe('Prometheus', () => {
     expect(await ask(at(0, '{"status":"success","data":{"version":"2.53.1"}}'))).toMatchObject([
       { kind: 'ok', what: 'Prometheus' },
       { kind: 'ok', found: '2.53.1' },
-      { kind: 'ok', what: 'clock against Prometheus' },
+      { kind: 'ok', what: 'clock against Prometheus', found: 'within 5 s' },
     ]);
   });
 

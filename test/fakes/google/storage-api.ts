@@ -149,6 +149,11 @@ function signedGet(world: World, asked: Asked): Answer {
       ? ({ status: 403, code: 'AccessDenied', message: 'Access denied.' } as const)
       : refusalOfSigned({ method, path, query, headers }, signer, world.now());
   if (bad) return no(bad);
+  const email = query.get('X-Goog-Credential')?.split('/')[0] ?? '';
+  if (isDenied(world, email, 'storage.objects.get')) {
+    const details = `${email} does not have storage.objects.get access to the Google Cloud Storage object.`;
+    return no({ status: 403, code: 'AccessDenied', message: 'Access denied.', details });
+  }
   const found = world.buckets.get(asked.bucket)?.find(asked.name, query.get('generation') ?? undefined);
   if (!found) return no({ status: 404, code: 'NoSuchKey', message: 'The specified key does not exist.' });
   return media(found, asked);

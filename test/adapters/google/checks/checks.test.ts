@@ -14,6 +14,7 @@ import type { Finding, SelfCheck } from '../../../../src/ports/self-check.ts';
 import { fleetOf } from '../../../fakes/google/compute-fleet.ts';
 import { type FakeCompute, startComputeServer } from '../../../fakes/google/compute-server.ts';
 import { type FakeIdentity, startIdentity } from '../../../fakes/google/identity.ts';
+import { type FakeOsLogin, startOsLogin } from '../../../fakes/google/os-login.ts';
 import { type FakeStorage, startStorageServer } from '../../../fakes/google/storage-server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rollout-checks-'));
@@ -240,6 +241,15 @@ describe('a bucket’s state', () => {
     expect(findings.map(({ what }) => what)).toContain("this machine's clock");
   });
 
+  it('a clock that agrees is told as right', async () => {
+    skew = 3_000;
+    expect((await check()).find(({ what }) => what === "this machine's clock")).toEqual({
+      kind: 'ok',
+      what: "this machine's clock",
+      found: "within 5 s of Google's",
+    });
+  });
+
   it('a clock that is wrong is a failure of its own', async () => {
     skew = 600_000;
     expect((await check()).filter(({ kind }) => kind !== 'ok')).toMatchObject([
@@ -315,6 +325,11 @@ describe('a project', () => {
     compute.vms.splice(0, compute.vms.length, vm, ...before.slice(1));
   });
 
+  it('in which sudo by OS Login is permitted says on which VM that was asked', async () => {
+    const found = (await check({}, true)).find(({ what }) => what.includes('osAdminLogin'));
+    expect(found).toMatchObject({ kind: 'ok', found: expect.stringMatching(/^permitted on \S+$/u) });
+  });
+
   it('in which sudo by OS Login is not permitted fails with the role', async () => {
     compute.denied.add('compute.instances.osAdminLogin');
     const found = (await check({}, true)).find(({ what }) => what.includes('osAdminLogin'));
@@ -334,6 +349,52 @@ describe('a project', () => {
     expect(await check({ projects: ['empty'] })).toMatchObject([
       { kind: 'ok', found: expect.stringContaining('no VMs') },
     ]);
+  });
+
+  describe('whose VMs know OS Login', () => {
+    let osLogin: FakeOsLogin;
+    beforeAll(async () => {
+      osLogin = await startOsLogin();
+    });
+    afterAll(() => osLogin.close());
+    afterEach(() => {
+      osLogin.profiles.clear();
+      osLogin.faults.length = 0;
+    });
+    const profile = async (): Promise<readonly Finding[]> => {
+      const { access, ...rest } = asker();
+      const known = { ...access, endpoints: { ...access.endpoints, osLogin: osLogin.url } };
+      const all = computeChecks({ settings, asker: { ...rest, access: known }, osLogin: true });
+      const one = all.find(({ area }) => area === 'credentials');
+      return one === undefined ? [] : ask(one);
+    };
+
+    it('tells as whom it logs in', async () => {
+      osLogin.profiles.set(identity.email, [{ username: 'sa_1', primary: true }]);
+      expect(await profile()).toMatchObject([
+        { kind: 'ok', what: 'OS Login profile', found: 'logs in as sa_1' },
+      ]);
+    });
+
+    it('without a profile, or with one that cannot be read, fails with what mends it', async () => {
+      const without = await profile();
+      osLogin.faults.push({
+        status: 403,
+        message: 'Cloud OS Login API has not been used in project 1 before',
+      });
+      const off = await profile();
+      osLogin.faults.push('gone', 'gone');
+      const away = await profile();
+      for (const [found] of [without, off, away]) expect(found).toMatchObject({ kind: 'failed' });
+      expect(mendOf(without[0])).toContain('os-login ssh-keys add');
+      expect(mendOf(off[0])).toContain('gcloud services enable oslogin.googleapis.com');
+      expect(mendOf(away[0])).toContain('network');
+    });
+
+    it('is not asked where the environment does not log in by it', () => {
+      const all = computeChecks({ settings, asker: asker(), osLogin: false });
+      expect(all.map(({ area }) => area)).toEqual(['inventory']);
+    });
   });
 
   it('with nobody signed in, the failure is that of the credentials alone', async () => {
