@@ -12,7 +12,7 @@ export interface CommandSpec {
   /** Behind `rollout `; each on a line of its own. */
   readonly examples: readonly string[];
   readonly options?: readonly Option[];
-  /** Changes something: takes --yes and --reason. */
+  /** Changes hosts or a journal: takes --yes and --reason. */
   readonly changes?: boolean;
   readonly load: () => Promise<CommandModule>;
 }
@@ -44,7 +44,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'stage',
     args: '<version>',
     summary: 'check packages and put them into the artifact stores',
-    changes: true,
     options: [
       new Option(
         '--package <env=file...>',

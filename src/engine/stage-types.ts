@@ -25,6 +25,14 @@ export interface StageContext {
   readonly reader: PackageReader;
   readonly clock: Clock;
   readonly actor: Actor;
+  /** Told as a package goes to its store: first that it begins, then of what is stored so far, by stores that tell. */
+  readonly onProgress?: (progress: StageProgress) => void;
+}
+
+export interface StageProgress extends PackageToStage {
+  /** Bytes, of `size`. */
+  readonly stored: number;
+  readonly size: number;
 }
 
 /** One `--package ENV=FILE`. */

@@ -90,7 +90,10 @@ async function checkAll(context: StageContext, request: StageRequest): Promise<r
 
 async function publish(context: StageContext, version: string, read: ReadPackage): Promise<PackageResult> {
   const { facts, target, file } = read;
-  const { clock, actor, reader } = context;
+  const { clock, actor, reader, onProgress } = context;
+  const { environment } = read;
+  const tell = (stored: number): void => onProgress?.({ environment, file, stored, size: facts.size });
+  tell(0);
   const answer = await target.store.publish(
     {
       environment: target.name,
@@ -102,6 +105,7 @@ async function publish(context: StageContext, version: string, read: ReadPackage
       stagedBy: `${actor.user}@${actor.hostname}`,
     },
     () => reader.open(file),
+    tell,
   );
   return answer.ok ? answer.value : { kind: 'failed', error: answer.error };
 }

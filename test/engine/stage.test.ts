@@ -6,7 +6,12 @@ import { debReader } from '../../src/adapters/deb/read.ts';
 import { writeDeb } from '../../src/adapters/deb/write.ts';
 import { createLocalStore } from '../../src/adapters/local-store/local-store.ts';
 import { stage } from '../../src/engine/stage.ts';
-import type { StageContext, StageOutcome, StageRequest } from '../../src/engine/stage-types.ts';
+import type {
+  StageContext,
+  StageOutcome,
+  StageProgress,
+  StageRequest,
+} from '../../src/engine/stage-types.ts';
 import { manualClock } from '../fakes/manual-clock.ts';
 import { type MemoryFile, memoryPackages } from '../fakes/memory-packages.ts';
 import { type MemoryStore, memoryStore } from '../fakes/memory-store.ts';
@@ -346,6 +351,28 @@ describe('when publishing itself goes wrong', () => {
     );
     expect(results(outcome)).toEqual(['failed altered']);
     expect(gstg.artifacts).toEqual([]);
+  });
+});
+
+describe('progress', () => {
+  it('is told of each package as its store takes it: from nothing, in steps, never of what is refused', async () => {
+    const { context, run } = bench();
+    const told: string[] = [];
+    const onProgress = ({ environment, file, stored, size }: StageProgress): void => {
+      told.push(`${environment} ${file} ${stored}/${size}`);
+    };
+    const request = (file: string): StageRequest => ({
+      version: '5.10.2',
+      packages: [{ environment: 'gprd', file }],
+      expected: [],
+    });
+    await stage({ ...context, onProgress }, request('/tmp/old.deb'));
+    expect(told).toEqual([]);
+    await stage({ ...context, onProgress }, request('/tmp/production.deb'));
+    const file = '/tmp/production.deb';
+    expect(told).toEqual([`gprd ${file} 0/14`, `gprd ${file} 7/14`, `gprd ${file} 14/14`]);
+    // Nobody need listen.
+    expect((await run(BOTH)).kind).toBe('staged');
   });
 });
 

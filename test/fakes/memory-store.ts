@@ -69,7 +69,7 @@ export function memoryStore(environment: string, initial: readonly Artifact[] = 
     alter: (sha256, content) => stored.set(sha256, { kind: 'altered', content }),
     loseBytes: (sha256) => stored.set(sha256, { kind: 'lost' }),
 
-    async publish(artifact, open) {
+    async publish(artifact, open, onProgress) {
       const shown = fault('publish');
       if (shown?.kind === 'crash-before') throw new CrashError('publish');
       if (shown?.kind === 'unavailable') return unavailable(shown.retryable);
@@ -84,6 +84,7 @@ export function memoryStore(environment: string, initial: readonly Artifact[] = 
         return ok({ kind: 'already-there', artifact: existing });
       const read = await readAll(open);
       if (!read.ok) return read;
+      for (const part of [0.5, 1]) onProgress?.(Math.floor(artifact.size * part));
       const found = createHash('sha256').update(read.value).digest('hex');
       if (found !== artifact.sha256 || read.value.length !== artifact.size) {
         return altered(`${artifact.originalFileName} changed while it was being stored: now it is ${found}`);

@@ -1,11 +1,19 @@
-/** `rollout stage VERSION --package ENV=FILE ...`: checks every package before any is stored. */
-import { resolve } from 'node:path';
+/**
+ * `rollout stage VERSION --package ENV=FILE ...`: checks every package before any is stored. Asks nothing: what is stored touches no
+ * host, and what is there already is never changed. Interrupted, it ends at once: the same command again goes on from there.
+ */
+import { basename, resolve } from 'node:path';
 import { systemClock } from '../../adapters/clock/system-clock.ts';
 import { debReader } from '../../adapters/deb/read.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { type EngineContext, type Refusal, refuse } from '../../engine/context.ts';
 import { stage } from '../../engine/stage.ts';
-import type { StagedPackage, StageEnvironment, StageOutcome } from '../../engine/stage-types.ts';
+import type {
+  StagedPackage,
+  StageEnvironment,
+  StageOutcome,
+  StageProgress,
+} from '../../engine/stage-types.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type Invocation, listOption } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
@@ -19,6 +27,13 @@ interface Pair {
 }
 
 export async function run(invocation: Invocation): Promise<number> {
+  const exit = await begin(invocation);
+  // An upload that was called off must not keep whoever called it off.
+  if (exit === EXIT.interrupted) process.exit(exit);
+  return exit;
+}
+
+async function begin(invocation: Invocation): Promise<number> {
   const [version = ''] = invocation.args;
   const packages = pairs(invocation, 'package', 'FILE');
   if (!packages.ok) return sayRefused(invocation, [packages.error]);
@@ -39,12 +54,13 @@ export async function run(invocation: Invocation): Promise<number> {
     }
     const line = session.line(first.environment);
     if (!line.ok) return sayRefused(invocation, [line.error]);
-    const outcome = await stage(
+    const staging = stage(
       {
         line: line.value.map(stageEnvironment),
         reader: debReader,
         clock: systemClock,
         actor: actorOf(invocation),
+        onProgress: (progress) => invocation.output.live(progressText(progress)),
       },
       {
         version,
@@ -58,8 +74,34 @@ export async function run(invocation: Invocation): Promise<number> {
         })),
       },
     );
-    return sayOutcome(session, outcome);
+    const outcome = await Promise.race([staging, interruption(invocation.signal)]);
+    invocation.output.live('');
+    return outcome === 'interrupted' ? sayInterrupted(invocation) : sayOutcome(session, outcome);
   });
+}
+
+function interruption(signal: AbortSignal): Promise<'interrupted'> {
+  return new Promise((resolve) => {
+    const tell = (): void => resolve('interrupted');
+    if (signal.aborted) tell();
+    else signal.addEventListener('abort', tell, { once: true });
+  });
+}
+
+function sayInterrupted(invocation: Invocation): number {
+  const exit = EXIT.interrupted;
+  if (invocation.json) jsonLine(invocation, 'result', { exit, code: 'interrupted' });
+  else
+    invocation.output.err(
+      'interrupted: what was not stored whole is not there; the same command again goes on from there',
+    );
+  return exit;
+}
+
+/** `gprd  osquery.deb  25.0 MB of 60.0 MB stored (41 %)`. */
+function progressText({ environment, file, stored, size }: StageProgress): string {
+  const percent = size === 0 ? 100 : Math.floor((100 * stored) / size);
+  return `${environment}  ${basename(file)}  ${sizeText(stored)} of ${sizeText(size)} stored (${percent} %)`;
 }
 
 function stageEnvironment({ environment, store }: EngineContext): StageEnvironment {

@@ -30,11 +30,12 @@ import type { HostSpec, RigHost } from '../rig/host.ts';
 export const OLD = '5.9.1';
 export const GOOD = '5.10.2';
 
-/** Commands that change nothing, and take no --yes. */
+/** Commands that ask nothing, and take no --yes. */
 const READS: ReadonlySet<string> = new Set([
   'status',
   'history',
   'releases',
+  'stage',
   'plan',
   'watch',
   'fleet',
