@@ -70,6 +70,11 @@ export async function main(name: string, run: Run): Promise<void> {
       },
     });
     process.exitCode = exit;
+    // What was called off may still wait for an answer that nobody wants any more.
+    if (signals > 0) {
+      output.live('');
+      process.exit(exit);
+    }
   } catch (error) {
     output.err(`${name}: a bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     output.err(

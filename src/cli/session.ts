@@ -134,6 +134,7 @@ const REFUSAL_EXIT = {
   usage: EXIT.usage,
   held: EXIT.held,
   locked: EXIT.locked,
+  interrupted: EXIT.interrupted,
 } as const;
 
 /** Says why nothing was done and what to type next; answers with the exit code. */

@@ -28,8 +28,8 @@ export interface EngineContext {
 /** An expected failure of a use case, in words for a person. `exit` says how the command ends. */
 export interface Refusal {
   readonly code: string;
-  /** failed 1, usage 2, held 4, locked 6. */
-  readonly exit: 'failed' | 'usage' | 'held' | 'locked';
+  /** failed 1, usage 2, held 4, locked 6, interrupted 130. */
+  readonly exit: 'failed' | 'usage' | 'held' | 'locked' | 'interrupted';
   readonly message: string;
   /** One line each: the hosts, zones or files concerned. */
   readonly details: readonly string[];

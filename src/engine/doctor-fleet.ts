@@ -27,8 +27,9 @@ const SHOWN = 5;
 
 export function fleetChecks(context: EngineContext): FleetChecks {
   let listing: ReturnType<typeof listFleet> | undefined;
+  const off = new AbortController();
   const list = (): ReturnType<typeof listFleet> => {
-    listing ??= listFleet(context);
+    listing ??= listFleet(context, off.signal);
     return listing;
   };
   const source: FleetSource = async () => {
@@ -43,7 +44,9 @@ export function fleetChecks(context: EngineContext): FleetChecks {
     what: 'list of VMs',
     whenSilent:
       'look at the network of this machine; `inventory.filter` and `inventory.zones` make the list shorter',
-    async run() {
+    async run(signal) {
+      // It is the list's own check: when nobody waits for it any more, nobody asks on.
+      signal.addEventListener('abort', () => off.abort(), { once: true });
       const listed = await list();
       if (listed.ok) return fleetFindings(listed.value, context.environment);
       const { inventory, file } = context.environment;

@@ -21,7 +21,7 @@ import { hostOfRecord, unrecordedAttributes } from '../domain/where-on-record.ts
 import { type EngineContext, type Refusal, refuse } from './context.ts';
 import { agentSeen, recordFleet, seenHosts } from './record-fleet.ts';
 import { openLedger } from './run-rollout.ts';
-import { type Fleet, type LookedAt, listFleet, lookAtHosts } from './survey.ts';
+import { calledOff, type Fleet, type LookedAt, listFleet, lookAtHosts } from './survey.ts';
 
 export interface FleetQuestion {
   /** `look`: list, and ask every eligible VM over SSH. `list`: agents are then as last recorded. `recorded`: FR1. */
@@ -73,14 +73,14 @@ export async function reportFleet(
   if (how.kind === 'recorded') return read.ok ? recordedReport(context, question, how.at, read.value) : read;
   if (!read.ok && (question.needsJournal === true || read.error.code === 'journal-corrupt')) return read;
   const entries = read.ok ? read.value : [];
-  const fleet = await listFleet(context);
+  const fleet = await listFleet(context, signal);
   if (!fleet.ok) return fleet;
   const { where } = question;
   const hosts =
     where === undefined ? fleet.value.hosts : fleet.value.hosts.filter(({ host }) => evaluate(where, host));
   const looked = how.kind === 'look' ? await lookAtHosts(context, hosts, signal) : [];
-  const isStopped = signal?.aborted === true;
-  const recorded = question.record === true && !isStopped ? await record(context, fleet.value, looked) : null;
+  if (signal?.aborted) return err(calledOff(context, 'looking at'));
+  const recorded = question.record === true ? await record(context, fleet.value, looked) : null;
   const report = presentReport(context, { entries, fleet: fleet.value, hosts, looked, how: how.kind });
   const notes = read.ok ? [] : [`${read.error.message}: since when, and what ran before, is not known here`];
   return ok({ ...report, notes, recorded });

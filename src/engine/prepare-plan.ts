@@ -23,7 +23,7 @@ import { compareVersions } from '../domain/version.ts';
 import type { EngineContext, Refusal } from './context.ts';
 import { refuse } from './context.ts';
 import { journalTrouble } from './ledger.ts';
-import { type Fleet, type LookedAt, listFleet, lookAtHosts, surveyOf } from './survey.ts';
+import { calledOff, type Fleet, type LookedAt, listFleet, lookAtHosts, surveyOf } from './survey.ts';
 
 export interface PlanRequest {
   readonly version: string;
@@ -58,9 +58,10 @@ export async function preparePlan(
   }
   const release = releaseFrom(staged.value, request.version);
   if (release === null) return err(notStaged(name, request.version, staged.value));
-  const fleet = await listFleet(context);
+  const fleet = await listFleet(context, signal);
   if (!fleet.ok) return fleet;
   const looked = await lookAtHosts(context, fleet.value.hosts, signal);
+  if (signal?.aborted) return err(calledOff(context, 'looking at'));
   const isWayBack = request.singleWave === true;
   const journal = isWayBack ? await context.journal.read(0) : null;
   const unlisted = journal?.ok === true ? outOfSight(foldFleet(journal.value), fleet.value) : null;

@@ -143,6 +143,7 @@ async function loop(
     const wasIncomplete = rollout.phase.kind === 'rollback-incomplete';
     const observed = await fleet.observe(rollout, signal);
     if (!observed.ok) return observed;
+    if (observed.value === null) return ok({ kind: 'interrupted', rollout });
     const ticked = await tick(context, ledger, observed.value, signal);
     if (!ticked.ok) return err(ticked.error);
     const now = ledger.state.rollout ?? rollout;

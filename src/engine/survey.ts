@@ -27,9 +27,13 @@ export interface LookedAt {
   readonly incapable: string | null;
 }
 
-/** Lists and classifies; touches no host. */
-export async function listFleet(context: EngineContext): Promise<Result<Fleet, Refusal>> {
-  const listed = await context.inventory.list();
+/** Lists and classifies; touches no host. Called off by `signal`, it refuses as interrupted. */
+export async function listFleet(
+  context: EngineContext,
+  signal?: AbortSignal,
+): Promise<Result<Fleet, Refusal>> {
+  const listed = await context.inventory.list(signal === undefined ? {} : { signal });
+  if (signal?.aborted) return err(calledOff(context, 'listing'));
   if (!listed.ok) {
     return err(
       refuse(
@@ -41,6 +45,11 @@ export async function listFleet(context: EngineContext): Promise<Result<Fleet, R
   }
   const hosts = classify(listed.value.hosts, context.environment.targeting, context.clock.now());
   return ok({ hosts, unknownZones: listed.value.unknownZones });
+}
+
+/** Nobody waits for it any more; what it brought by then is no answer. */
+export function calledOff({ environment }: EngineContext, doing: 'listing' | 'looking at'): Refusal {
+  return refuse('interrupted', 'called-off', `${doing} the VMs of ${environment.name} was called off`);
 }
 
 /** Runs `look` on every eligible host. */

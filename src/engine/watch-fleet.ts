@@ -54,11 +54,12 @@ export class FleetWatch {
     this.#ledger = ledger;
   }
 
-  /** What the next decision is made on. Writes who has come and what has changed in the fleet. */
-  async observe(rollout: RolloutState, signal: AbortSignal): Promise<Result<Observed, LedgerError>> {
+  /** What the next decision is made on. Writes who has come and what has changed in the fleet. Null: called off. */
+  async observe(rollout: RolloutState, signal: AbortSignal): Promise<Result<Observed | null, LedgerError>> {
     if (this.#isDue(rollout)) {
       const listed = await this.#list(signal);
       if (!listed.ok) return listed;
+      if (listed.value === 'called-off') return ok(null);
     }
     return ok(this.#observations());
   }
@@ -93,15 +94,16 @@ export class FleetWatch {
     return isTurn(decide(rollout, this.#observations(), now));
   }
 
-  async #list(signal: AbortSignal): Promise<Result<void, LedgerError>> {
-    const listed = await listFleet(this.#context);
+  async #list(signal: AbortSignal): Promise<Result<'called-off' | 'known' | 'unknown', LedgerError>> {
+    const listed = await listFleet(this.#context, signal);
+    if (!listed.ok && listed.error.exit === 'interrupted') return ok('called-off');
     this.#at = this.#context.clock.now();
     if (!listed.ok) {
       this.#tell(
         'inventory-failed',
         `${listed.error.message}; nobody is taken for gone, and nobody new is seen`,
       );
-      return ok(undefined);
+      return ok('unknown');
     }
     const fleet = listed.value;
     this.#fleet = fleet;
@@ -111,7 +113,7 @@ export class FleetWatch {
     if (!joined.ok) return err(joined.error);
     await recordFleet(this.#context, this.#ledger, fleet, joined.value);
     this.#at = this.#context.clock.now();
-    return ok(undefined);
+    return ok('known');
   }
 
   /** WF3. */

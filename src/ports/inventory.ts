@@ -21,6 +21,6 @@ export interface InventoryError {
 }
 
 export interface Inventory {
-  /** Lists every VM. May be repeated. */
-  list(): Promise<Result<InventoryView, InventoryError>>;
+  /** Lists every VM. May be repeated. Called off by `signal`, it asks no more and answers soon, as `unavailable`. */
+  list(options?: { readonly signal?: AbortSignal }): Promise<Result<InventoryView, InventoryError>>;
 }

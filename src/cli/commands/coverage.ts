@@ -40,7 +40,7 @@ export async function run(invocation: Invocation): Promise<number> {
       const fleet = context.ok
         ? await reportFleet(context.value, { ...question.value, needsJournal: true }, invocation.signal)
         : context;
-      if (invocation.signal.aborted) return EXIT.interrupted;
+      if (!fleet.ok && fleet.error.exit === 'interrupted') return sayRefused(invocation, [fleet.error]);
       if (!context.ok || !fleet.ok) {
         worst = Math.max(worst, sayRefused(invocation, fleet.ok ? [] : [fleet.error]));
         continue;

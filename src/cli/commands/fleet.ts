@@ -18,7 +18,6 @@ export async function run(invocation: Invocation): Promise<number> {
     const context = session.open(name);
     if (!context.ok) return sayRefused(invocation, [context.error]);
     const report = await reportFleet(context.value, withoutNeed(question.value, only), invocation.signal);
-    if (invocation.signal.aborted) return EXIT.interrupted;
     if (!report.ok) return sayRefused(invocation, [report.error]);
     session.narrator.close();
     const shown = report.value.rows.filter((row) => isAskedFor(row, only));

@@ -29,7 +29,6 @@ export function run(invocation: Invocation): Promise<number> {
         { version: version.value, quarantine: quarantine.value },
         invocation.signal,
       );
-      if (invocation.signal.aborted) return EXIT.interrupted;
       if (!prepared.ok) return sayRefused(invocation, [prepared.error]);
       const { plan, blockers } = prepared.value;
       if (invocation.json) {

@@ -67,8 +67,10 @@ export async function rollForward(
     },
     invocation.signal,
   );
-  if (invocation.signal.aborted) return sayNotBegun(invocation, name);
-  if (!prepared.ok) return sayRefused(invocation, [prepared.error]);
+  if (!prepared.ok)
+    return prepared.error.exit === 'interrupted'
+      ? sayNotBegun(invocation, name, prepared.error.message)
+      : sayRefused(invocation, [prepared.error]);
   const { plan, blockers } = prepared.value;
   if (invocation.json)
     jsonLine(invocation, 'plan', { environment: name, version: forward.version, plan, blockers });
@@ -147,10 +149,15 @@ export function checkDurations(invocation: Invocation): number | null {
   ]);
 }
 
-function sayNotBegun(invocation: Invocation, name: string): number {
+function sayNotBegun(invocation: Invocation, name: string, message: string): number {
   if (invocation.json)
-    jsonLine(invocation, 'result', { environment: name, exit: EXIT.interrupted, code: 'interrupted' });
-  else invocation.output.err(`${name}: interrupted before anything was changed`);
+    jsonLine(invocation, 'result', {
+      environment: name,
+      exit: EXIT.interrupted,
+      code: 'interrupted',
+      message,
+    });
+  else invocation.output.err(`${name}: interrupted before anything was changed: ${message}`);
   return EXIT.interrupted;
 }
 

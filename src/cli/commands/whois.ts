@@ -22,7 +22,10 @@ export async function run(invocation: Invocation): Promise<number> {
     for (const name of only === undefined ? session.names : [only]) {
       const context = session.open(name);
       const report = context.ok ? await reportAddress(context.value, address, asked) : context;
-      if (invocation.signal.aborted) return EXIT.interrupted;
+      if (invocation.signal.aborted)
+        return sayRefused(invocation, [
+          refuse('interrupted', 'called-off', `reading the journals was called off at ${name}'s`),
+        ]);
       if (report.ok) reports.push(report.value);
       else refusals.push(report.error);
     }

@@ -75,6 +75,7 @@ export function computeCalls(access: GoogleAccess): ComputeCalls {
     request: object,
     { timeoutMs, signal }: CallOptions,
   ): Promise<Result<unknown[], CallFailure>> => {
+    if (signal?.aborted) return err(CALLED_OFF);
     const late = AbortSignal.timeout(timeoutMs);
     const stop = signal === undefined ? late : AbortSignal.any([signal, late]);
     let isSigningIn = true;

@@ -35,17 +35,20 @@ export function gceInventory(options: GceInventoryOptions): Inventory {
   const { settings, access, clock, listMs = 300_000, pageMs = 60_000, requestMs = 20_000 } = options;
   const calls = computeCalls(access);
   return {
-    async list() {
+    async list({ signal } = {}) {
       const at = clock.now();
-      const patience = { clock, until: at + listMs, requestMs };
+      const patience = { clock, until: at + listMs, requestMs, ...(signal === undefined ? {} : { signal }) };
       const limit = pLimit(LISTS_AT_ONCE);
       const lists = await Promise.all(
         partsOf(settings).map((part) => limit(() => listPart({ calls, settings, patience, pageMs }, part))),
       );
-      return merge(lists, at);
+      // What came by then is no list, and what did not come says nothing of a zone.
+      return signal?.aborted ? err(CALLED_OFF) : merge(lists, at);
     },
   };
 }
+
+const CALLED_OFF: InventoryError = { kind: 'unavailable', message: 'called off', retryable: false };
 
 interface Part {
   readonly project: string;

@@ -51,11 +51,12 @@ interface Page {
 /** Every zone. An error when the project cannot be asked at all, and asking again would not help. */
 export async function listProject(order: ListingOrder): Promise<Result<Listing, CallFailure>> {
   const { calls, project } = order;
+  const called = callOffOf(order);
   const found = new Findings(order);
   const everywhere = `${project}/*`;
   const failed = await eachPage<AggregatedAnswer>(
     order,
-    (request, timeoutMs) => calls.aggregatedList(request, { timeoutMs }),
+    (request, timeoutMs) => calls.aggregatedList(request, { timeoutMs, ...called }),
     (page) => {
       if (page.kind !== 'compute#instanceAggregatedList') return 'the answer is not a list of instances';
       found.addScopes(page);
@@ -68,10 +69,11 @@ export async function listProject(order: ListingOrder): Promise<Result<Listing, 
 /** One zone. An error as above, and when there is no such zone (`not-found`). */
 export async function listZone(order: ListingOrder, zone: string): Promise<Result<Listing, CallFailure>> {
   const { calls, project } = order;
+  const called = callOffOf(order);
   const found = new Findings(order);
   const failed = await eachPage<ListAnswer>(
     order,
-    (request, timeoutMs) => calls.list({ ...request, zone }, { timeoutMs }),
+    (request, timeoutMs) => calls.list({ ...request, zone }, { timeoutMs, ...called }),
     (page) => {
       if (page.kind !== 'compute#instanceList') return 'the answer is not a list of instances';
       found.addZone({ project, zone }, page.items ?? [], page.warning);
@@ -79,6 +81,10 @@ export async function listZone(order: ListingOrder, zone: string): Promise<Resul
     },
   );
   return ended(found, `${project}/${zone}`, failed);
+}
+
+function callOffOf({ patience: { signal } }: ListingOrder): { readonly signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
 }
 
 type PageFailure =

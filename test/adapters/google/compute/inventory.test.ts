@@ -262,6 +262,43 @@ describe('a silent sign-in', () => {
   });
 });
 
+describe('who has stopped waiting', () => {
+  it.each(['Compute Engine', 'the sign-in'])('is answered at once, whoever is silent: %s', async (what) => {
+    const { compute, identity, inventory } = await rigOf({ vms: fleetOf({ count: 3 }) });
+    if (what === 'the sign-in') identity.mood = 'silent';
+    else compute.fault(LISTS, { kind: 'silent' });
+    const off = new AbortController();
+    const listed = inventory({}, 60_000).list({ signal: off.signal });
+    while (what === 'Compute Engine' && compute.requests.length === 0)
+      await new Promise((resolve) => setImmediate(resolve));
+    const asked = compute.requests.length;
+    off.abort();
+    const began = performance.now();
+    expect(await listed).toEqual({
+      ok: false,
+      error: { kind: 'unavailable', message: 'called off', retryable: false },
+    });
+    expect(performance.now() - began).toBeLessThan(500);
+    expect(compute.requests).toHaveLength(asked);
+  });
+
+  it('before the second page, is not told of half a list', async () => {
+    const { compute, inventory } = await rigOf({ vms: LONG });
+    compute.fault(SECOND_PAGE, { kind: 'silent' });
+    const off = new AbortController();
+    const listed = inventory({}, 60_000).list({ signal: off.signal });
+    while (compute.requests.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    off.abort();
+    expect(await listed).toMatchObject({ ok: false, error: { message: 'called off' } });
+  });
+
+  it('before it began, asks nobody', async () => {
+    const { compute, inventory } = await rigOf({ vms: LONG });
+    expect(await inventory().list({ signal: AbortSignal.abort() })).toMatchObject({ ok: false });
+    expect(compute.requests).toEqual([]);
+  });
+});
+
 describe('what waiting does not mend', () => {
   it('a missing permission names project and role', async () => {
     const { compute, inventory } = await rigOf({ vms: LONG });
