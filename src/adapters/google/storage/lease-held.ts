@@ -34,6 +34,8 @@ export function heldLease({ objects, clock, marginMs, takenFrom, ...first }: Hol
   const { epoch, token, ttlMs } = first.record;
   let { record, generation, sentAt } = first;
   let over = false;
+  /** Newest time seen since then: a clock that was put back cannot tell how long the lease has been without renewal. */
+  let latest = sentAt;
   // One at a time: a heartbeat that ends after the release would take the lease again.
   let busy: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
@@ -49,7 +51,7 @@ export function heldLease({ objects, clock, marginMs, takenFrom, ...first }: Hol
     for (let turn = 0; turn < MOST_READS_BACK; turn += 1) {
       const replaced = await objects.replace(LEASE_NAME, bytes, generation, recordOptions(next, timeoutMs));
       if (replaced.ok) {
-        [record, generation, sentAt] = [next, replaced.value.generation, begun];
+        [record, generation, sentAt, latest] = [next, replaced.value.generation, begun, begun];
         return 'written';
       }
       // A person who took the object away meant to end this.
@@ -61,28 +63,33 @@ export function heldLease({ objects, clock, marginMs, takenFrom, ...first }: Hol
       if (found.kind !== 'record' || found.record.token !== token) return 'taken';
       generation = found.facts.generation;
       if (found.record.beat !== next.beat || found.record.released !== next.released) continue;
-      [record, sentAt] = [next, begun];
+      [record, sentAt, latest] = [next, begun, begun];
       return 'written';
     }
     return 'no-answer';
   }
 
+  /** Until it counts as lost if it cannot be renewed, ms (G2). */
+  function left(): number {
+    const now = clock.now();
+    if (now < latest) return 0;
+    latest = now;
+    return sentAt + ttlMs - marginMs - now;
+  }
+
   /** G2: no answer counts as held only while the next heartbeat still comes in time to say `lost`. */
   async function renew(): Promise<'held' | 'lost'> {
-    let latest = clock.now();
     while (!over) {
-      const now = clock.now();
-      // A clock that was put back cannot tell how long the lease has been without renewal.
-      const left = now < latest ? 0 : sentAt + ttlMs - marginMs - now;
-      latest = Math.max(latest, now);
-      const done = await within(left > 0 ? left : TRY_MS, (timeoutMs) =>
+      const before = left();
+      // Past its end nobody may have come for it: one try tells.
+      const done = await within(before > 0 ? before : TRY_MS, (timeoutMs) =>
         write({ ...record, beat: record.beat + 1 }, timeoutMs),
       );
       if (done === 'written') return 'held';
-      const leftAfter = clock.now() < latest ? 0 : sentAt + ttlMs - marginMs - clock.now();
-      if (done === 'taken' || leftAfter <= 0) over = true;
-      else if (leftAfter > ttlMs / 3 + TRY_MS) return 'held';
-      else await clock.sleep(Math.min(PAUSE_MS, leftAfter));
+      const after = left();
+      if (done === 'taken' || after <= 0) over = true;
+      else if (after > ttlMs / 3 + TRY_MS) return 'held';
+      else await clock.sleep(Math.min(PAUSE_MS, after));
     }
     return 'lost';
   }
