@@ -129,8 +129,8 @@ function remarks({ eligibility, silence, state, isOffPin, agent }: FleetRow): st
 /** How long before the time that is told of the agent was seen. */
 function seenWord({ agentSeenAt }: FleetRow, source: FleetSource): string {
   if (agentSeenAt === 0) return '-';
-  const told = source.kind === 'recorded' ? source.asked : source.at;
-  return told - agentSeenAt < 60_000 && source.kind === 'look' ? 'now' : agoWord(told - agentSeenAt);
+  if (source.kind === 'look' && agentSeenAt === source.at) return 'now';
+  return agoWord((source.kind === 'recorded' ? source.asked : source.at) - agentSeenAt);
 }
 
 /** The two largest units are enough: `3d4h ago`. */
