@@ -5,13 +5,13 @@
 import { formatDuration } from '../domain/duration.ts';
 import type { Environment } from '../domain/environment.ts';
 import type { Host } from '../domain/host.ts';
-import { identityTroubleOf, lookOf, plainText } from '../domain/host-answer.ts';
+import { identityTroubleOf, lookOf } from '../domain/host-answer.ts';
 import { HOST_EXIT, type HostLook } from '../domain/host-order.ts';
-import type { NoAnswerKind } from '../domain/host-outcome.ts';
 import type { RemoteAnswer } from '../ports/remote.ts';
 import { broken, doubtful, type Finding, fine, type SelfCheck } from '../ports/self-check.ts';
 import type { EngineContext } from './context.ts';
 import { eligibleOf, type FleetSource, skippedForFleet } from './doctor-fleet.ts';
+import { oneLine, unansweredFinding } from './doctor-unanswered.ts';
 import { meantInstance } from './meant-instance.ts';
 
 /** Hosts that are asked when nobody says how many. */
@@ -107,10 +107,7 @@ function hostFindings(
   { environment, heard }: { readonly environment: Environment; readonly heard: Heard },
 ): Finding[] {
   const what = nameOf(host);
-  if (answer.kind === 'no-answer')
-    return [
-      broken(what, `${WHY[answer.why]}: ${oneLine(answer.message)}`, mendOf(answer.why, host, environment)),
-    ];
+  if (answer.kind === 'no-answer') return [unansweredFinding(what, host, { answer, environment })];
   const other = identityTroubleOf(answer);
   if (other !== null) {
     const mend =
@@ -137,19 +134,25 @@ function hostFindings(
       ),
     ];
   const { clockMs } = look.value;
+  const clock = clockFindings({ host, clockMs, heard });
+  const clockIsRight = clockMs !== null && clock.length === 0;
   return [
-    stateFinding(host, look.value, environment),
-    ...clockFindings({ host, clockMs, heard }),
+    stateFinding(host, look.value, { environment, clockIsRight }),
+    ...clock,
     ...deliveryFindings(host, look.value, environment),
   ];
 }
 
-function stateFinding(host: Host, look: HostLook, environment: Environment): Finding {
+function stateFinding(
+  host: Host,
+  look: HostLook,
+  { environment, clockIsRight }: { readonly environment: Environment; readonly clockIsRight: boolean },
+): Finding {
   const what = nameOf(host);
   const identity = environment.inventory.kind === 'gce' && environment.inventory.instanceCheck;
   const ways = `host key, ssh and sudo are right${identity ? ', it is the VM that is meant' : ''}`;
   const fetches = canFetch(look, environment) === true ? `, can fetch with ${look.fetcher}` : '';
-  const found = `${ways}; ${agentWords(look)}, ${freeWords(look)} free${fetches}`;
+  const found = `${ways}; ${agentWords(look)}, ${freeWords(look)} free${fetches}${clockIsRight ? ', clock within 5 s' : ''}`;
   if (look.freeKib < LEAST_FREE_KIB)
     return doubtful(
       what,
@@ -203,39 +206,6 @@ function deliveryFindings(host: Host, look: HostLook, environment: Environment):
   return [broken(`delivery to ${nameOf(host)}`, found, mend)];
 }
 
-const WHY: Readonly<Record<NoAnswerKind, string>> = {
-  cancelled: 'called off',
-  unreachable: 'out of reach',
-  denied: 'not let in',
-  'host-key-mismatch': 'it shows another host key',
-  'host-key-unknown': 'its host key is not known',
-  'sudo-refused': 'sudo refuses',
-  'delivery-failed': 'nothing could be delivered',
-  'timed-out': 'no answer in time',
-  unknown: 'the answer broke off',
-};
-
-function mendOf(
-  why: NoAnswerKind,
-  host: Host,
-  { inventory, ssh, file }: EngineContext['environment'],
-): string {
-  const user = ssh.user === '' ? 'USER' : ssh.user;
-  switch (why) {
-    case 'host-key-unknown':
-    case 'host-key-mismatch':
-      return inventory.kind === 'gce' && inventory.publishedHostKeys
-        ? `gcloud compute instances add-metadata ${host.name} --zone=${host.zone}${host.project === undefined ? '' : ` --project=${host.project}`} --metadata=enable-guest-attributes=TRUE, then reboot it once; or put its key into ${ssh.knownHosts[0] ?? 'a known_hosts file'}`
-        : `compare the fingerprint with one from a source you trust, then put the key into ${ssh.knownHosts[0] ?? 'a known_hosts file'}`;
-    case 'denied':
-      return `try: ssh ${user}@${host.address}; look at ssh.user, ssh.identityFiles and ssh.agent in ${file}`;
-    case 'sudo-refused':
-      return `give ${user} a sudoers rule without a password, as the README has it; try on the host: sudo -n true`;
-    default:
-      return `try: ssh ${user}@${host.address}; look at inventory.address, ssh.jump and ssh.proxyCommand in ${file}, and at the firewall`;
-  }
-}
-
 function agentWords({ packageState, packageVersion, activeState, hold }: HostLook): string {
   const held = hold === '' ? '' : `, held (${hold})`;
   if (packageState === 'absent') return 'it has no agent yet';
@@ -252,8 +222,4 @@ function saidBy(answer: Extract<RemoteAnswer, { kind: 'answered' }>): string {
   const said = answer.steps.findLast((step) => !step.ok && typeof step.message === 'string')?.message;
   const text = typeof said === 'string' ? said : answer.stderr.trim().slice(-200);
   return text === '' ? `exit ${answer.exitCode}` : oneLine(text);
-}
-
-function oneLine(text: string): string {
-  return plainText(text).replaceAll(/\s*\n\s*/g, ' / ');
 }

@@ -211,10 +211,12 @@ async function askGate(context: EngineContext, gate: GatePolicy, hosts: readonly
 
 function rangeWords(values: readonly number[], { unit, limit, direction }: GatePolicy): string {
   if (values.length === 0) return '';
-  const digits = (value: number): string => String(Number(value.toPrecision(3)));
+  const digits = (value: number): string =>
+    unit === 'bytes' ? `${Number((value / 1e6).toPrecision(3))} MB` : String(Number(value.toPrecision(3)));
+  const shown = unit === 'bytes' ? '' : ` ${unit}`;
   const least = digits(Math.min(...values));
   const most = digits(Math.max(...values));
-  return `, ${least === most ? least : `${least} to ${most}`} ${unit} (bad ${direction} ${digits(limit)})`;
+  return `, ${least === most ? least : `${least} to ${most}`}${shown} (bad ${direction} ${digits(limit)})`;
 }
 
 /** One step, as far behind now as gates are judged. */

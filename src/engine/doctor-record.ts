@@ -29,7 +29,9 @@ export function recordChecks(context: EngineContext): SelfCheck[] {
         if (versions.length === 0)
           return [fine('staged packages', `none yet in ${storePlace}; rollout stage puts them there`)];
         const shown = versions.slice(-3).join(', ');
-        return [fine('staged packages', `${versions.length} versions, such as ${shown}`)];
+        const found =
+          versions.length <= 3 ? `versions ${shown}` : `${versions.length} versions, such as ${shown}`;
+        return [fine('staged packages', versions.length === 1 ? `version ${shown}` : found)];
       },
     },
     {

@@ -92,6 +92,8 @@ describe('the sandbox', () => {
     expect(ran).toMatchObject({ code: 0, stderr: '' });
     expect(ran.stdout).toMatch(/^sandbox-gprd\n {2}configuration\n {4}ok {7}folder/u);
     expect(ran.stdout.match(/host key, ssh and sudo are right/gu)).toHaveLength(5);
+    expect(ran.stdout.match(/free, clock within 5 s/gu)).toHaveLength(5);
+    expect(ran.stdout).toMatch(/gate agent-memory .* MB \(bad above 250 MB\)/u);
     expect(ran.stdout).toMatch(/\d+ ok, 0 warnings, 0 failed/u);
     expect((await place.run(['history', 'sandbox-gprd', '--json'])).stdout).toBe('');
   }, 30_000);

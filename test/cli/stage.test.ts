@@ -47,8 +47,9 @@ prometheus: { url: "http://127.0.0.1:9" }
 });
 afterEach(() => {
   storage.clearFaults();
-  for (const version of [...(storage.buckets.get('my-bucket')?.versions ?? [])])
-    storage.buckets.get('my-bucket')?.remove(version.name);
+  const bucket = storage.buckets.get('my-bucket');
+  const names = (bucket?.versions ?? []).map(({ name }) => name);
+  for (const name of names) bucket?.remove(name);
 });
 afterAll(async () => {
   await Promise.all([identity.close(), storage.close()]);

@@ -166,6 +166,7 @@ describe('the sample of hosts', () => {
     world.fleet.host('h1').trouble.clockAheadMs = clockAheadMs;
     const found = await firstHost(world);
     expect(found[0]).toMatchObject({ kind: 'ok', what: 'h1 (z1)' });
+    expect(found[0]?.found.includes('clock within 5 s')).toBe(told.length === 0);
     expect(not(found).map((one) => [one.kind, one.what, one.found.split(':')[0]])).toEqual(
       told.length === 0 ? [] : [[told[0], 'clock of h1 (z1)', told[1]]],
     );
@@ -202,6 +203,26 @@ describe('the sample of hosts', () => {
         : [{ kind, what: 'delivery to h1 (z1)', mend: expect.stringContaining('apt-get install -y curl') }],
     );
     expect(found[0]?.found.includes('can fetch with')).toBe(kind === 'ok' && delivery !== 'sftp');
+  });
+
+  it('that is out of reach is named once, with the very command that goes the same way', async () => {
+    const world = makeWorld();
+    world.fleet.cutOff.add('1');
+    const { ssh } = world.environment;
+    const jump = [
+      { user: 'j', host: 'bastion', port: 22 },
+      { user: 'k', host: 'inner', port: 2222 },
+    ];
+    const more = { ssh: { ...ssh, user: 'ops', port: 2022, identityFiles: ['/home/ops/key'], jump } };
+    expect(await firstHost(world, more)).toMatchObject([
+      {
+        kind: 'failed',
+        found: 'out of reach: connect timed out',
+        mend: expect.stringContaining(
+          'try: ssh -p 2022 -i /home/ops/key -J j@bastion,k@inner:2222 ops@10.0.0.1;',
+        ),
+      },
+    ]);
   });
 
   it('changes nothing: only looks are sent', async () => {

@@ -50,7 +50,7 @@ export function deliveryCheck(options: DeliveryCheckOptions): SelfCheck {
           ),
         ];
       const listed = await store.list();
-      if (!listed.ok) return [skipped(what, 'the staged packages cannot be listed: see there')];
+      if (!listed.ok) return [skipped(what, 'the staged packages cannot be listed: see staged packages')];
       const [artifact] = listed.value;
       if (artifact === undefined) return [await signOnly(what, options)];
       const source = store.sourceOf(artifact);
