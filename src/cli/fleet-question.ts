@@ -3,6 +3,7 @@ import { systemClock } from '../adapters/clock/system-clock.ts';
 import { type Expression, parseExpression } from '../domain/expression.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { parseTimeAsked } from '../domain/time-asked.ts';
+import { unanswerable } from '../domain/withheld-metadata.ts';
 import { type Refusal, refuse } from '../engine/context.ts';
 import type { FleetQuestion } from '../engine/fleet-report.ts';
 import { flag, type Invocation, textOption } from './invocation.ts';
@@ -38,7 +39,15 @@ function whereAsked(invocation: Invocation): Result<Expression | null, Refusal> 
   const text = textOption(invocation, 'where');
   if (text === undefined) return ok(null);
   const parsed = parseExpression(text);
-  if (parsed.ok) return parsed;
+  if (parsed.ok) {
+    const wrong = unanswerable(parsed.value);
+    if (wrong === null) return parsed;
+    return err(
+      refuse('usage', 'bad-expression', `--where can never be told: ${wrong.why}`, {
+        next: `--where 'has(metadata["${wrong.key}"])' asks whether a VM has it`,
+      }),
+    );
+  }
   const { column, message, allowed, suggestion } = parsed.error;
   return err(
     refuse('usage', 'bad-expression', `--where is wrong at its column ${column}: ${message}`, {

@@ -29,6 +29,7 @@ export {
 export const EXPRESSION_GUIDE: readonly string[] = [
   `An expression compares ${TEXT_ATTRIBUTES.join(', ')}, labels.KEY or metadata.KEY with texts: ==, !=, =~ and !~ (globs: * any text, ? one character), in ["A", "B"], not in.`,
   `has(labels.KEY), and has() of ${OPTIONAL_ATTRIBUTES.join(', ')}: whether a host has it; what it has not equals nothing.`,
+  'Metadata values that may be secrets or programs (keys, scripts, kube-env, ...) are withheld: of them only has(metadata.KEY) can be asked.',
   `${LIST_ATTRIBUTES.map((list) => `"TEXT" in ${list}`).join(', ')}; spot; true; false; joined by and, or, not and parentheses.`,
   `created ${TIME_OPERATORS.join(', ')} "2026-01-31": a date is its first moment, UTC; of a host whose creation time is not known none is true.`,
 ];

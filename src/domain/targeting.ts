@@ -4,12 +4,14 @@
  * T1  Strong signals of a managed machine exempt it. T2  Weak signals alone make it undecided, until a rule of the
  * environment decides. T3  Rules that contradict each other, or a strong signal, make it undecided: nobody is left out or
  * changed by the order of rules. T4  An exemption whose end date has come counts no more; where it did count, the host says
- * so. The signals are managed-machines.ts.
+ * so. T5  A rule that could only be told by a withheld metadata value does not decide: where it matters, the host is undecided.
+ * The signals are managed-machines.ts.
  */
 import type { Targeting } from './environment.ts';
 import { type Expression, evaluate, explainExpression, parseExpression } from './expression.ts';
 import type { ClassifiedHost, Eligibility, Host, LapsedExemption } from './host.ts';
 import { strongSignal, weakSignal, withoutDpkg } from './managed-machines.ts';
+import { tell } from './withheld-metadata.ts';
 
 interface Rule {
   readonly name: string;
@@ -46,10 +48,23 @@ export function classify(hosts: readonly Host[], targeting: Targeting, now: numb
     })),
   };
   return hosts.map((host) => {
-    if (!evaluate(include, host))
+    const isOurs = tell(include, host);
+    if (isOurs === false)
       return { host, eligibility: { kind: 'excluded', rule: `include: ${targeting.include}` } };
-    return { host, eligibility: eligibilityOf(host, rules) };
+    const eligibility = eligibilityOf(host, rules);
+    const untold = isOurs === 'withheld' ? 'include' : untoldRule(host, eligibility, rules);
+    if (untold === null || (eligibility.kind !== 'eligible' && eligibility.kind !== 'exempt'))
+      return { host, eligibility };
+    const evidence = `${untold} compares a metadata value that is withheld here, or empty, with a pattern: whether it holds cannot be told`;
+    return { host, eligibility: { kind: 'undecided', evidence } };
   });
+}
+
+/** T5. The rule that made it what it is, or one that would have made it something else. */
+function untoldRule(host: Host, by: Eligibility, { exempt, eligible }: Rules): string | null {
+  const matters =
+    by.kind === 'exempt' ? [...exempt.filter(({ name }) => name === by.rule), ...eligible] : exempt;
+  return matters.find((rule) => tell(rule.expression, host) === 'withheld')?.name ?? null;
 }
 
 function eligibilityOf(host: Host, { exempt, lapsed, eligible }: Rules): Eligibility {

@@ -58,6 +58,22 @@ describe('a wrong expression', () => {
     ]);
   });
 
+  it('that asks for a metadata value which is always withheld is refused, wherever it stands', () => {
+    const when = "role == 'web' and metadata.startup-script =~ '*apt*'";
+    const text = environmentText(
+      'lab',
+      `targeting:\n  include: metadata.kube-env == "x"\n  exempt:\n    - { when: "${when}", reason: x, until: 2030-01-01 }\n`,
+    );
+    expect(problemsOf(text)).toMatchObject([
+      { ...placeOf(text, 'kube-env'), path: 'targeting.include', found: 'kube-env' },
+      {
+        ...placeOf(text, 'startup-script'),
+        message: expect.stringContaining('withheld'),
+        allowed: expect.arrayContaining(['has(metadata["startup-script"])']),
+      },
+    ]);
+  });
+
   it('that is empty is none', () => {
     expect(problemsOf(environmentText('lab', 'targeting:\n  include: ""\n'))).toMatchObject([
       { line: 15, path: 'targeting.include' },

@@ -5,6 +5,7 @@ import { parseExpression } from '../../domain/expression.ts';
 import { MOMENT_EXAMPLES, parseMoment } from '../../domain/moment.ts';
 import { nearestWord } from '../../domain/nearest.ts';
 import type { Bound } from '../../domain/policy.ts';
+import { unanswerable } from '../../domain/withheld-metadata.ts';
 import type { FaultDetail } from '../problem.ts';
 
 /** What the reference and the errors say of a value besides its description. */
@@ -79,7 +80,15 @@ export function expression() {
     .meta({ form: 'expression', allowed: ['role == "web" and zone in ["us-east1-b"]'] })
     .check((ctx) => {
       const parsed = parseExpression(ctx.value);
-      if (parsed.ok) return;
+      if (parsed.ok) {
+        const wrong = unanswerable(parsed.value);
+        if (wrong === null) return;
+        const { key, why } = wrong;
+        const allowed = [`has(metadata["${key}"])`, 'labels', 'name'];
+        const offset = Math.max(0, ctx.value.indexOf(key));
+        ctx.issues.push(issue(ctx.value, `it can never be told: ${why}`, { found: key, allowed, offset }));
+        return;
+      }
       const { column, message, found, allowed, suggestion } = parsed.error;
       const detail = {
         found,

@@ -1,22 +1,10 @@
 /**
- * What of an instance's metadata is kept. Metadata is where people put start-up scripts, keys and passwords, and what is kept may be
- * shown, matched and journaled.
+ * What of an instance's metadata is kept.
  *
- * M1  Every key is kept: that it is there is evidence. A value that may be a secret, or a program, is kept as empty.
+ * M1  Every key is kept: that it is there is evidence. A value that may be a secret, or a program, is kept as empty
+ *     (domain/withheld-metadata.ts).
  */
-
-/** Longer values are programs and configuration. */
-const LONGEST_VALUE = 256;
-
-const TELLING_KEY =
-  /(^|[-_])env($|[-_])|script|key|user-data|secret|pass|pwd|token|credential|cert|private|config|auth|dsn|connection|salt|signature|kube-labels/i;
-
-/** Switches, such as `enable-oslogin`, whatever they are called. */
-const SWITCH = /^(true|false|y|n|yes|no|0|1)$/i;
-
-/** An address with a password in it, a connection string, or the whole of a key. */
-const TELLING_VALUE =
-  /:\/\/[^/\s]*@|(pass\w*|pwd|secret|token|api_?key|signature)["']?\s*[=:]|BEGIN [A-Z ]*PRIVATE KEY/i;
+import { isWithheld } from '../../../domain/withheld-metadata.ts';
 
 export function keptMetadata(
   items: readonly { readonly key?: string | null; readonly value?: string | null }[],
@@ -24,16 +12,6 @@ export function keptMetadata(
   const kept: [string, string][] = [];
   for (const { key, value } of items)
     if (typeof key === 'string' && key !== '')
-      kept.push([key, isHarmless(key, value ?? '') ? (value ?? '') : '']);
+      kept.push([key, isWithheld(key, value ?? '') ? '' : (value ?? '')]);
   return Object.fromEntries(kept);
-}
-
-function isHarmless(key: string, value: string): boolean {
-  if (SWITCH.test(value)) return true;
-  return (
-    value.length <= LONGEST_VALUE &&
-    !value.includes('\n') &&
-    !TELLING_KEY.test(key) &&
-    !TELLING_VALUE.test(value)
-  );
 }
