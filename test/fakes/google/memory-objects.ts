@@ -23,6 +23,12 @@ export type ObjectFault =
   /** Done; the reply was lost, and the client's own second try finds its work done: 412. */
   | 'lost-reply'
   | 'denied'
+  /** No answer ever comes, whatever the caller's deadline says; nothing reaches the bucket. */
+  | 'hangs'
+  /** Done, and no answer ever comes. */
+  | 'done-hangs'
+  /** The request is under way until then, whatever the caller's deadline says, and is only then done. */
+  | { readonly until: Promise<unknown> }
   /** The listing lacks its last object. */
   | 'stale';
 
@@ -97,6 +103,8 @@ export function memoryBucket({ clock, latencyMs, patienceMs = 10_000 }: MemoryBu
       const delay = latencyMs?.() ?? 0;
       if (delay > 0) await clock.sleep(delay / 2);
       const before = self.partition;
+      if (typeof fault === 'object') await fault?.until;
+      if (fault === 'hangs') return new Promise(() => undefined);
       if (before === 'requests' || fault === 'unavailable') {
         if (latencyMs !== undefined) await clock.sleep(timeoutMs);
         return unavailable(kind, name);
@@ -105,6 +113,7 @@ export function memoryBucket({ clock, latencyMs, patienceMs = 10_000 }: MemoryBu
       const answer = work();
       const at = clock.now();
       if (delay > 0) await clock.sleep(delay / 2);
+      if (fault === 'done-hangs') return new Promise(() => undefined);
       if (self.partition !== 'none' || fault === 'cut') {
         if (latencyMs !== undefined) await clock.sleep(timeoutMs);
         return unavailable(kind, name);

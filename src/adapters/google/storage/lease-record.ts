@@ -24,7 +24,7 @@ export interface ProcessTable {
   hasEnded(mark: ProcessMark, here: ProcessMark): Promise<boolean>;
 }
 
-/** Rewritten whole by every heartbeat. Stays when it was given back, so that no epoch comes twice. */
+/** Rewritten whole by every try to renew it. Stays when it was given back, so that no epoch comes twice. */
 export interface LeaseRecord {
   readonly schema: typeof LEASE_SCHEMA;
   readonly epoch: number;
@@ -32,7 +32,7 @@ export interface LeaseRecord {
   readonly process: ProcessMark;
   /** Random: tells our own writing from another's after a lost reply, whatever else they have in common. */
   readonly token: string;
-  /** How often it was renewed. */
+  /** How often it was tried to renew it: tells which try's writing the object is. */
   readonly beat: number;
   /** By the server's clock, ms since the epoch. */
   readonly since: number;
@@ -108,5 +108,6 @@ export function unknownHolder(why: string, epoch: number, since: number, expires
     epoch,
     since,
     expiresAt,
+    unreadable: why,
   };
 }

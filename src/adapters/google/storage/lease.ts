@@ -3,10 +3,11 @@
  *
  * G1  It is taken, renewed and given back by compare-and-set on the object's generation: of many contenders exactly one succeeds, and
  *     a holder that wakes up late and a contender never both believe that they hold it.
- * G2  Whoever could not renew counts it as lost two seconds before others may take it: ttl less the margin after it last began a
- *     renewal that succeeded, by its own clock; others wait a whole ttl after the server wrote that renewal, by the server's clock.
- *     No machine's clock is compared with another's.
- * G3  A reply that was lost is no loss: the object is read back, and a token of 128 random bits tells whose it is.
+ * G2  Whoever could not renew counts it as lost two seconds before others may take it: ttl less the margin after it last began a try
+ *     to renew that is known to have succeeded, whatever hangs and however its wall clock jumps (lease-life.ts); others wait a whole
+ *     ttl after the server wrote that renewal, by the server's clock. No machine's clock is compared with another's.
+ * G3  A reply that was lost is no loss: the object is read back, a token of 128 random bits tells whose it is, and a number which of
+ *     its tries it was.
  * G4  An object that was given back stays, so that epochs rise for ever. If somebody takes it away, the next epoch is behind the
  *     newest in the journal beside it.
  * G5  An object that cannot be understood is somebody's who may be alive: held for one ttl after it was written.
@@ -19,15 +20,17 @@ import { randomUUID } from 'node:crypto';
 import type { Actor } from '../../../domain/journal.ts';
 import { err, ok, type Result, unreachable } from '../../../domain/result.ts';
 import type { Clock } from '../../../ports/clock.ts';
-import type { HeldLease, Lease, LeaseError, LeaseHolder } from '../../../ports/lease.ts';
+import type { Lease, LeaseError, LeaseHolder } from '../../../ports/lease.ts';
 import { newestEpoch } from './journal-listing.ts';
-import { heldLease } from './lease-held.ts';
+import { type Holding, heldLease } from './lease-held.ts';
+import { type Life, lifeOf } from './lease-life.ts';
 import {
   epochBeside,
   type FoundLease,
   foundLease,
   holderOf,
   LEASE_NAME,
+  type LeaseRecord,
   newRecord,
   type ProcessMark,
   type ProcessTable,
@@ -35,7 +38,7 @@ import {
   recordOptions,
   unknownHolder,
 } from './lease-record.ts';
-import type { ObjectError, Objects } from './objects.ts';
+import type { ObjectError, ObjectFacts, Objects } from './objects.ts';
 
 /** Three heartbeats of ten seconds; a bucket that is out of reach for longer is a partition. */
 export const DEFAULT_TTL_MS = 30_000;
@@ -61,6 +64,8 @@ export interface GcsLeaseOptions {
   readonly processes?: ProcessTable;
 }
 
+type Taken = Omit<Holding, 'objects' | 'clock' | 'lifeMs'>;
+
 type Standing =
   /** Nobody has had it, or it was given back. */
   | { readonly kind: 'free' }
@@ -70,6 +75,7 @@ type Standing =
 
 export function gcsLease(options: GcsLeaseOptions): Lease {
   const { objects, clock, hostname, pid, ttlMs = DEFAULT_TTL_MS, processes } = options;
+  const lifeMs = ttlMs - MARGIN_MS;
   const own = async (): Promise<ProcessMark> => processes?.mark(hostname, pid) ?? { hostname, pid };
 
   async function find(): Promise<Result<FoundLease, ObjectError>> {
@@ -123,43 +129,41 @@ export function gcsLease(options: GcsLeaseOptions): Lease {
     return ok(Math.max(journaled.value, found.kind === 'none' ? 0 : epochBeside(found.facts)) + 1);
   }
 
-  async function take(actor: Actor, force: boolean): Promise<Result<HeldLease, LeaseError>> {
+  /** `begin` starts the life of what is about to be written. */
+  async function take(actor: Actor, force: boolean, begin: () => Life): Promise<Result<Taken, LeaseError>> {
     const here = await own();
     const token = randomUUID();
+    /** Written last; whatever was answered, it may stand (G3). */
+    let sent: (Omit<Taken, 'generation'> & { readonly error: ObjectError }) | null = null;
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
       const found = await find();
       if (!found.ok) return err(unavailable('read it', found.error.message));
+      if (sent !== null && found.value.kind === 'record' && found.value.record.token === token)
+        return ok({ ...sent, generation: found.value.facts.generation });
+      if (sent !== null && !['precondition', 'not-found'].includes(sent.error.kind))
+        return err(unavailable('take it', sent.error.message));
       const before = await standingOf(found.value, here);
       if (before.kind === 'held' && !force) return err(before);
       const epoch = await epochAfter(found.value);
       if (!epoch.ok) return err(unavailable('tell its next epoch', epoch.error));
-      const sentAt = clock.now();
-      const since = objects.serverNow() ?? sentAt;
+      const life = begin();
+      const since = objects.serverNow() ?? clock.now();
       const record = newRecord({ epoch: epoch.value, actor, process: here, token, since, ttlMs });
-      const bytes = recordBytes(record);
-      const how = recordOptions(record, TAKE_MS);
-      const written =
-        found.value.kind === 'none'
-          ? await objects.create(LEASE_NAME, bytes, how)
-          : await objects.replace(LEASE_NAME, bytes, found.value.facts.generation, how);
-      const generation = written.ok ? written.value.generation : await ownGeneration(written.error, token);
-      if (generation !== null) {
-        const takenFrom = before.kind === 'free' ? null : before.holder;
-        return ok(heldLease({ objects, clock, record, generation, sentAt, marginMs: MARGIN_MS, takenFrom }));
-      }
-      const lostRace = !written.ok && ['precondition', 'not-found'].includes(written.error.kind);
-      if (!written.ok && (!lostRace || (found.value.kind === 'none' && written.error.kind === 'not-found')))
-        return err(unavailable('take it', written.error.message));
+      const takenFrom = before.kind === 'free' ? null : before.holder;
+      const written = await write(found.value, record);
+      if (written.ok) return ok({ record, life, takenFrom, generation: written.value.generation });
+      sent = { record, life, takenFrom, error: written.error };
     }
     return err(unavailable('take it', `lost the race for it ${MOST_ATTEMPTS} times; run the command again`));
   }
 
-  /** G3: the generation under which our own writing stands after all; null: it does not, or nobody can say. */
-  async function ownGeneration(error: ObjectError, token: string): Promise<string | null> {
-    if (error.kind !== 'precondition' && error.kind !== 'unavailable') return null;
-    const found = await find();
-    if (!found.ok || found.value.kind !== 'record' || found.value.record.token !== token) return null;
-    return found.value.facts.generation;
+  /** G1. */
+  function write(over: FoundLease, record: LeaseRecord): Promise<Result<ObjectFacts, ObjectError>> {
+    const bytes = recordBytes(record);
+    const how = recordOptions(record, TAKE_MS);
+    return over.kind === 'none'
+      ? objects.create(LEASE_NAME, bytes, how)
+      : objects.replace(LEASE_NAME, bytes, over.facts.generation, how);
   }
 
   function unavailable(what: string, why: string): LeaseError {
@@ -168,7 +172,25 @@ export function gcsLease(options: GcsLeaseOptions): Lease {
 
   return {
     ttlMs,
-    acquire: (actor, { force = false } = {}) => take(actor, force),
+    async acquire(actor, { force = false } = {}) {
+      const begun: { life: Life; youth: Life }[] = [];
+      const got = await take(actor, force, () => {
+        const life = lifeOf(clock, lifeMs);
+        begun.push({ life, youth: lifeOf(clock, ttlMs / 3) });
+        return life;
+      });
+      const isLate = begun.at(-1)?.youth.isOver() === true;
+      for (const { life, youth } of begun) {
+        youth.end();
+        if (!got.ok || life !== got.value.life) life.end();
+      }
+      if (!got.ok) return got;
+      const held = heldLease({ objects, clock, lifeMs, ...got.value });
+      // Known so late to be ours that it could be over before its first heartbeat.
+      if (isLate && (await held.renew()) === 'lost')
+        return err(unavailable('take it', 'the bucket answered too late'));
+      return ok(held);
+    },
     async holder() {
       const found = await find();
       if (found.ok) {
