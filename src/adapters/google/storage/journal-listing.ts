@@ -69,8 +69,15 @@ export interface ReadEntry {
   readonly generation: string;
 }
 
-export async function readEntry(objects: Objects, seq: number): Promise<Result<ReadEntry, JournalError>> {
-  const read = await objects.read(entryName(seq));
+/** `known`, as a listing gave it, spares a request. If the object was replaced since, what stands there now is read. */
+export async function readEntry(
+  objects: Objects,
+  seq: number,
+  known?: ObjectFacts,
+): Promise<Result<ReadEntry, JournalError>> {
+  const name = entryName(seq);
+  let read = await objects.read(name, known === undefined ? {} : { known });
+  if (!read.ok && read.error.kind === 'not-found' && known !== undefined) read = await objects.read(name);
   if (!read.ok) {
     return err(
       read.error.kind === 'not-found'

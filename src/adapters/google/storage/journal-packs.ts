@@ -14,7 +14,7 @@ import { promisify } from 'node:util';
 import { constants, gunzip, gzip } from 'node:zlib';
 import type { Entry } from '../../../domain/journal.ts';
 import { asEntry, digits, entryText, isRecord } from './journal-entry.ts';
-import type { Objects } from './objects.ts';
+import type { ObjectFacts, Objects } from './objects.ts';
 
 /** Entries in a pack: a rollout over 10,000 hosts has some 1,100 entries, which are 18 packs and at most 63 single reads. */
 export const PACK_SIZE = 64;
@@ -35,10 +35,10 @@ export interface PackedEntry {
   readonly entry: Entry;
 }
 
-export type FoundPack =
-  | { readonly kind: 'entries'; readonly entries: readonly PackedEntry[] }
-  | { readonly kind: 'missing' }
-  | { readonly kind: 'unusable' };
+/** By first number. */
+export type PackListing = ReadonlyMap<number, ObjectFacts>;
+
+const PACK_PREFIX = 'journal-packs/';
 
 /** First number of the pack that an entry belongs to. */
 export function packStart(seq: number): number {
@@ -46,19 +46,38 @@ export function packStart(seq: number): number {
 }
 
 function packName(first: number): string {
-  return `journal-packs/${digits(first)}-${digits(first + PACK_SIZE - 1)}.ndjson.gz`;
+  return `${PACK_PREFIX}${digits(first)}-${digits(first + PACK_SIZE - 1)}.ndjson.gz`;
 }
 
-/** Never fails: what cannot be read is not there (K3). */
-export async function readPack(objects: Objects, first: number): Promise<FoundPack> {
-  const read = await objects.read(packName(first));
-  if (!read.ok) return { kind: read.error.kind === 'not-found' ? 'missing' : 'unusable' };
+/** Which of the packs from `firsts` on there are; null: nobody can say. */
+export async function listPacks(objects: Objects, firsts: readonly number[]): Promise<PackListing | null> {
+  const [lowest] = firsts;
+  if (lowest === undefined) return new Map();
+  const listed = await objects.list({ prefix: PACK_PREFIX, startAt: packName(lowest) });
+  if (!listed.ok) return null;
+  const byName = new Map(listed.value.map((facts) => [facts.name, facts]));
+  const found = new Map<number, ObjectFacts>();
+  for (const first of firsts) {
+    const facts = byName.get(packName(first));
+    if (facts !== undefined) found.set(first, facts);
+  }
+  return found;
+}
+
+/** Never fails: what cannot be read is empty (K3). */
+export async function readPack(
+  objects: Objects,
+  first: number,
+  known: ObjectFacts,
+): Promise<readonly PackedEntry[]> {
+  const read = await objects.read(packName(first), { known });
+  if (!read.ok) return [];
   try {
     const text = await inflate(read.value.bytes, { maxOutputLength: MOST_BYTES });
     const lines = text.toString('utf8').trimEnd().split('\n');
-    return { kind: 'entries', entries: lines.map((line, index) => parseLine(line, first + index)) };
+    return lines.map((line, index) => parseLine(line, first + index));
   } catch {
-    return { kind: 'unusable' };
+    return [];
   }
 }
 

@@ -16,7 +16,7 @@ import type { JournalError, JournalStore } from '../../../ports/journal.ts';
 import { entryName, entryText } from './journal-entry.ts';
 import { corrupt, failureOf } from './journal-failure.ts';
 import { type Listing, listEntries, readEach, readEntry } from './journal-listing.ts';
-import { PACK_SIZE, type PackedEntry, packStart, readPack, writePack } from './journal-packs.ts';
+import { listPacks, PACK_SIZE, type PackedEntry, packStart, readPack, writePack } from './journal-packs.ts';
 import type { Objects } from './objects.ts';
 
 /** Of how many entries a pack must spare the reading. */
@@ -36,16 +36,17 @@ export function gcsJournal({ objects }: { readonly objects: Objects; readonly cl
     const last = [...listing.keys()].reduce((a, b) => Math.max(a, b), 0);
     known = Math.max(known, last);
     const found = new Map<number, Entry>();
-    await readEach(packsFor(after, last), async (first) => {
-      const pack = await readPack(objects, first);
-      if (pack.kind === 'missing') unpacked.add(first);
-      if (pack.kind === 'entries')
-        for (const one of pack.entries) if (fits(one, listing)) found.set(one.seq, one.entry);
+    const firsts = packsFor(after, last);
+    const packs = await listPacks(objects, firsts);
+    await readEach([...(packs ?? [])], async ([first, facts]) => {
+      for (const one of await readPack(objects, first, facts))
+        if (fits(one, listing)) found.set(one.seq, one.entry);
       return ok(undefined);
     });
+    if (packs !== null) for (const first of firsts) if (!packs.has(first)) unpacked.add(first);
     const single = range(after + 1, last).filter((seq) => !found.has(seq));
     const done = await readEach(single, async (seq) => {
-      const one = await readEntry(objects, seq);
+      const one = await readEntry(objects, seq, listing.get(seq));
       if (one.ok) found.set(seq, one.value.entry);
       return one.ok ? ok(undefined) : one;
     });

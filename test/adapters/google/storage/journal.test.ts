@@ -278,6 +278,14 @@ describe('packs', () => {
     expect(await open().read(0)).toEqual({ ok: true, value: chain });
   });
 
+  it('cost only time when they cannot be listed', async () => {
+    const chain = await write(64);
+    const client = bucket.client();
+    client.faults = (call, name) =>
+      call === 'list' && name.startsWith('journal-packs/') ? 'unavailable' : null;
+    expect(await journalOf(client).read(0)).toEqual({ ok: true, value: chain });
+  });
+
   it('are not believed where they hold another chain, whole in itself', async () => {
     const chain = await write(64);
     const other = someChain(64, ' other');
