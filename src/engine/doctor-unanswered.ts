@@ -33,7 +33,7 @@ export function oneLine(text: string): string {
 }
 
 /** What a person types to go the same way. */
-export function sshCommand(
+function sshCommand(
   host: Pick<Host, 'address' | 'port'>,
   { user, port, identityFiles, jump }: Environment['ssh'],
 ): string {
