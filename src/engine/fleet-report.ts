@@ -189,9 +189,11 @@ function clockNotes(clockAhead: number | null): string[] {
 }
 
 function noRecord(name: string, asked: number, first: number | null): Refusal {
-  const since =
-    first === null ? 'none has been recorded since either' : `the first record of it is of ${iso(first)}`;
-  return refuse('failed', 'no-record', `the fleet of ${name} was not recorded by ${iso(asked)}; ${since}`, {
+  const message =
+    first === null
+      ? `the fleet of ${name} was never recorded`
+      : `the fleet of ${name} was not recorded by ${iso(asked)}; the first record of it is of ${iso(first)}`;
+  return refuse('failed', 'no-record', message, {
     next: `rollout fleet ${name} --record, for questions about later times`,
   });
 }

@@ -209,7 +209,7 @@ describe('the fleet in the past', () => {
       error: {
         code: 'no-record',
         exit: 'failed',
-        message: expect.stringContaining('none has been recorded since'),
+        message: expect.stringContaining('was never recorded'),
       },
     });
     await told(world, { ...LOOK, record: true });

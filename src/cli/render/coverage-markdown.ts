@@ -1,6 +1,13 @@
 /** Coverage as Markdown, for a ticket or a wiki: never cut short, and nothing in a name or a reason is taken for markup. */
 import type { RuleGroup } from '../../domain/coverage-report.ts';
-import { type Coverage, EXEMPTION_WORDS, headline, percentText, sinceWord } from './coverage-view.ts';
+import {
+  type Coverage,
+  EXEMPTION_WORDS,
+  headline,
+  heldVms,
+  percentText,
+  sinceWord,
+} from './coverage-view.ts';
 import { sourceWords } from './fleet-view.ts';
 import { createPaint, harmless, moment } from './paint.ts';
 
@@ -28,7 +35,7 @@ function environmentLines({ fleet, report }: Coverage): string[] {
   const { counts, uncovered, groups, exemptions, unknownZones } = report;
   const { byEligibility: by, byState } = counts;
   const lines = ['', `## ${escaped(report.environment)}`, '', `${escaped(headline(report, PLAIN))}.`];
-  lines.push('', `${escaped(sourceWords(fleet.source))}.`, '');
+  lines.push('', `As of: ${escaped(sourceWords(fleet.source))}.`, '');
   for (const note of [...report.held, ...fleet.notes]) lines.push(`- ${escaped(note)}`);
   if (report.held.length + fleet.notes.length > 0) lines.push('');
   const rows: [string, number | string][] = [
@@ -77,6 +84,11 @@ function environmentLines({ fleet, report }: Coverage): string[] {
       vm.why,
       vm.hold,
     ]),
+  );
+  part(
+    'Kept as they are by the host itself',
+    ['VM', 'Id', 'Project', 'Zone', 'Hold'],
+    heldVms(report).map((vm) => [vm.name, vm.id, vm.project ?? '', vm.zone, vm.hold]),
   );
   part(
     'Rules',

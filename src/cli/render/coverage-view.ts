@@ -1,5 +1,11 @@
 /** The compliance report in words and tables. */
-import type { CoverageReport, OperatorExemption, RuleGroup } from '../../domain/coverage-report.ts';
+import type {
+  CoverageReport,
+  CoveredVm,
+  OperatorExemption,
+  RuleGroup,
+  UncoveredVm,
+} from '../../domain/coverage-report.ts';
 import type { FleetReport } from '../../engine/fleet-report.ts';
 import { tableLines } from './fleet-table.ts';
 import { needNotWords, placeOf, sourceWords, stateWords, unknownRows } from './fleet-view.ts';
@@ -79,9 +85,21 @@ function countRows(report: CoverageReport, paint: Paint): [string, string][] {
   const off =
     counts.offPin === 0 ? '' : paint.warn(`; ${count(counts.offPin, 'covered VM')} run another version`);
   rows.push(['pin', pin === null ? 'none yet' : `${pin}${off}`]);
-  if (counts.held > 0)
-    rows.push(['held there', `${count(counts.held, 'VM')} kept as they are on the host itself`]);
+  const kept = heldVms(report);
+  if (kept.length > 0) {
+    const most = Number.isFinite(paint.width) ? MOST_NAMES : Number.POSITIVE_INFINITY;
+    const named = someOf(
+      kept.map(({ name, hold }) => `${name} (${hold})`),
+      most,
+    );
+    rows.push(['hold', paint.warn(harmless(`${count(kept.length, 'VM')} kept as they are: ${named}`))]);
+  }
   return rows;
+}
+
+/** Those that something on the host itself keeps as they are: no rollout reaches them. */
+export function heldVms({ uncovered, coveredVms }: CoverageReport): (UncoveredVm | CoveredVm)[] {
+  return [...uncovered, ...coveredVms].filter(({ hold }) => hold !== '');
 }
 
 function section(title: string, size: number, paint: Paint): string[] {
@@ -95,7 +113,8 @@ function groupLines({ kind, rule, reason, evidence, vms }: RuleGroup, paint: Pai
     ...section(`${kind.replace('-', ' ')}: ${harmless(rule)}`, vms.length, paint),
     ...facts(
       [
-        ['  why', harmless(reason)],
+        // Of a VM that does not run, its status says all.
+        ...(kind === 'not-running' ? [] : [['  why', harmless(reason)] as const]),
         ['  evidence', harmless(someOf(matched, most))],
         [
           '  VMs',

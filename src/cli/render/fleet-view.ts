@@ -77,7 +77,7 @@ function countRows({ pin }: FleetReport, counts: FleetCounts, paint: Paint): [st
   if (rest !== '') rows.push(['need not', rest]);
   const pinned = offPin === 0 ? '' : paint.warn(`, ${count(offPin, 'VM')} not on it`);
   rows.push(['pin', pin === null ? 'none yet' : `${pin}${pinned}`]);
-  if (held > 0) rows.push(['held', paint.warn(`${count(held, 'VM')} kept as they are on the host itself`)]);
+  if (held > 0) rows.push(['hold', paint.warn(`${count(held, 'VM')} kept as they are by the host itself`)]);
   return rows;
 }
 

@@ -35,7 +35,9 @@ export function whoisLines(report: WhoisReport, paint: Paint): string[] {
   const rows: [string, string][] = [...unknown, ['known by', knownBy(answer, paint)], ...notes];
   return [
     `${title}: ${holders.length === 0 ? paint.warn('no VM that was listed') : paint.good(names(holders))}`,
-    ...holders.flatMap((one) => holderLines(one, report, paint)),
+    ...(holders.length > MOST_NAMED
+      ? manyLines(holders, report, paint)
+      : holders.flatMap((one) => holderLines(one, report, paint))),
     ...facts(rows, paint),
     ...(answer.others.length === 0
       ? []
@@ -63,6 +65,37 @@ function names(holders: readonly Tenancy[]): string {
   return harmless(holders.map(({ host }) => host.name).join(', '));
 }
 
+/** A line each: what differs between them. */
+function manyLines(
+  holders: readonly Tenancy[],
+  { rows, asked, answer }: WhoisReport,
+  paint: Paint,
+): string[] {
+  const listedAt = answer.kind === 'recorded' ? answer.listedAt : asked;
+  return tableLines(
+    ['VM', 'SINCE', 'AGENT', 'SEEN', 'WHERE AND WHY'],
+    holders.map((one) => {
+      const { host, from, lastSeenAt, endedBy } = one;
+      const row = rows.get(host.id);
+      const isKnown = row !== undefined && row.agentSeenAt !== 0;
+      const remarks = [
+        placeOf(host),
+        lastSeenAt === listedAt ? '' : `seen so until ${moment(lastSeenAt)}`,
+        endedBy === null ? '' : endWord(one),
+        whyEligibility(row?.eligibility ?? host.eligibility),
+      ];
+      return [
+        harmless(host.name),
+        moment(from),
+        isKnown ? harmless(`${agentState(row)} ${row.version}`) : '-',
+        isKnown ? agoWord(asked - row.agentSeenAt) : '-',
+        harmless(remarks.filter((word) => word !== '').join('; ')),
+      ];
+    }),
+    paint,
+  );
+}
+
 function holderLines(one: Tenancy, { rows, asked }: WhoisReport, paint: Paint): string[] {
   const { host } = one;
   const row = rows.get(host.id);
@@ -73,26 +106,45 @@ function holderLines(one: Tenancy, { rows, asked }: WhoisReport, paint: Paint): 
       ['VM', paint.strong(harmless(host.name))],
       ['id', host.id],
       ['zone', harmless(`${host.zone}${host.project === undefined ? '' : ` (project ${host.project})`}`)],
-      ['had it', `seen so from ${moment(one.from)} to ${moment(one.lastSeenAt)}; ${endWord(one)}`],
-      ['eligibility', harmless(why === '' ? eligibility.kind : `${eligibility.kind}: ${why}`)],
-      ['agent', agentWords(row, asked)],
+      ['had it', `${seenWords(one)}; ${endWord(one)}`],
+      // Of one that plainly must have the agent there is nothing to say.
+      ...(why === '' ? [] : [[WORDS[eligibility.kind], harmless(why)] as const]),
+      ...(eligibility.kind !== 'eligible' && (row?.agentSeenAt ?? 0) === 0
+        ? []
+        : [['agent', agentWords(row, asked)] as const]),
     ],
     paint,
   );
+}
+
+const WORDS: Readonly<Record<FleetRow['eligibility']['kind'], string>> = {
+  eligible: 'must have it',
+  exempt: 'exempt',
+  undecided: 'undecided',
+  unsupported: 'unsupported',
+  'not-running': 'not running',
+  excluded: 'excluded',
+};
+
+function seenWords({ from, lastSeenAt }: Tenancy): string {
+  return from === lastSeenAt
+    ? `seen so ${moment(from)}`
+    : `seen so from ${moment(from)} to ${moment(lastSeenAt)}`;
+}
+
+/** What ran when somebody last looked, whether it has answered since or not. */
+function agentState({ agent }: FleetRow): string {
+  if (agent.kind === 'absent') return 'absent';
+  return agent.kind === 'installed' && agent.runningSha256 === '' ? 'stopped' : 'running';
 }
 
 function agentWords(row: FleetRow | undefined, asked: number): string {
   if (row === undefined || row.agentSeenAt === 0) return 'not known: nobody had looked there';
   const version = row.version === '' ? '' : ` ${row.version}${row.versionBy === 'dpkg' ? ' (by dpkg)' : ''}`;
   const silent = row.silentSince === null ? '' : `; it did not answer from ${moment(row.silentSince)} on`;
-  const state =
-    row.agent.kind === 'absent'
-      ? 'absent'
-      : row.agent.kind === 'installed' && row.agent.runningSha256 === ''
-        ? 'stopped'
-        : 'running';
+  const hold = row.agent.kind === 'installed' && row.agent.hold !== '' ? `; hold: ${row.agent.hold}` : '';
   return harmless(
-    `${state}${version}, seen ${moment(row.agentSeenAt)} (${agoWord(asked - row.agentSeenAt)})${silent}`,
+    `${agentState(row)}${version}, seen ${moment(row.agentSeenAt)} (${agoWord(asked - row.agentSeenAt)} then)${hold}${silent}`,
   );
 }
 
