@@ -13,6 +13,7 @@ import { gcsStore } from '../adapters/google/storage/store.ts';
 import { sha256Hex } from '../adapters/local-journal/chain.ts';
 import { localJournal } from '../adapters/local-journal/local-journal.ts';
 import { localLease } from '../adapters/local-lease/local-lease.ts';
+import { systemProcesses } from '../adapters/local-lease/process-table.ts';
 import { createLocalStore } from '../adapters/local-store/local-store.ts';
 import { prometheusMetrics } from '../adapters/prometheus/prometheus-metrics.ts';
 import { secretReader } from '../adapters/secrets/secret-reader.ts';
@@ -91,7 +92,7 @@ function wireRecord(
     const objects = googleBucket({ place: journal, access, clock });
     return {
       journal: gcsJournal({ objects, clock }),
-      lease: gcsLease({ objects, clock, hostname, pid }),
+      lease: gcsLease({ objects, clock, hostname, pid, processes: systemProcesses }),
     };
   }
   return {

@@ -2,7 +2,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { gcsJournal } from '../../../../src/adapters/google/storage/journal.ts';
-import { type Entry, verifyChain } from '../../../../src/domain/journal.ts';
+import { canonicalJson, type Entry, verifyChain } from '../../../../src/domain/journal.ts';
 import type { JournalStore } from '../../../../src/ports/journal.ts';
 import { journalContract } from '../../../contract/journal.ts';
 import { type MemoryBucket, type MemoryClient, memoryBucket } from '../../../fakes/google/memory-objects.ts';
@@ -260,6 +260,28 @@ describe('packs', () => {
     bucket.put(nameOf(7), JSON.stringify({ ...chain[6], reason: 'forged' }));
     const read = await open().read(0);
     expect(read.ok && verifyChain(read.value, sha256)).toEqual({ kind: 'altered', seq: 7 });
+  });
+
+  it('do not hide an entry that was altered before packing, with its own hash and its neighbour’s word for it', async () => {
+    const chain = await write(63);
+    const { hash: _, ...forged } = { ...(chain[6] as Entry), reason: 'forged' };
+    // Whole in itself; only the next entry's `prev` tells.
+    bucket.put(nameOf(7), JSON.stringify({ ...forged, hash: sha256(canonicalJson(forged)) }));
+    expect((await open().append(someChain(64)[63] as Entry)).ok).toBe(true);
+    await packed(1);
+    const client = bucket.client();
+    const read = await journalOf(client).read(0);
+    expect(read.ok && verifyChain(read.value, sha256)).toEqual({ kind: 'unlinked', seq: 8 });
+  });
+
+  it('are passed over line by line where they differ from the entries: what is read is what stands', async () => {
+    const chain = await write(64);
+    const lines = (await altered((text) => text)).length > 0 ? linesOf() : [];
+    const spoilt = lines.map((line, index) => (index % 2 === 0 ? line : { ...line, generation: '1' }));
+    bucket.put(FIRST_PACK, gzipSync(spoilt.map((line) => `${JSON.stringify(line)}\n`).join('')));
+    const client = bucket.client();
+    expect(await journalOf(client).read(0)).toEqual({ ok: true, value: chain });
+    expect(readsOf(client)).toBe(1 + 32);
   });
 
   it('do not hide that an entry was taken away', async () => {

@@ -184,7 +184,7 @@ describe('a lost reply', () => {
     client.faults = (call) => {
       calls.push(call);
       if (call === 'create') return 'lost-reply';
-      return calls.at(-2) === "create" ? 'unavailable' : null;
+      return calls.at(-2) === 'create' ? 'unavailable' : null;
     };
     expect(await of(1, { client }).acquire(someActor)).toMatchObject({
       ok: false,
