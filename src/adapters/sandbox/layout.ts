@@ -25,6 +25,8 @@ export interface SandboxLayout {
   readonly knownHosts: string;
   readonly metricsUrlFile: string;
   readonly packages: string;
+  /** The tools that its hosts have on their PATH. */
+  readonly tools: string;
   /** JSON: pid and address of the running sandbox; written last. */
   readonly runningFile: string;
   readonly logFile: string;
@@ -40,6 +42,7 @@ export function sandboxLayout(stateDir: string): SandboxLayout {
     knownHosts: join(root, 'known_hosts'),
     metricsUrlFile: join(root, 'prometheus-url'),
     packages: join(root, 'packages'),
+    tools: join(root, 'tools'),
     runningFile: join(root, 'running.json'),
     logFile: join(root, 'sandbox.log'),
   };

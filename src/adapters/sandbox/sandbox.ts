@@ -7,7 +7,6 @@
 import { spawn } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../ports/clock.ts';
 import { agentSamples } from './agent-samples.ts';
 import { makeKeyPair } from './key-pair.ts';
@@ -15,6 +14,7 @@ import { type SandboxEnvironment, type SandboxHost, type SandboxLayout, sandboxF
 import { type MetricsEndpoint, serveMetrics } from './metrics-endpoint.ts';
 import { HOME } from './sftp-folder.ts';
 import { type HostServer, serveHost } from './ssh-server.ts';
+import { layTools } from './tools.ts';
 
 /** Distance of two looks at the agents, ms: several lie in every window of the sandbox's gates. */
 const SAMPLE_MS = 250;
@@ -41,6 +41,7 @@ export interface SandboxOptions {
 
 /** Starts from nothing: whatever lay in the folder before is deleted, but for the packages. */
 export async function startSandbox({ layout, clock, path, installed }: SandboxOptions): Promise<Sandbox> {
+  const tools = await layTools(layout.tools, path);
   const hosts = sandboxFleet();
   const served = hosts.filter((host) => host.served);
   const client = makeKeyPair('rollout-sandbox');
@@ -54,14 +55,14 @@ export async function startSandbox({ layout, clock, path, installed }: SandboxOp
       for (let host = queue.shift(); host !== undefined; host = queue.shift()) {
         const root = layout.hostFolder(host);
         await makeHost(root, host);
-        await installAgent(root, installed[host.environment], path);
+        await installAgent(root, installed[host.environment], tools);
         const key = makeKeyPair(host.name);
         const server = await serveHost({
           root,
           hostKey: key.private,
           clientKey: client.public,
           port: 0,
-          path,
+          path: tools,
         });
         servers.push(server);
         ports.set(host.name, server.port);
@@ -129,10 +130,9 @@ async function makeHost(root: string, host: SandboxHost): Promise<void> {
 /** As a person would: dpkg -i, enable, start. */
 function installAgent(root: string, packageFile: string, path: string): Promise<void> {
   const script = 'dpkg -i "$1" >/dev/null && systemctl enable "$2" && systemctl start "$2"';
-  const shims = fileURLToPath(new URL('./bin', import.meta.url));
-  const child = spawn('sh', ['-c', script, 'sandbox', packageFile, SERVICE], {
+  const child = spawn('/bin/sh', ['-c', script, 'sandbox', packageFile, SERVICE], {
     env: {
-      PATH: `${shims}:${path}`,
+      PATH: path,
       ROLLOUT_ROOT: root,
       ROLLOUT_NODE: process.execPath,
     },

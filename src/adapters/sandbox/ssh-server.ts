@@ -4,11 +4,8 @@
  */
 import { spawn } from 'node:child_process';
 import type { Server as NetServer } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import ssh2, { type AuthContext, type Connection, type ParsedKey, type ServerChannel } from 'ssh2';
 import { HOME, serveSftp } from './sftp-folder.ts';
-
-const SHIMS = fileURLToPath(new URL('./bin', import.meta.url));
 
 const USER = 'ops';
 
@@ -21,7 +18,7 @@ export interface HostServerOptions {
   readonly clientKey: string;
   /** 0: any free port. */
   readonly port: number;
-  /** PATH of the machine, where sh and its tools are; the stand-ins come before it. */
+  /** PATH of its programs (tools.ts). */
   readonly path: string;
 }
 
@@ -76,10 +73,10 @@ function authenticate(context: AuthContext, allowed: ParsedKey): void {
 }
 
 function runCommand(channel: ServerChannel, command: string, { root, path }: HostServerOptions): void {
-  const child = spawn('sh', ['-c', command], {
+  const child = spawn('/bin/sh', ['-c', command], {
     cwd: `${root}${HOME}`,
     env: {
-      PATH: `${SHIMS}:${path}`,
+      PATH: path,
       HOME,
       LANG: 'C.UTF-8',
       ROLLOUT_ROOT: root,
