@@ -27,7 +27,7 @@ describe('a machine that is cut off from the bucket while hosts are at work', ()
     async (how) => {
       const two = twoMachines(slowWorld());
       const { world } = two;
-      const first = two.machine(+3_600_000);
+      const first = two.machine(3_600_000);
       const second = two.machine(-3_600_000);
       const run = begin(first.process);
       // The canaries' programs have begun; their answers never reach the bucket.
