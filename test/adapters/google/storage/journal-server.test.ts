@@ -16,6 +16,7 @@ import {
   storageUnderTest,
 } from '../../../fakes/google/storage-under-test.ts';
 import { sha256, someChain } from '../../../fakes/journal-entries.ts';
+import type { WriterOrder } from './journal-writer.ts';
 
 let server: StorageUnderTest;
 beforeAll(async () => {
@@ -138,10 +139,10 @@ describe('the journal in a bucket over HTTP', () => {
   }, async () => {
     const prefix = newFolder();
     const { url, bucket, identity } = server;
-    const asked = JSON.stringify({ url, bucket, prefix, keyFile: identity.keyFile, count: 12 });
+    const order: WriterOrder = { url, bucket, prefix, keyFile: identity.keyFile, count: 12 };
     const writers = Array.from({ length: 3 }, () => {
       const script = join(import.meta.dirname, 'journal-writer.ts');
-      const child = spawn(process.execPath, [script, asked], {
+      const child = spawn(process.execPath, [script, JSON.stringify(order)], {
         stdio: ['pipe', 'pipe', 'inherit'],
         env: { ...process.env, METADATA_SERVER_DETECTION: 'none' },
       });

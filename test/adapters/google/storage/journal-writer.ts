@@ -1,6 +1,5 @@
 /**
- * Appends as many entries as asked to a journal in a bucket, behind whatever others wrote. Its first argument is JSON:
- * `{url, bucket, prefix, keyFile, count}`. Says `ready` on stdout, waits for a line on stdin, so that many start at once.
+ * Appends as many entries as asked to a journal in a bucket, behind whatever others wrote. Its argument is a WriterOrder as JSON. Says `ready` on stdout, waits for a line on stdin, so that many start at once.
  */
 import { once } from 'node:events';
 import { systemClock } from '../../../../src/adapters/clock/system-clock.ts';
@@ -9,13 +8,15 @@ import { gcsJournal } from '../../../../src/adapters/google/storage/journal.ts';
 import { type Entry, sealEntry, verifyChain } from '../../../../src/domain/journal.ts';
 import { draft, sha256 } from '../../../fakes/journal-entries.ts';
 
-const { url, bucket, prefix, keyFile, count } = JSON.parse(process.argv[2] ?? '{}') as {
-  url: string;
-  bucket: string;
-  prefix: string;
-  keyFile: string;
-  count: number;
-};
+export interface WriterOrder {
+  readonly url: string;
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly keyFile: string;
+  readonly count: number;
+}
+
+const { url, bucket, prefix, keyFile, count } = JSON.parse(process.argv[2] ?? '{}') as WriterOrder;
 const objects = googleBucket({
   place: { kind: 'gcs', bucket, prefix, credentials: { keyFile } },
   access: { credentials: { keyFile }, endpoints: { storage: url } },
