@@ -59,7 +59,7 @@ export async function storageUnderTest(
         })
       : null;
   const url = fake?.url ?? other ?? '';
-  if (fake === null) await makeBucket(url, bucket);
+  if (fake === null) await makeBucket(url, bucket, identity.tokenFor(identity.email));
   return {
     url,
     bucket,
@@ -82,10 +82,10 @@ export async function storageUnderTest(
   };
 }
 
-async function makeBucket(url: string, name: string): Promise<void> {
+async function makeBucket(url: string, name: string, token: string): Promise<void> {
   const answer = await fetch(`${url}/storage/v1/b?project=test`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
     body: JSON.stringify({ name }),
   });
   if (!answer.ok) throw new Error(`cannot make bucket ${name} at ${url}: HTTP ${answer.status}`);
