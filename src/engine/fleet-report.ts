@@ -36,7 +36,7 @@ export interface FleetQuestion {
 
 export type FleetSource =
   | { readonly kind: 'look'; readonly at: number }
-  /** `agentsAt`: when the fleet was last recorded, ms; 0: never. */
+  /** `agentsAt`: when an agent of it was last looked at, ms; 0: never. */
   | { readonly kind: 'list'; readonly at: number; readonly agentsAt: number }
   /** The last listing by the time asked about, and the first one after it (null: none yet), ms. */
   | {
@@ -114,13 +114,20 @@ function presentReport(
   for (const id of ids) if (!before.hosts.has(id)) since.delete(id);
   return {
     environment: context.environment.name,
-    source: how === 'look' ? { kind: how, at } : { kind: how, at, agentsAt: before.at },
+    source: how === 'look' ? { kind: how, at } : { kind: how, at, agentsAt: lastLook(before) },
     rows: fleetRows(fold.record(), knownBuilds(entries, pin), { ids, silences: silencesOf(looked) }),
     all: fleet.hosts.length,
     unknownZones: withLastKnown(fleet.unknownZones, before),
     pin: pin?.version ?? null,
     since,
   };
+}
+
+function lastLook({ hosts }: FleetRecord): number {
+  let last = 0;
+  for (const { agentSeenAt, goneAt } of hosts.values())
+    if (goneAt === null) last = Math.max(last, agentSeenAt);
+  return last;
 }
 
 function silencesOf(looked: readonly LookedAt[]): Map<HostId, string> {

@@ -52,7 +52,14 @@ describe('coverage, in this order', () => {
     expect(ran.code).toBe(0);
     expect(ran.stdout).toContain('coverage 100 % (8 of 8), target 100 % is met');
     expect(ran.stdout).toMatch(/exempt: built-in:gke-node \(1\)\n.*\n +evidence +label goog-gke-node \(1\)/u);
-    expect((await coverage('--no-look')).code).toBe(0);
+    const recorded = await coverage('--no-look');
+    expect(recorded.code).toBe(0);
+    const seenAt = place.journal('sandbox-gstg').at(-1)?.at ?? 0;
+    const when = new Date(seenAt).toISOString().slice(0, 19).replace('T', ' ');
+    expect(recorded.stdout).toContain(`every covered agent was seen to run at ${when}Z or later`);
+    // A listing alone makes no agent newer than the last look at it.
+    expect((await place.run(['fleet', 'sandbox-gstg', '--no-look', '--record'])).code).toBe(0);
+    expect((await coverage('--no-look')).stdout).toContain(`agents as recorded, last looked at ${when}Z`);
   });
 
   it('of every environment ends with the highest code', async () => {

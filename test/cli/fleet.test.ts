@@ -119,10 +119,12 @@ describe('the fleet now', () => {
     try {
       const ran = await place.run(['fleet', 'sandbox-gstg']);
       expect(ran.code).toBe(0);
-      expect(ran.stdout).toMatch(/^ {2}hold +1 VM kept as they are by the host itself$/mu);
+      expect(ran.stdout).toMatch(/^ {2}hold +1 VM held on the host itself$/mu);
       expect(ran.stdout).toMatch(/^ {2}api-02-gstg .* hold: unit masked$/mu);
       const coverage = await place.run(['coverage', 'sandbox-gstg']);
-      expect(coverage.stdout).toMatch(/^ {2}hold +1 VM kept as they are: api-02-gstg \(unit masked\)$/mu);
+      expect(coverage.stdout).toMatch(
+        /^ {2}hold +1 VM held on the host itself: api-02-gstg \(unit masked\)$/mu,
+      );
     } finally {
       unit('unmask');
     }
@@ -156,7 +158,7 @@ describe('the fleet now', () => {
       expect([head, first].map((line) => line.trim().split(' ')[0])).toEqual(['VM', 'api-01-gstg']);
       const listed = await place.run(['fleet', 'sandbox-gstg', '--no-look']);
       expect(listed.code).toBe(0);
-      expect(listed.stdout).toContain('agents as last recorded');
+      expect(listed.stdout).toContain('agents as recorded, last looked at');
     } finally {
       writeFileSync(file, before);
     }

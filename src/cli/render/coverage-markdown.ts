@@ -6,6 +6,7 @@ import {
   headline,
   heldVms,
   percentText,
+  seenSince,
   sinceWord,
 } from './coverage-view.ts';
 import { sourceWords } from './fleet-view.ts';
@@ -35,7 +36,9 @@ function environmentLines({ fleet, report }: Coverage): string[] {
   const { counts, uncovered, groups, exemptions, unknownZones } = report;
   const { byEligibility: by, byState } = counts;
   const lines = ['', `## ${escaped(report.environment)}`, '', `${escaped(headline(report, PLAIN))}.`];
-  lines.push('', `As of: ${escaped(sourceWords(fleet.source))}.`, '');
+  const seen = seenSince({ fleet, report });
+  const basis = `${sourceWords(fleet.source)}${seen === '' ? '' : `; ${seen}`}`;
+  lines.push('', `As of: ${escaped(basis)}.`, '');
   for (const note of [...report.held, ...fleet.notes]) lines.push(`- ${escaped(note)}`);
   if (report.held.length + fleet.notes.length > 0) lines.push('');
   const rows: [string, number | string][] = [
@@ -86,7 +89,7 @@ function environmentLines({ fleet, report }: Coverage): string[] {
     ]),
   );
   part(
-    'Kept as they are by the host itself',
+    'Held on the host itself',
     ['VM', 'Id', 'Project', 'Zone', 'Hold'],
     heldVms(report).map((vm) => [vm.name, vm.id, vm.project ?? '', vm.zone, vm.hold]),
   );

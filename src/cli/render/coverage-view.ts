@@ -24,7 +24,11 @@ export function coverageLines({ fleet, report }: Coverage, paint: Paint): string
   return [
     `${paint.strong(report.environment)}  ${headline(report, paint)}`,
     ...facts(
-      [...unknownRows(fleet, paint), ['as of', sourceWords(fleet.source)], ...countRows(report, paint)],
+      [
+        ...unknownRows(fleet, paint),
+        ['as of', sourceWords(fleet.source)],
+        ...countRows({ fleet, report }, paint),
+      ],
       paint,
     ),
     ...section('not covered', report.uncovered.length, paint),
@@ -72,7 +76,7 @@ export function sinceWord(since: number | null): string {
   return since === null ? 'not recorded' : moment(since);
 }
 
-function countRows(report: CoverageReport, paint: Paint): [string, string][] {
+function countRows({ fleet, report }: Coverage, paint: Paint): [string, string][] {
   const { counts, held, pin } = report;
   const { byEligibility: by } = counts;
   const rest = needNotWords(counts);
@@ -82,6 +86,8 @@ function countRows(report: CoverageReport, paint: Paint): [string, string][] {
     ['VMs', `${counts.all}: ${by.eligible} must have it${undecided}${rest === '' ? '' : `, ${rest}`}`],
     ['agents', by.eligible === 0 ? 'none is asked for' : stateWords(counts, paint)],
   );
+  const seen = seenSince({ fleet, report });
+  if (seen !== '') rows.push(['seen', seen]);
   const off =
     counts.offPin === 0 ? '' : paint.warn(`; ${count(counts.offPin, 'covered VM')} run another version`);
   rows.push(['pin', pin === null ? 'none yet' : `${pin}${off}`]);
@@ -92,9 +98,19 @@ function countRows(report: CoverageReport, paint: Paint): [string, string][] {
       kept.map(({ name, hold }) => `${name} (${hold})`),
       most,
     );
-    rows.push(['hold', paint.warn(harmless(`${count(kept.length, 'VM')} kept as they are: ${named}`))]);
+    rows.push([
+      'hold',
+      paint.warn(harmless(`${count(kept.length, 'VM')} held on the host itself: ${named}`)),
+    ]);
   }
   return rows;
+}
+
+/** From a record: how old what it says of the covered may be. Empty for what was looked at now, or where none is covered. */
+export function seenSince({ fleet, report }: Coverage): string {
+  if (fleet.source.kind === 'look' || report.coveredVms.length === 0) return '';
+  const oldest = report.coveredVms.reduce((least, { seenAt }) => Math.min(least, seenAt), Number.MAX_VALUE);
+  return `every covered agent was seen to run at ${moment(oldest)} or later`;
 }
 
 /** Those that something on the host itself keeps as they are: no rollout reaches them. */

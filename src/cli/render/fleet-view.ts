@@ -53,7 +53,7 @@ export function sourceWords(source: FleetSource): string {
     case 'list':
       return source.agentsAt === 0
         ? `listed ${moment(source.at)}; nobody has looked at its agents yet`
-        : `listed ${moment(source.at)}; agents as last recorded, ${moment(source.agentsAt)}`;
+        : `listed ${moment(source.at)}; agents as recorded, last looked at ${moment(source.agentsAt)}`;
     case 'recorded': {
       const next =
         source.nextAt === null
@@ -77,7 +77,7 @@ function countRows({ pin }: FleetReport, counts: FleetCounts, paint: Paint): [st
   if (rest !== '') rows.push(['need not', rest]);
   const pinned = offPin === 0 ? '' : paint.warn(`, ${count(offPin, 'VM')} not on it`);
   rows.push(['pin', pin === null ? 'none yet' : `${pin}${pinned}`]);
-  if (held > 0) rows.push(['hold', paint.warn(`${count(held, 'VM')} kept as they are by the host itself`)]);
+  if (held > 0) rows.push(['hold', paint.warn(`${count(held, 'VM')} held on the host itself`)]);
   return rows;
 }
 
