@@ -35,9 +35,9 @@ function stalling(two: TwoMachines): Stalling {
   const process = world.process();
   const { context } = process;
   const name = `m${process.pid}`;
-  let still: Promise<void> | null = null;
+  const standing: { until: Promise<void> | null } = { until: null };
   const awake = async (): Promise<void> => {
-    while (still !== null) await still;
+    while (standing.until !== null) await standing.until;
   };
   const seen = async <T>(come: Promise<T>): Promise<T> => {
     const what = await come;
@@ -82,9 +82,9 @@ function stalling(two: TwoMachines): Stalling {
     },
     stall(ms) {
       const end = world.clock.sleep(ms).then(() => {
-        if (still === end) still = null;
+        if (standing.until === end) standing.until = null;
       });
-      still = end;
+      standing.until = end;
     },
   };
   return self;

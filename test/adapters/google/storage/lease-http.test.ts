@@ -152,7 +152,7 @@ describe('a lease in a bucket over HTTP', () => {
     winner?.kill('SIGKILL');
     await new Promise((resolve) => winner?.once('exit', resolve));
     const later = await answers([contender(prefix), contender(prefix)]);
-    expect(later.map((one) => one.epoch ?? one.kind).sort()).toEqual([2, 'held']);
+    expect(later.map((one) => `${one.epoch ?? one.kind}`).toSorted()).toEqual(['2', 'held']);
     expect(later.find((one) => one.epoch === 2)?.takenFrom).toMatchObject({ pid: winner?.pid, epoch: 1 });
   });
 });
