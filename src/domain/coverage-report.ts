@@ -142,6 +142,10 @@ function heldBy({ all, byEligibility }: FleetCounts, unknownZones: readonly Unkn
     held.push(
       `${byEligibility.undecided} VM(s): nobody has said whether they must have the agent; add a rule under targeting.eligible or targeting.exempt`,
     );
+  if (byEligibility.excluded > 0 && byEligibility.eligible + byEligibility.undecided === 0)
+    held.push(
+      `${byEligibility.excluded} VM(s) are outside targeting.include and none must have the agent: a slip there would look the same`,
+    );
   if (all === 0 && unknownZones.length === 0)
     held.push('the inventory lists no VM at all: there is nothing to tell of');
   return held;

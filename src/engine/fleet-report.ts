@@ -83,6 +83,7 @@ export async function reportFleet(
   const recorded = question.record === true ? await record(context, fleet.value, looked) : null;
   const report = presentReport(context, { entries, fleet: fleet.value, hosts, looked, how: how.kind });
   const notes = read.ok ? [] : [`${read.error.message}: since when, and what ran before, is not known here`];
+  if (recorded === false) notes.push('NOT recorded: the journal did not take what was seen');
   return ok({ ...report, notes, recorded });
 }
 

@@ -9,6 +9,7 @@
  * N4  The way back to a version that the environment has had (`singleWave`) is not blocked by hosts that cannot go along: they
  *     are left out and listed, those in a zone that cannot be listed as the journal last knew them. To any other version it is
  *     no way back, and blocked.
+ * N5  A fleet in which nobody must have the agent blocks: a pin would move that no host has ever run, by a slip in `targeting`.
  */
 import type { Artifact, Release } from '../domain/artifact.ts';
 import { type FleetRecord, foldFleet } from '../domain/fleet-changes.ts';
@@ -78,6 +79,7 @@ export async function preparePlan(
   const blockers = [
     ...quarantineBlockers(release, request.quarantine, isWayBack ? 'digest' : 'version'),
     ...(unlisted === null ? zoneBlockers(name, fleet.value) : []),
+    ...nobodyBlockers(name, fleet.value, context.environment.targeting.include),
     ...(journal !== null
       ? servedBlockers(context, request.version, journal)
       : [
@@ -179,6 +181,22 @@ function zoneBlockers(name: string, { unknownZones }: Fleet): Refusal[] {
         details: unknownZones.map(({ zone, why }) => `${zone}: ${why}`),
         next: `rollout doctor ${name} says whether rights are missing; once they can be listed, type this again`,
       },
+    ),
+  ];
+}
+
+/** N5. */
+function nobodyBlockers(name: string, { hosts, unknownZones }: Fleet, include: string): Refusal[] {
+  const needed = hosts.some(({ eligibility: { kind } }) => kind === 'eligible' || kind === 'undecided');
+  if (needed || unknownZones.length > 0) return [];
+  const excluded = hosts.filter(({ eligibility }) => eligibility.kind === 'excluded').length;
+  const why = excluded === 0 ? '' : `; ${excluded} are outside targeting.include (${include})`;
+  return [
+    refuse(
+      'held',
+      'no-hosts',
+      `no VM of ${name} must have the agent, of ${hosts.length} in the inventory${why}`,
+      { next: `rollout fleet ${name} says why of each` },
     ),
   ];
 }

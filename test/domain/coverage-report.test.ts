@@ -94,6 +94,16 @@ describe('the verdict', () => {
     expect(report([vm(1, { eligibility: exempt })])).toMatchObject({ verdict: 'met', percent: null, of: 0 });
   });
 
+  it('is held where nobody must have the agent only because of targeting.include: a slip there looks the same', () => {
+    const excluded = { kind: 'excluded', rule: 'include: role == "wbe"' } as const;
+    expect(report([vm(1, { eligibility: excluded }), vm(2, { eligibility: exempt })])).toMatchObject({
+      verdict: 'held',
+      percent: null,
+      held: [expect.stringContaining('1 VM(s) are outside targeting.include')],
+    });
+    expect(report([vm(1, { eligibility: exempt })])).toMatchObject({ verdict: 'met' });
+  });
+
   it('is held by a zone that could not be listed, however good the rest is', () => {
     const held = report([vm(1)], { unknownZones: [{ zone: 'z2', why: 'timed out', lastKnown: 3 }] });
     expect(held).toMatchObject({ verdict: 'held', percent: 100 });

@@ -1,5 +1,6 @@
 /** What may go from one environment to the next. */
 import { describe, expect, it } from 'vitest';
+import { preparePlan } from '../../src/engine/prepare-plan.ts';
 import { provenBefore } from '../../src/engine/start-rollout.ts';
 import { simClock } from '../fakes/sim-clock.ts';
 import { ask, begin, carryOn, makeWorld, NEW, OLD, someHosts, type World } from './world.ts';
@@ -134,6 +135,24 @@ describe('a promotion', () => {
     expect(world.rollout().phase.kind).toBe('rolled-back');
     expect(second).toMatchObject({ kind: 'refused', refusals: [{ code: 'quarantined' }] });
     expect(world.bodies('rollout-planned')).toHaveLength(1);
+  });
+});
+
+describe('a fleet in which nobody must have the agent', () => {
+  it('is not deployed to: a slip in targeting.include would move the pin to what no host has ever run', async () => {
+    const { gstg } = pair();
+    const { context } = gstg.process();
+    const targeting = { ...context.environment.targeting, include: 'role == "wbe"' };
+    const prepared = await gstg.clock.run(
+      preparePlan(
+        { ...context, environment: { ...context.environment, targeting } },
+        { version: NEW, quarantine: [] },
+      ),
+    );
+    if (!prepared.ok) throw new Error(prepared.error.message);
+    expect(prepared.value.blockers).toMatchObject([
+      { code: 'no-hosts', exit: 'held', message: expect.stringContaining('role == "wbe"') as string },
+    ]);
   });
 });
 

@@ -66,7 +66,7 @@ async function tell(invocation: Invocation, keep: boolean): Promise<number> {
     );
   else
     output.out(
-      'To type the commands yourself: rollout sandbox up. For your own fleet: see the README, "Your own fleet".',
+      'To type the commands yourself: rollout sandbox up. For your own fleet: see the README, "Your own project in Google Cloud".',
     );
   return EXIT.done;
 }

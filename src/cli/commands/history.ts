@@ -25,10 +25,19 @@ export function run(invocation: Invocation): Promise<number> {
     const limit = typeof invocation.options.limit === 'number' ? invocation.options.limit : 200;
     const names: HostNames = new Map();
     for (const entry of entries) learnNames(entry, names);
+    let quiet = 0;
     for (const entry of entries.slice(-limit)) {
+      const line = entryLine(entry, names, session.paint);
       if (invocation.json) jsonLine(invocation, 'entry', { environment: name, entry });
-      else sayEntry(invocation, entry, entryLine(entry, names, session.paint), session.paint.dim);
+      else if (line === null) quiet += 1;
+      else sayEntry(invocation, entry, line, session.paint.dim);
     }
+    if (quiet > 0)
+      invocation.output.out(
+        session.paint.dim(
+          `${quiet} more ${quiet === 1 ? 'entry' : 'entries'}, of leases and of what the fleet looked like: --json shows them`,
+        ),
+      );
     if (broken !== null) {
       return sayRefused(invocation, [
         {
@@ -48,13 +57,7 @@ export function run(invocation: Invocation): Promise<number> {
   });
 }
 
-function sayEntry(
-  invocation: Invocation,
-  entry: Entry,
-  text: string | null,
-  dim: (text: string) => string,
-): void {
-  if (text === null) return;
+function sayEntry(invocation: Invocation, entry: Entry, text: string, dim: (text: string) => string): void {
   const why =
     entry.body.kind === 'rollout-planned' && entry.reason !== undefined && entry.reason !== ''
       ? ` (${harmless(entry.reason)})`
