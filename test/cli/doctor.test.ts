@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CHECK_AREAS } from '../../src/ports/self-check.ts';
 import { fleetOf } from '../fakes/google/compute-fleet.ts';
 import { type FakeCompute, startComputeServer } from '../fakes/google/compute-server.ts';
 import { type FakeIdentity, startIdentity } from '../fakes/google/identity.ts';
@@ -82,6 +83,7 @@ describe('the sandbox', () => {
     expect(new Set(lines.map((line) => line['area']))).toEqual(
       new Set(['configuration', 'credentials', 'inventory', 'hosts', 'artifacts', 'journal', 'metrics']),
     );
+    expect([...new Set(lines.map((line) => line['area']))]).toEqual([...CHECK_AREAS]);
     expect(lines.filter((line) => line['area'] === 'hosts')).toHaveLength(3);
     expect(lastLine(ran)).toMatchObject({ type: 'result', exit: 0, code: 'healthy', counts: { failed: 0 } });
     expect(ran.stdout).not.toMatch(/gcloud|gs:/u);
@@ -179,7 +181,7 @@ describe('an environment in Google Cloud', () => {
     const started = place.start(['doctor', 'slow', '--config', dir, '--json'], {
       env: { ...cloudEnv(), ROLLOUT_STORAGE_ENDPOINT: `http://127.0.0.1:${port}` },
     });
-    await started.says(/known host keys/u);
+    await started.says(/places/u);
     const began = performance.now();
     started.kill('SIGINT');
     const ran = await started.ended;
@@ -205,6 +207,33 @@ describe('--offline', () => {
     expect(ran.stdout).toMatch(/2 warnings, 0 failed/u);
   });
 
+  it('says of a key, an SSH key and known hosts that are not there, or are anybody’s, what mends it', async () => {
+    const dir = join(place.folder, 'files');
+    mkdirSync(join(dir, 'environments'), { recursive: true });
+    const open = join(dir, 'open_key');
+    writeFileSync(open, '', { mode: 0o644 });
+    writeFileSync(
+      join(dir, 'environments/files.yaml'),
+      `environment: files
+inventory: { kind: gce, projects: [sandbox-project], hostKeys: known-hosts, credentials: { keyFile: ${dir}/no.json } }
+artifacts: { kind: local, path: ${dir}/a }
+journal: { kind: local, path: ${dir}/j }
+ssh: { user: ops, identityFiles: [${dir}/no_key, ${open}], knownHosts: [${dir}/no_hosts] }
+prometheus: { url: "http://127.0.0.1:9" }
+`,
+    );
+    const ran = await place.run(['doctor', 'files', '--offline', '--config', dir, '--json']);
+    expect(ran.code).toBe(1);
+    const told = checksOf(ran).filter((line) => line['area'] === 'credentials');
+    expect(told.map(({ kind, found }) => `${String(kind)} ${String(found)}`)).toEqual([
+      expect.stringMatching(/^failed .*no\.json cannot be read \(ENOENT\)/u),
+      expect.stringMatching(/^failed .*no_key does not exist/u),
+      expect.stringMatching(/^ok .*open_key is there/u),
+      expect.stringMatching(/^warning .*open_key has mode 0644/u),
+      expect.stringMatching(/^failed .*no_hosts \(does not exist\)/u),
+    ]);
+  });
+
   it('is all that happens to what ships, when nobody names it', async () => {
     const ran = await place.run(['doctor', '--json'], { env: { ROLLOUT_CONFIG: '' }, cwd: '/' });
     expect(lastLine(ran)).toMatchObject({ offline: true });
@@ -213,6 +242,67 @@ describe('--offline', () => {
       mend: expect.stringContaining('rollout init'),
     });
   });
+});
+
+describe('several environments', () => {
+  it('are told in the order in which a version comes to them, one after the other', async () => {
+    const dir = join(place.folder, 'order');
+    mkdirSync(join(dir, 'environments'), { recursive: true });
+    for (const [name, from] of [
+      ['a-last', 'm-middle'],
+      ['m-middle', 'z-first'],
+      ['z-first', null],
+    ] as const)
+      writeFileSync(
+        join(dir, `environments/${name}.yaml`),
+        `environment: ${name}
+${from === null ? '' : `promotesFrom: ${from}`}
+inventory: { kind: static, hosts: [{ id: "${name}", name: ${name}, address: ${name}.example.com, zone: z-a, role: web }] }
+artifacts: { kind: local, path: ${dir}/${name}/a }
+journal: { kind: local, path: ${dir}/${name}/j }
+ssh: { user: ops, agent: true }
+prometheus: { url: "http://127.0.0.1:9" }
+`,
+      );
+    const ran = await place.run(['doctor', '--offline', '--config', dir, '--json']);
+    const names = checksOf(ran).map((line) => String(line['environment']));
+    expect(names.filter((name, at) => name !== names[at - 1])).toEqual(['z-first', 'm-middle', 'a-last']);
+    expect(lastLine(ran)).toMatchObject({ environments: ['z-first', 'm-middle', 'a-last'] });
+  });
+});
+
+describe('a journal that nobody may read', () => {
+  it('in a bucket is a failure of the journal and of the lease, which is nobody’s', async () => {
+    const dir = cloudFolder('denied');
+    storage.deny('*', 'storage.objects.get');
+    storage.deny('*', 'storage.objects.list');
+    const ran = await place.run(['doctor', 'denied', '--config', dir, '--json'], { env: cloudEnv() });
+    storage.allowAll();
+    for (const what of ['journal', 'lease'])
+      expect(find(ran, what, 'journal')).toMatchObject({ kind: 'failed', mend: expect.stringMatching(/./u) });
+    expect(ran.stdout).not.toContain('unknown@unknown');
+  }, 60_000);
+
+  it('in a folder is one too', async () => {
+    const dir = join(place.folder, 'denied-folder');
+    mkdirSync(join(dir, 'environments'), { recursive: true });
+    // A file where the folder should be: nobody can read it, root neither.
+    writeFileSync(join(dir, 'j'), '');
+    writeFileSync(
+      join(dir, 'environments/folder.yaml'),
+      `environment: folder
+inventory: { kind: static, hosts: [{ id: "1", name: w, address: 127.0.0.1, port: 9, zone: z-a, role: web }] }
+artifacts: { kind: local, path: ${dir}/a }
+journal: { kind: local, path: ${dir}/j }
+ssh: { user: ops, agent: true }
+prometheus: { url: "http://127.0.0.1:9" }
+`,
+    );
+    const ran = await place.run(['doctor', 'folder', '--config', dir, '--json']);
+    for (const what of ['journal', 'lease'])
+      expect(find(ran, what, 'journal')).toMatchObject({ kind: 'failed', mend: expect.stringMatching(/./u) });
+    expect(ran.stdout).not.toContain('unknown@unknown');
+  }, 60_000);
 });
 
 describe('files that are wrong', () => {

@@ -1,10 +1,10 @@
 /** What this machine has to be let in with: keys and agent, and the host keys it knows. Connects to nobody. */
-import { stat } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import type { SshSettings } from '../../domain/connection.ts';
 import type { SecretReader } from '../../ports/secrets.ts';
 import { broken, doubtful, type Finding, fine, type SelfCheck } from '../../ports/self-check.ts';
 import { loadCredentials } from './credentials.ts';
-import { createKnownHostsReader } from './known-hosts.ts';
+import { createKnownHostsReader, type KnownHosts } from './known-hosts.ts';
 
 export interface SshCheckOptions {
   readonly settings: SshSettings;
@@ -65,12 +65,16 @@ async function readableByOthers(path: string): Promise<Finding[]> {
   ];
 }
 
-async function knownFindings({ settings, published, file }: SshCheckOptions): Promise<Finding[]> {
+async function knownFindings({
+  settings,
+  published,
+  file,
+}: Pick<SshCheckOptions, 'settings' | 'published' | 'file'>): Promise<Finding[]> {
   const known = await createKnownHostsReader(settings.knownHosts)();
   const what = 'known host keys';
   if (known.unreadable.length === 0) return [fine(what, known.files.join(', '))];
   const found = `not readable: ${known.unreadable.join(', ')}`;
-  if (published) return [fine(what, `published by the VMs; ${found}, which would be asked next`)];
+  if (published) return publishedFindings(known);
   return known.unreadable.length === known.files.length
     ? [
         broken(
@@ -80,4 +84,78 @@ async function knownFindings({ settings, published, file }: SshCheckOptions): Pr
         ),
       ]
     : [doubtful(what, found, `look at ssh.knownHosts in ${file}`)];
+}
+
+/** A file that is not there is no failing where the VMs publish their keys; one that is there and cannot be read is. */
+function publishedFindings({ files, unreadable }: KnownHosts): Finding[] {
+  const what = 'known host keys';
+  const gone = unreadable.flatMap((one) =>
+    one.endsWith(NOT_THERE) ? [one.slice(0, -NOT_THERE.length)] : [],
+  );
+  const closed = unreadable.filter((one) => !one.endsWith(NOT_THERE));
+  if (closed.length > 0)
+    return [
+      doubtful(
+        what,
+        `published by the VMs; not readable: ${closed.join(', ')}`,
+        `chmod u+r ${closed[0]?.replace(/ \([^()]*\)$/u, '') ?? 'FILE'}`,
+      ),
+    ];
+  const [verb, noun] = gone.length === 1 ? ['does', 'file'] : ['do', 'files'];
+  const rest =
+    gone.length === files.length
+      ? 'only published keys count'
+      : `published keys count, then ${files.filter((file) => !gone.includes(file)).join(', ')}`;
+  return [fine(what, `known hosts ${noun} ${gone.join(', ')} ${verb} not exist; ${rest}`)];
+}
+
+const NOT_THERE = ' (does not exist)';
+
+/** The same without asking an agent: are the files there that the settings name, and for nobody else. */
+export function sshFileChecks({
+  settings,
+  published,
+  file,
+}: Pick<SshCheckOptions, 'settings' | 'published' | 'file'>): SelfCheck[] {
+  return [
+    {
+      area: 'credentials',
+      what: 'SSH keys',
+      whenSilent: 'look at ssh.identityFiles: is a file on a network drive?',
+      async run() {
+        const found = await Promise.all(
+          settings.identityFiles.map(async (path): Promise<Finding[]> => {
+            const why = await whyClosed(path);
+            return why === null
+              ? [fine('SSH keys', `${path} is there`), ...(await readableByOthers(path))]
+              : [
+                  broken(
+                    'SSH keys',
+                    `${path} ${why}`,
+                    `put the key there, or set ssh.identityFiles in ${file}`,
+                  ),
+                ];
+          }),
+        );
+        return found.flat();
+      },
+    },
+    {
+      area: 'credentials',
+      what: 'known host keys',
+      whenSilent: 'look at ssh.knownHosts: is a file on a network drive?',
+      run: () => knownFindings({ settings, published, file }),
+    },
+  ];
+}
+
+async function whyClosed(path: string): Promise<string | null> {
+  try {
+    if (!(await stat(path)).isFile()) return 'is not a file';
+    await access(path, constants.R_OK);
+    return null;
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
+    return code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`;
+  }
 }

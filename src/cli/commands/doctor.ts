@@ -1,6 +1,7 @@
 /**
  * `rollout doctor [ENV]`: is everything there that a rollout will need, and if not, what mends it. Changes nothing.
- * `--offline`: what the files alone tell.
+ * `--offline`: what the files alone tell, and whether the keys that they name
+ * are there.
  */
 
 import { systemClock } from '../../adapters/clock/system-clock.ts';
@@ -9,7 +10,16 @@ import { renderProblems } from '../../config/problem.ts';
 import { examine } from '../../engine/doctor.ts';
 import { SAMPLE } from '../../engine/doctor-hosts.ts';
 import { datedFindings, placesFinding } from '../../engine/doctor-record.ts';
-import { broken, type CheckResult, doubtful, type Finding, fine, skipped } from '../../ports/self-check.ts';
+import {
+  broken,
+  CHECK_AREAS,
+  type CheckResult,
+  doubtful,
+  type Finding,
+  fine,
+  type SelfCheck,
+  skipped,
+} from '../../ports/self-check.ts';
 import { configPlaces, isFallback, readConfiguration } from '../configuration.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { flag, type Invocation } from '../invocation.ts';
@@ -17,6 +27,7 @@ import { jsonLine } from '../json-lines.ts';
 import { countKinds, doctorLines, summary } from '../render/doctor-view.ts';
 import { type Session, sayRefused, withSession } from '../session.ts';
 import { wireChecks } from '../wire-checks.ts';
+import { wireOfflineChecks } from '../wire-offline-checks.ts';
 
 interface Asked {
   readonly session: Session;
@@ -24,6 +35,8 @@ interface Asked {
   /** Folder that the environments were read from. */
   readonly dir: string;
   readonly offline: boolean;
+  /** Examples that nobody named: the files that they name are nobody's either. */
+  readonly examples: boolean;
   readonly sample: number;
 }
 
@@ -79,53 +92,76 @@ async function diagnose(session: Session): Promise<{ exit: number; abandoned: bo
     config,
     dir,
     offline: flag(invocation, 'offline') || examples,
+    examples,
     sample: typeof invocation.options.hosts === 'number' ? invocation.options.hosts : SAMPLE,
   };
-  const running = chosen.map((loaded) => examineOne(asked, loaded, given !== undefined));
+  // All are asked at once, and told one after the other, as a version comes to them; what cannot be used stands before.
+  const place = ({ name }: LoadedEnvironment): number => session.names.indexOf(name);
+  const inOrder = chosen.toSorted((a, b) => place(a) - place(b));
+  const running = inOrder.map((loaded) => beginOne(asked, loaded, given !== undefined));
   const done: Examined[] = [];
-  for (const one of running) {
-    const examined = await one;
+  for (const { name, known, rest } of running) {
+    tell(invocation, name, known);
+    const ended = await rest;
+    const examined: Examined = { ...ended, name, results: [...known, ...byArea(ended.results)] };
+    tell(invocation, name, examined.results.slice(known.length));
     done.push(examined);
     show(session, examined);
   }
   return { exit: conclude(asked, done), abandoned: done.some((one) => one.abandoned) };
 }
 
-async function examineOne(asked: Asked, loaded: LoadedEnvironment, named: boolean): Promise<Examined> {
-  const { session, offline, sample } = asked;
-  const { invocation } = session;
-  const { name } = loaded;
+/** An environment that is being examined. */
+interface Begun {
+  readonly name: string;
+  /** What its file alone tells. */
+  readonly known: readonly CheckResult[];
+  /** All else, in no order. */
+  readonly rest: Promise<Omit<Examined, 'name'>>;
+}
+
+function beginOne(asked: Asked, loaded: LoadedEnvironment, named: boolean): Begun {
   const known = configurationFindings(asked, loaded, named).map((finding) => ({
     ...finding,
     area: 'configuration' as const,
   }));
-  tell(invocation, name, known);
-  const base = { name, invalid: loaded.kind === 'invalid', interrupted: false, abandoned: false };
-  if (loaded.kind !== 'ready' || offline) return { ...base, results: known };
-  const context = session.open(name);
-  if (!context.ok) {
-    const results = [
-      {
-        ...broken('wiring', context.error.message, 'unset it, or correct it'),
-        area: 'configuration' as const,
-      },
-    ];
-    tell(invocation, name, results);
-    return { ...base, results: [...known, ...results], invalid: true };
+  return { name: loaded.name, known, rest: examineRest(asked, loaded) };
+}
+
+async function examineRest(
+  { session, offline, examples, sample }: Asked,
+  loaded: LoadedEnvironment,
+): Promise<Omit<Examined, 'name'>> {
+  const { invocation } = session;
+  const { name } = loaded;
+  const base = { results: [], invalid: loaded.kind === 'invalid', interrupted: false, abandoned: false };
+  if (loaded.kind !== 'ready' || examples) return base;
+  let checks: readonly SelfCheck[];
+  if (offline) checks = wireOfflineChecks(loaded.environment);
+  else {
+    const context = session.open(name);
+    if (!context.ok) {
+      const finding = broken('wiring', context.error.message, 'unset it, or correct it');
+      return { ...base, results: [{ ...finding, area: 'configuration' }], invalid: true };
+    }
+    checks = wireChecks(context.value, invocation, sample);
   }
-  const checks = wireChecks(context.value, invocation, sample);
   let answered = 0;
   invocation.output.live(`${name}: asking`);
-  const { results, interrupted, abandoned } = await examine(checks, {
+  const examined = await examine(checks, {
     clock: systemClock,
     signal: invocation.signal,
-    onResults: (some) => {
+    onResults: () => {
       answered += 1;
       invocation.output.live(`${name}: ${answered} of ${checks.length} questions answered`);
-      tell(invocation, name, some);
     },
   });
-  return { ...base, results: [...known, ...results], interrupted, abandoned };
+  return { ...examined, invalid: false };
+}
+
+/** As they are needed. */
+function byArea(results: readonly CheckResult[]): CheckResult[] {
+  return results.toSorted((a, b) => CHECK_AREAS.indexOf(a.area) - CHECK_AREAS.indexOf(b.area));
 }
 
 /** What the files alone tell. */
@@ -227,5 +263,5 @@ function conclude({ session, config, offline }: Asked, done: readonly Examined[]
 
 function nextOf({ names }: Session, invocation: Invocation): string {
   const [name = names[0] ?? 'ENV'] = invocation.args;
-  return `rollout doctor ${name} asks the rest: credentials, hosts, buckets, metrics`;
+  return `rollout doctor ${name} asks the rest: sign-in, hosts, buckets, metrics`;
 }

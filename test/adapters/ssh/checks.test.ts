@@ -91,6 +91,18 @@ describe('known host keys', () => {
   });
 
   it('are a fallback only, where the VMs publish theirs', async () => {
-    expect((await ask({ knownHosts: [nowhere] }, { published: true })).at(-1)).toMatchObject({ kind: 'ok' });
+    expect((await ask({ knownHosts: [nowhere] }, { published: true })).at(-1)).toMatchObject({
+      kind: 'ok',
+      found: `known hosts file ${nowhere} does not exist; only published keys count`,
+    });
+    expect((await ask({ knownHosts: [known, nowhere] }, { published: true })).at(-1)).toMatchObject({
+      kind: 'ok',
+      found: `known hosts file ${nowhere} does not exist; published keys count, then ${known}`,
+    });
+    // A folder is there and cannot be read, also by root.
+    expect((await ask({ knownHosts: [folder] }, { published: true })).at(-1)).toMatchObject({
+      kind: 'warning',
+      found: expect.stringContaining('EISDIR'),
+    });
   });
 });

@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { broken, brokenAs, doubtful, type Finding, fine, type SelfCheck } from '../../../ports/self-check.ts';
+import { readServiceAccountKey } from '../key-file.ts';
 import { principalOf } from '../principal.ts';
 import type { GoogleAsker } from './ask.ts';
 
@@ -45,6 +46,25 @@ export function credentialCheck({ asker, usedFor, defaultFiles }: CredentialChec
       const who = email.ok ? email.value : 'an account that Google does not name';
       const way = impersonate === undefined ? `from ${from}` : `impersonated by way of ${from}`;
       return [fine(what, `${who}, ${way}; a token was given`), ...readable];
+    },
+  };
+}
+
+/** Is a key file there, whole, and for nobody else; asks nobody. */
+export function keyFileCheck(keyFile: string, usedFor: string): SelfCheck {
+  const what = `for ${usedFor}`;
+  return {
+    area: 'credentials',
+    what,
+    whenSilent: 'look at credentials.keyFile: is the file on a network drive?',
+    async run() {
+      const [key, open] = await Promise.all([readServiceAccountKey(keyFile), readableByOthers(keyFile)]);
+      return key.ok
+        ? [
+            fine(what, `${keyFile} is a key of ${key.value.email}; nobody was asked whether it is good`),
+            ...open,
+          ]
+        : [brokenAs(what, key.error, `look at ${keyFile}`), ...open];
     },
   };
 }
