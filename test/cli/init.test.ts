@@ -117,6 +117,32 @@ playbooks: true
     expect(await place.run(['config', 'check', '--config', join(dir, 'infra')])).toMatchObject({ code: 0 });
   });
 
+  it('the example that the help shows is taken as it stands', async () => {
+    const { dir, left } = empty();
+    const help = (await place.run(['init', '--help'])).stdout;
+    const from = help.indexOf('  environments:\n');
+    const example = help.slice(from, help.indexOf('\n\n', from));
+    writeFileSync(join(dir, 'answers.yaml'), `${example}\n`);
+    const ran = await place.run(['init', '--yes', '--answers', 'answers.yaml'], { env, cwd: dir });
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    expect(left()).toContain('environments/gprd.yaml');
+    expect(readFileSync(join(dir, 'environments/gprd.yaml'), 'utf8')).toContain(
+      'credentials: { keyFile: "~/keys/rollout-gprd.json" }',
+    );
+  });
+
+  it('a wrong name hides no other mistake, and a URL is no bucket', async () => {
+    const { dir, left } = empty();
+    const ran = await place.run(
+      ['init', '--yes', '--name', 'G STG', '--bucket', 'http://127.0.0.1:9090', '--prometheus', 'https://p'],
+      { env, cwd: dir },
+    );
+    expect(ran.code).toBe(2);
+    for (const said of ['small letters', 'projects or hostsFile', 'sshUser or osLogin', 'without gs://'])
+      expect(ran.stderr).toContain(said);
+    expect(left()).toEqual([]);
+  });
+
   it('a file of answers that cannot be read, or with a slip, is refused by name', async () => {
     const { dir } = empty();
     const nowhere = await place.run(['init', '--yes', '--answers', 'nowhere.yaml', '--json'], {
@@ -128,7 +154,7 @@ playbooks: true
     writeFileSync(join(dir, 'slip.yaml'), 'environments:\n  - { name: gstg, bukket: x }\n');
     expect(
       (await place.run(['init', '--yes', '--answers', 'slip.yaml'], { env, cwd: dir })).stderr,
-    ).toContain('bukket');
+    ).toContain('there is no key bukket; did you mean bucket?');
   });
 });
 

@@ -125,7 +125,7 @@ const gcsPlace = {
   bucket: word(/^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/, 'the name of a bucket, without gs://').meta({
     description: 'Bucket, without `gs://`.',
   }),
-  prefix: word(/^[^/\s](.*[^/\s])?$/, 'a folder, without a slash at either end')
+  prefix: word(/^(?!.*\/\/)[^/\s](.*[^/\s])?$/, 'a folder, without a slash at either end or two in a row')
     .optional()
     .meta({ description: 'Folder in the bucket; a bucket may be shared.' }),
   project: project()
