@@ -143,6 +143,15 @@ playbooks: true
     expect(left()).toEqual([]);
   });
 
+  it('what the files would refuse names the flag that it came from', async () => {
+    const { dir, left } = empty();
+    const bad = FLAGS.map((word) => (word === 'my-staging' ? 'My Staging' : word));
+    const ran = await place.run(['init', '--yes', ...bad], { env, cwd: dir });
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain('next: give another --project');
+    expect(left()).toEqual([]);
+  });
+
   it('a file of answers that cannot be read, or with a slip, is refused by name', async () => {
     const { dir } = empty();
     const nowhere = await place.run(['init', '--yes', '--answers', 'nowhere.yaml', '--json'], {
@@ -197,12 +206,14 @@ describe.runIf(hasScript)('on a terminal', () => {
       [/Name of the environment:/u, '\r'],
       [/Where are its VMs known from\?/u, '\r'],
       [/Projects, with commas/u, 'my-staging\r'],
+      [/Whose rights in Google Cloud/u, '\r'],
       [/Look at their VMs now/u, '\r'],
       [/What does SSH connect to\?/u, '\r'],
       [/Which label says what a VM is for\?/u, '\r'],
       [/Where are packages and journal kept\?/u, '\r'],
       [/Bucket:/u, 'gs://my-staging-rollout\r'],
-      [/Folder in it:/u, '\r'],
+      [/Folder in it:/u, 'http://127.0.0.1:9090\r'],
+      [/does not fit; a folder/u, `${'\u007f'.repeat(21)}\r`],
       [/Who logs in to the VMs\?/u, '\r'],
       [/User:/u, '\r'],
       [/Private key/u, '\r'],
@@ -256,6 +267,44 @@ describe.runIf(hasScript)('on a terminal', () => {
     expect(text).toContain(`path: "${join(dir, 'store')}/lab/journal"`);
     expect(await place.run(['config', 'check', 'lab'], { env, cwd: dir })).toMatchObject({ code: 0 });
   }, 60_000);
+
+  it('looks with the key file of --key-file, asks nothing about it, and writes it down', async () => {
+    const { dir } = empty();
+    const identity = await startIdentity({ folder: join(dir, '..', 'identity-flag') });
+    const compute = await startComputeServer({ vms: fleetOf({ count: 24, project: 'my-staging' }) });
+    const started = place.onTerminal(['init', '--key-file', identity.keyFile], {
+      env: { ...env, ROLLOUT_COMPUTE_ENDPOINT: compute.url, METADATA_SERVER_DETECTION: 'none' },
+      cwd: dir,
+    });
+    await answer(started, [
+      [/Name of the environment:/u, '\r'],
+      [/Where are its VMs known from\?/u, '\r'],
+      [/Projects, with commas/u, 'my-staging\r'],
+      [/Look at their VMs now/u, '\r'],
+      [/What does SSH connect to\?/u, '\r'],
+      [/Which label says what a VM is for\?/u, '\r'],
+      [/Where are packages and journal kept\?/u, '\r'],
+      [/Bucket:/u, 'my-staging-rollout\r'],
+      [/Folder in it:/u, '\r'],
+      [/Who logs in to the VMs\?/u, '\r'],
+      [/User:/u, '\r'],
+      [/Private key/u, '\r'],
+      [/Through IAP/u, '\r'],
+      [/Base URL of Prometheus:/u, 'https://prometheus.example.com\r'],
+      [/bearer token/u, '\r'],
+      [/Label of its series/u, '\r'],
+      [/Add the environment that takes/u, '\r'],
+      [/Copy the playbooks/u, '\r'],
+      [/Write .*gstg\.yaml/u, '\r'],
+    ]);
+    const ran = await started.ended;
+    await Promise.all([identity.close(), compute.close()]);
+    expect(ran.code, ran.stdout).toBe(0);
+    expect(ran.stdout).toMatch(/24 VMs/u);
+    expect(ran.stdout).not.toContain('Whose rights');
+    const text = readFileSync(join(dir, 'environments/gstg.yaml'), 'utf8');
+    expect(text.split(`credentials: { keyFile: "${identity.keyFile}" }`)).toHaveLength(4);
+  }, 30_000);
 
   it('Ctrl-C in any question ends with 130 and leaves nothing behind', async () => {
     const { dir, left } = empty();

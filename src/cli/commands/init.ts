@@ -8,7 +8,8 @@ import { systemClock } from '../../adapters/clock/system-clock.ts';
 import { gceInventory } from '../../adapters/google/compute/inventory.ts';
 import { endpointsFrom } from '../../adapters/google/endpoints.ts';
 import type { LoadedConfig } from '../../config/load.ts';
-import { renderProblems } from '../../config/problem.ts';
+import { expandPath } from '../../config/paths.ts';
+import { type Problem, renderProblems } from '../../config/problem.ts';
 import { ACTIONS } from '../../config/schema/playbook.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { type Refusal, refuse } from '../../engine/context.ts';
@@ -24,7 +25,7 @@ import {
 } from '../init/answers.ts';
 import { environmentText } from '../init/environment-text.ts';
 import { type Proposals, proposalsFrom } from '../init/proposals.ts';
-import { askAll, askYes, type Look } from '../init/questions.ts';
+import { askAll, askYes, type Credentials, type Look } from '../init/questions.ts';
 import { type NewFile, type WriteError, writeFiles } from '../init/write-files.ts';
 import { flag, type Invocation, listOption, textOption } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
@@ -101,10 +102,12 @@ async function wantedOf(invocation: Invocation): Promise<Result<Wanted, Refusal>
       }),
     );
   }
+  const keyFile = textOption(invocation, 'keyFile');
   const asked = await askAll({
     output,
     signal: invocation.signal,
-    look: (projects) => look(invocation, projects),
+    ...(keyFile === undefined ? {} : { keyFile }),
+    look: (projects, credentials) => look(invocation, projects, credentials),
   });
   if (asked.kind === 'interrupted') return 'interrupted';
   return ok({ ...asked, environments: [...asked.environments] });
@@ -176,9 +179,17 @@ function answersFromFlags(invocation: Invocation): Result<Answers, Refusal> {
       );
 }
 
-async function look(invocation: Invocation, projects: readonly string[]): Promise<Look> {
+async function look(
+  invocation: Invocation,
+  projects: readonly string[],
+  { keyFile, impersonate }: Credentials,
+): Promise<Look> {
   const endpoints = endpointsFrom(invocation.env);
   if (!endpoints.ok) return { kind: 'unseen', why: endpoints.error };
+  const credentials = {
+    ...(keyFile === undefined ? {} : { keyFile: pathOf(keyFile, invocation) }),
+    ...(impersonate === undefined ? {} : { impersonate }),
+  };
   invocation.output.live(`listing the VMs of ${projects.join(', ')}`);
   const listed = await gceInventory({
     settings: {
@@ -188,9 +199,9 @@ async function look(invocation: Invocation, projects: readonly string[]): Promis
       address: '{internal}',
       publishedHostKeys: false,
       instanceCheck: false,
-      credentials: {},
+      credentials,
     },
-    access: { credentials: {}, endpoints: endpoints.value },
+    access: { credentials, endpoints: endpoints.value },
     clock: systemClock,
     listMs: LOOK_MS,
   }).list();
@@ -198,6 +209,16 @@ async function look(invocation: Invocation, projects: readonly string[]): Promis
   if (!listed.ok) return { kind: 'unseen', why: listed.error.message };
   const { hosts, at } = listed.value;
   return { kind: 'seen', hosts, proposals: proposalsFrom(hosts, at) };
+}
+
+/** Absolute: as the environment's file will have it read. */
+function pathOf(written: string, invocation: Invocation): string {
+  const base = {
+    file: join(invocation.cwd, 'answers'),
+    stateDir: stateDirOf(invocation),
+    homeDir: invocation.home,
+  };
+  return expandPath(written, base);
 }
 
 /** Longest look at the VMs, ms: somebody waits to be asked on. */
@@ -255,7 +276,7 @@ function sayUnwritten(invocation: Invocation, error: WriteError): number {
           details: renderProblems(error.problems)
             .split('\n')
             .filter((line) => line.trim() !== ''),
-          next: 'answer differently',
+          next: whereToMend(invocation, error.problems),
         }),
       ]);
     case 'unwritable':
@@ -266,6 +287,36 @@ function sayUnwritten(invocation: Invocation, error: WriteError): number {
       return error satisfies never;
   }
 }
+
+/** Which question, line or flag it came from. */
+function whereToMend(invocation: Invocation, problems: readonly Problem[]): string {
+  const answers = textOption(invocation, 'answers');
+  if (answers !== undefined) return `correct ${answers}, then the same command`;
+  if (textOption(invocation, 'name') === undefined) return 'rollout init, and answer differently';
+  const options = problems.flatMap(
+    ({ path }) => FLAG_OF.find(([key]) => path === key || path.startsWith(`${key}[`))?.[1] ?? [],
+  );
+  const flags = [...new Set(options)].join(', ');
+  return flags === '' ? 'correct the flags: rollout init --help' : `give another ${flags}`;
+}
+
+/** By the key that a flag's value is written to. */
+const FLAG_OF: readonly (readonly [key: string, flag: string])[] = [
+  ['environment', '--name'],
+  ['promotesFrom', '--promotes-from'],
+  ['inventory.projects', '--project'],
+  ['inventory.file', '--hosts-file'],
+  ['inventory.roleLabel', '--role-label'],
+  ...['inventory', 'artifacts', 'journal'].map(
+    (part) => [`${part}.credentials.keyFile`, '--key-file'] as const,
+  ),
+  ...['artifacts', 'journal'].flatMap((part) => [
+    [`${part}.bucket`, '--bucket'] as const,
+    [`${part}.path`, '--folder'] as const,
+  ]),
+  ['ssh.user', '--ssh-user'],
+  ['prometheus.url', '--prometheus'],
+];
 
 function sayWritten(
   invocation: Invocation,

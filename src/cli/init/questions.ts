@@ -2,7 +2,7 @@
 
 import type { Host } from '../../domain/host.ts';
 import type { Output } from '../invocation.ts';
-import { checkAnswers, type EnvironmentAnswers, type RawEnvironment } from './answers.ts';
+import { checkAnswers, type EnvironmentAnswers, type RawEnvironment, unfitPlace } from './answers.ts';
 import { type Proposals, proposalLines, strataFrom } from './proposals.ts';
 
 /** What a look at the VMs gave, or why there is none. */
@@ -13,9 +13,14 @@ export type Look =
 export interface AskOptions {
   readonly output: Output;
   readonly signal: AbortSignal;
-  /** Lists the VMs of these projects with the credentials at hand. */
-  readonly look: (projects: readonly string[]) => Promise<Look>;
+  /** Key file that a flag gave: nothing is asked about credentials then. */
+  readonly keyFile?: string;
+  /** Lists the VMs of these projects with these credentials. */
+  readonly look: (projects: readonly string[], credentials: Credentials) => Promise<Look>;
 }
+
+/** Whose rights are used; empty: the Application Default Credentials. */
+export type Credentials = Pick<RawEnvironment, 'keyFile' | 'impersonate'>;
 
 export type Asked =
   | {
@@ -119,6 +124,23 @@ function aUrl(text: string): string | true {
   return /^https?:\/\/[^\s/]+/.test(text) || 'a base URL, such as https://prometheus.example.com';
 }
 
+function anAccount(text: string): string | true {
+  return /^[^@\s]+@[^@\s]+$/.test(text) || 'such as rollout@my-project.iam.gserviceaccount.com';
+}
+
+function aBucket(text: string): string | true {
+  return unfitPlace('bucket', bareBucket(text)) ?? true;
+}
+
+function aPrefix(text: string): string | true {
+  return unfitPlace('prefix', text) ?? true;
+}
+
+/** As it is often copied. */
+function bareBucket(text: string): string {
+  return text.replace(/^gs:\/\//, '').replace(/\/+$/, '');
+}
+
 async function askEnvironment(
   ask: Ask,
   options: AskOptions,
@@ -134,6 +156,8 @@ async function askEnvironment(
       ? await askGce(ask, options, looks, name)
       : { hostsFile: await ask.text('File with the list of VMs (YAML or JSON):') };
   const place = await askPlace(ask, source);
+  const credentials: Credentials =
+    source === 'static' && place.bucket !== undefined ? await askCredentials(ask, options) : {};
   const ssh = await askSsh(ask, source);
   const prometheus = await ask.text('Base URL of Prometheus:', undefined, aUrl);
   const tokenEnv = await ask.perhaps('Environment variable with its bearer token (empty: none):');
@@ -142,6 +166,7 @@ async function askEnvironment(
     name,
     ...fleet,
     ...place,
+    ...credentials,
     ...ssh,
     prometheus,
     hostLabel,
@@ -152,13 +177,15 @@ async function askEnvironment(
 
 async function askGce(
   ask: Ask,
-  { output, look }: AskOptions,
+  options: AskOptions,
   looks: Map<string, Proposals>,
   name: string,
 ): Promise<Partial<RawEnvironment>> {
+  const { output, look } = options;
   const projects = words(await ask.text('Projects, with commas between them:'));
+  const credentials = await askCredentials(ask, options);
   const seen: Look = (await ask.yes('Look at their VMs now, to propose roles and waves?', true))
-    ? await look(projects)
+    ? await look(projects, credentials)
     : { kind: 'unseen', why: '' };
   const address = await ask.one('What does SSH connect to?', [
     { value: '{internal}', name: 'the internal address' },
@@ -167,14 +194,27 @@ async function askGce(
   ]);
   if (seen.kind === 'unseen') {
     if (seen.why !== '') output.err(`  the VMs could not be seen: ${seen.why}`);
-    return { projects, address, roleLabel: await ask.text('Label of a VM whose value is its role:', 'type') };
+    const roleLabel = await ask.text('Label of a VM whose value is its role:', 'type');
+    return { projects, ...credentials, address, roleLabel };
   }
   looks.set(name, seen.proposals);
   for (const line of proposalLines(seen.proposals)) output.err(`  ${line}`);
   const roleLabel = await askRole(ask, seen.proposals);
   const { strata, canaries } = strataFrom(seen.hosts, roleLabel);
   output.err(`  one canary of every ${strata.join(', ')}: ${canaries} VMs`);
-  return { projects, address, roleLabel, strata: [...strata] };
+  return { projects, ...credentials, address, roleLabel, strata: [...strata] };
+}
+
+async function askCredentials(ask: Ask, { keyFile }: AskOptions): Promise<Credentials> {
+  if (keyFile !== undefined) return { keyFile };
+  const whose = await ask.one('Whose rights in Google Cloud are used?', [
+    { value: 'default', name: 'the Application Default Credentials of whoever runs rollout' },
+    { value: 'key', name: 'those of a service account, by its key file' },
+    { value: 'impersonate', name: 'those of a service account that whoever runs rollout may act as' },
+  ]);
+  if (whose === 'default') return {};
+  if (whose === 'key') return { keyFile: await ask.text('Key file:') };
+  return { impersonate: await ask.text('E-mail address of the service account:', undefined, anAccount) };
 }
 
 async function askRole(ask: Ask, { roleLabels }: Proposals): Promise<string> {
@@ -199,8 +239,8 @@ async function askPlace(ask: Ask, source: 'gce' | 'static'): Promise<Partial<Raw
     ...(source === 'gce' ? [{ value: 'folder' as const, name: 'in a folder of this machine' }] : []),
   ]);
   if (where === 'folder') return { folder: await ask.text('Folder:', '~/.local/share/rollout') };
-  const bucket = (await ask.text('Bucket:')).replace(/^gs:\/\//, '').replace(/\/+$/, '');
-  const prefix = await ask.text('Folder in it:', 'rollout');
+  const bucket = bareBucket(await ask.text('Bucket:', undefined, aBucket));
+  const prefix = await ask.text('Folder in it:', 'rollout', aPrefix);
   return { bucket, prefix };
 }
 
@@ -227,12 +267,16 @@ async function askSuccessor(
   before: EnvironmentAnswers,
 ): Promise<EnvironmentAnswers> {
   const name = await ask.text('Its name:', before.name === 'gstg' ? 'gprd' : undefined, aName);
-  const { projects: _projects, hostsFile: _file, bucket: oldBucket, strata: oldStrata, ...same } = before;
+  const { projects: _projects, hostsFile: _file, bucket: oldBucket, strata: oldStrata, ...rest } = before;
+  // Of Compute Engine, credentials are asked for again: another project has another service account.
+  const { keyFile: _key, impersonate: _account, ...bare } = rest;
+  const same = before.projects === undefined ? rest : bare;
   const fleet: Partial<RawEnvironment> =
     before.projects === undefined
       ? { hostsFile: await ask.text('File with the list of its VMs:') }
       : await askGce(ask, options, looks, name);
-  const bucket = oldBucket === undefined ? {} : { bucket: await ask.text('Its bucket:', oldBucket) };
+  const bucket =
+    oldBucket === undefined ? {} : { bucket: bareBucket(await ask.text('Its bucket:', oldBucket, aBucket)) };
   const prometheus = await ask.text('Base URL of its Prometheus:', before.prometheus, aUrl);
   const strata = oldStrata === undefined ? {} : { strata: oldStrata };
   return checked({ ...same, ...strata, ...fleet, ...bucket, name, prometheus, promotesFrom: before.name });
