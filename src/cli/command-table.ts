@@ -1,6 +1,7 @@
 /** The command table: names, arguments, options, examples and what to load. Nothing here loads more than commander. */
 import { InvalidArgumentError, Option } from 'commander';
 import type { CommandModule } from './command-module.ts';
+import { INIT_HELP } from './init/help-text.ts';
 
 export interface CommandSpec {
   readonly name: string;
@@ -301,23 +302,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       new Option('--playbooks', 'copy the playbooks too, to change them'),
       new Option('--yes', 'do not ask; needed where there is no terminal'),
     ],
-    help: `Writes environments/NAME.yaml below --config (default: this folder), with comments. On a terminal it can look at the project to propose roles, waves and which VMs need a rule. No file that exists is changed, and nothing is written that would not be right. An answers file holds environments, a list of maps with name, projects or hostsFile, bucket or folder, prometheus, sshUser or osLogin, and perhaps promotesFrom, roleLabel, address, zones, filter, prefix, delivery, identityFile, iap, tokenEnv, hostLabel, hostValue, matchers, strata, keyFile, impersonate. Such as:
-
-  environments:
-    - name: gstg
-      projects: [my-staging]
-      bucket: my-staging-rollout
-      prometheus: https://prometheus.staging.example.com
-      sshUser: rollout
-    - name: gprd
-      promotesFrom: gstg
-      projects: [my-production]
-      zones: [us-east1-b, us-east1-c]
-      bucket: my-production-rollout
-      keyFile: ~/keys/rollout-gprd.json
-      prometheus: https://prometheus.example.com
-      osLogin: true
-  playbooks: false`,
+    help: INIT_HELP,
     examples: [
       'init',
       'init --config infra/rollout',

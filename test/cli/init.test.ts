@@ -268,6 +268,15 @@ describe.runIf(hasScript)('on a terminal', () => {
     expect(await place.run(['config', 'check', 'lab'], { env, cwd: dir })).toMatchObject({ code: 0 });
   }, 60_000);
 
+  it('flags that would not be heard are refused, instead of asked for again', async () => {
+    const { dir, left } = empty();
+    const started = place.onTerminal(['init', '--project', 'my-staging', '--os-login'], { env, cwd: dir });
+    const ran = await started.ended;
+    expect(ran.code).toBe(2);
+    expect(ran.stdout).toContain('--project, --os-login would not be heard without --name');
+    expect(left()).toEqual([]);
+  }, 30_000);
+
   it('looks with the key file of --key-file, asks nothing about it, and writes it down', async () => {
     const { dir } = empty();
     const identity = await startIdentity({ folder: join(dir, '..', 'identity-flag') });

@@ -102,6 +102,15 @@ async function wantedOf(invocation: Invocation): Promise<Result<Wanted, Refusal>
       }),
     );
   }
+  const unheard = ONLY_WITH_NAME.filter(([option]) => given(invocation, option)).map(
+    ([, written]) => written,
+  );
+  if (unheard.length > 0)
+    return err(
+      refuse('usage', 'answers-missing', `${unheard.join(', ')} would not be heard without --name`, {
+        next: 'give --name too, and nothing is asked; or leave them out, and they are asked for',
+      }),
+    );
   const keyFile = textOption(invocation, 'keyFile');
   const asked = await askAll({
     output,
@@ -112,6 +121,25 @@ async function wantedOf(invocation: Invocation): Promise<Result<Wanted, Refusal>
   if (asked.kind === 'interrupted') return 'interrupted';
   return ok({ ...asked, environments: [...asked.environments] });
 }
+
+function given({ options }: Invocation, option: string): boolean {
+  const value = options[option];
+  return value !== undefined && value !== false;
+}
+
+/** Flags that are not taken where questions are asked. */
+const ONLY_WITH_NAME: readonly (readonly [option: string, written: string])[] = [
+  ['project', '--project'],
+  ['hostsFile', '--hosts-file'],
+  ['bucket', '--bucket'],
+  ['folder', '--folder'],
+  ['prometheus', '--prometheus'],
+  ['sshUser', '--ssh-user'],
+  ['osLogin', '--os-login'],
+  ['roleLabel', '--role-label'],
+  ['promotesFrom', '--promotes-from'],
+  ['playbooks', '--playbooks'],
+];
 
 const ANSWERING_FLAGS = [
   '--name NAME                            the environment',
