@@ -269,8 +269,8 @@ describe('who has stopped waiting', () => {
     else compute.fault(LISTS, { kind: 'silent' });
     const off = new AbortController();
     const listed = inventory({}, 60_000).list({ signal: off.signal });
-    while (what === 'Compute Engine' && compute.requests.length === 0)
-      await new Promise((resolve) => setImmediate(resolve));
+    const least = what === 'Compute Engine' ? 1 : 0;
+    while (compute.requests.length < least) await new Promise((resolve) => setImmediate(resolve));
     const asked = compute.requests.length;
     off.abort();
     const began = performance.now();
