@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../src/adapters/clock/system-clock.ts';
 import { sha256Hex } from '../src/adapters/local-journal/chain.ts';
-import { entryFile, entryText } from '../src/adapters/local-journal/entry-file.ts';
+import { entryFile } from '../src/adapters/local-journal/entry-file.ts';
 import { localJournal } from '../src/adapters/local-journal/local-journal.ts';
 import { foldEntries } from '../src/domain/fold.ts';
 import { type Entry, type EntryBody, sealEntry, verifyChain } from '../src/domain/journal.ts';
+import { entryText } from '../src/domain/journal-text.ts';
 import { journalOfRollout } from './journal-of-rollout.ts';
 import { type BenchRow, measure, median } from './row.ts';
 

@@ -6,7 +6,8 @@
  * move away the good entry that another has put there since, and no file system call removes a name only if it
  * still means the same file.
  */
-import { canonicalJson, type Entry, JOURNAL_SCHEMA } from '../../domain/journal.ts';
+import type { Entry } from '../../domain/journal.ts';
+import { asEntry } from '../../domain/journal-text.ts';
 
 /** A file that holds an entry. `slot` is 0, or counts the torn files that it replaces. */
 export interface EntryFile {
@@ -16,7 +17,6 @@ export interface EntryFile {
 }
 
 const NAME = /^(\d{12})(?:\.([1-9]\d{0,2}))?\.json$/;
-const HASH = /^[0-9a-f]{64}$/;
 
 export function entryFile(seq: number, slot: number): EntryFile {
   return { seq, slot, name: `${String(seq).padStart(12, '0')}${slot > 0 ? `.${slot}` : ''}.json` };
@@ -36,12 +36,7 @@ export type ParsedEntry =
   | { readonly kind: 'torn' }
   | { readonly kind: 'corrupt'; readonly message: string };
 
-/** The text of an entry's file: canonical, so that the same entry is the same file. */
-export function entryText(entry: Entry): string {
-  return `${canonicalJson(entry)}\n`;
-}
-
-/** Checks the form that every entry has; the kinds' own fields and the hashes are the reader's to check. */
+/** The hashes are the reader's to check. */
 export function parseEntry(text: string, seq: number): ParsedEntry {
   let value: unknown;
   try {
@@ -49,31 +44,6 @@ export function parseEntry(text: string, seq: number): ParsedEntry {
   } catch {
     return { kind: 'torn' };
   }
-  if (value === null || typeof value !== 'object' || Array.isArray(value))
-    return { kind: 'corrupt', message: 'it is not an entry' };
-  const found = value as Partial<Record<keyof Entry, unknown>>;
-  if (found.schema !== JOURNAL_SCHEMA) return { kind: 'corrupt', message: schemaMessage(found.schema) };
-  if (found.seq !== seq)
-    return { kind: 'corrupt', message: `it says that it is entry ${JSON.stringify(found.seq)}` };
-  for (const field of ['prev', 'hash'] as const) {
-    const hash = found[field];
-    if (typeof hash !== 'string' || !HASH.test(hash))
-      return { kind: 'corrupt', message: `its ${field} is not a sha256` };
-  }
-  if (typeof found.at !== 'number') return { kind: 'corrupt', message: 'it has no time' };
-  if (!isRecord(found.actor)) return { kind: 'corrupt', message: 'it has no actor' };
-  if (!isRecord(found.body) || typeof found.body['kind'] !== 'string')
-    return { kind: 'corrupt', message: 'it has no kind' };
-  return { kind: 'entry', entry: value as Entry };
-}
-
-function schemaMessage(schema: unknown): string {
-  if (typeof schema === 'number' && schema > JOURNAL_SCHEMA) {
-    return `it was written by a newer rollout (schema ${schema}, this one knows ${JOURNAL_SCHEMA}): use that version or a later one`;
-  }
-  return `its schema is ${JSON.stringify(schema) ?? 'missing'}, this program knows ${JOURNAL_SCHEMA}`;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
+  const entry = asEntry(value, seq);
+  return entry.ok ? { kind: 'entry', entry: entry.value } : { kind: 'corrupt', message: entry.error };
 }

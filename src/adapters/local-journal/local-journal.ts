@@ -10,10 +10,11 @@
 import { link, mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { canonicalJson, type Entry } from '../../domain/journal.ts';
+import { entryText } from '../../domain/journal-text.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { JournalError, JournalStore } from '../../ports/journal.ts';
-import { entryFile, entryText } from './entry-file.ts';
+import { entryFile } from './entry-file.ts';
 import { errorCode, folderError } from './folder-error.ts';
 import { corrupt, listEntries, readEntries, readSeq } from './read-folder.ts';
 import { removeQuietly, sweepTemporary, syncFolder, writeTemporary } from './temporary.ts';

@@ -6,6 +6,7 @@
  * about the query and are left out; `warnings` mean that the answer is not whole.
  */
 import type { Sample } from '../../domain/gate.ts';
+import { isRecord } from '../../domain/is-record.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import type { MetricSeries, MetricsError, RangeAnswer } from '../../ports/metrics.ts';
 
@@ -97,10 +98,6 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function show(value: unknown): string {

@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { artifactsSchema } from '../../config/schema/fleet.ts';
+import { isRecord } from '../../domain/is-record.ts';
 import { nearestWord } from '../../domain/nearest.ts';
 import type { StratumKey } from '../../domain/policy.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
@@ -119,12 +120,8 @@ function sentencesOf(issue: z.core.$ZodIssue): string[] {
 }
 
 function environmentsOf(raw: unknown): Readonly<Record<string, unknown>>[] {
-  const list = isMap(raw) ? raw['environments'] : undefined;
-  return Array.isArray(list) ? list.filter(isMap) : [];
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  const list = isRecord(raw) ? raw['environments'] : undefined;
+  return Array.isArray(list) ? list.filter(isRecord) : [];
 }
 
 /** An answers file. Paths in it are relative to `folder`. */

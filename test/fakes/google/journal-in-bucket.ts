@@ -1,9 +1,10 @@
 /** Puts a whole journal into a bucket, packs included, in a few seconds where appending entry by entry would take many. */
-import { entryName, entryText } from '../../../src/adapters/google/storage/journal-entry.ts';
+import { entryName } from '../../../src/adapters/google/storage/journal-entry.ts';
 import { readEach } from '../../../src/adapters/google/storage/journal-listing.ts';
 import { PACK_SIZE, packStart, writePack } from '../../../src/adapters/google/storage/journal-packs.ts';
 import type { Objects } from '../../../src/adapters/google/storage/objects.ts';
 import type { Entry } from '../../../src/domain/journal.ts';
+import { entryText } from '../../../src/domain/journal-text.ts';
 import { ok } from '../../../src/domain/result.ts';
 
 /** `entries` begin with number 1 and are written as they are, chain or not. Throws where the bucket refuses. */

@@ -12,8 +12,10 @@
  */
 import { promisify } from 'node:util';
 import { constants, gunzip, gzip } from 'node:zlib';
+import { isRecord } from '../../../domain/is-record.ts';
 import type { Entry } from '../../../domain/journal.ts';
-import { asEntry, digits, entryText, isRecord } from './journal-entry.ts';
+import { asEntry, entryText } from '../../../domain/journal-text.ts';
+import { digits } from './journal-entry.ts';
 import type { ObjectFacts, Objects } from './objects.ts';
 
 /** Entries in a pack: a rollout over 10,000 hosts has some 1,100 entries, which are 18 packs and at most 63 single reads. */

@@ -10,10 +10,11 @@
  * Reading behind an entry looks from that entry on: that one behind it were taken away shows to whoever reads from the beginning.
  */
 import { canonicalJson, type Entry } from '../../../domain/journal.ts';
+import { entryText } from '../../../domain/journal-text.ts';
 import { err, ok, type Result } from '../../../domain/result.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import type { JournalError, JournalStore } from '../../../ports/journal.ts';
-import { entryName, entryText } from './journal-entry.ts';
+import { entryName } from './journal-entry.ts';
 import { corrupt, failureOf } from './journal-failure.ts';
 import { type Listing, listEntries, readEach, readEntry } from './journal-listing.ts';
 import { listPacks, PACK_SIZE, type PackedEntry, packStart, readPack, writePack } from './journal-packs.ts';
