@@ -41,3 +41,15 @@ export interface Lease {
   /** How long a lease lasts without renewal, ms. */
   readonly ttlMs: number;
 }
+
+/** Stands in for a holder that cannot be read: somebody may be working, so nobody else should. */
+export function unreadableHolder(why: string, epoch: number, since: number, expiresAt: number): LeaseHolder {
+  return {
+    actor: { user: 'unknown', hostname: 'unknown', command: `(${why})` },
+    pid: 0,
+    epoch,
+    since,
+    expiresAt,
+    unreadable: why,
+  };
+}

@@ -1,7 +1,8 @@
 /** One holder as a file: `000000000007.json` is the holder of epoch 7. */
+import { isRecord } from '../../domain/is-record.ts';
 import type { Actor } from '../../domain/journal.ts';
 import type { LeaseHolder } from '../../ports/lease.ts';
-import type { ProcessMark } from './process-table.ts';
+import type { ProcessMark } from '../../ports/process-table.ts';
 
 export const LEASE_SCHEMA = 1;
 
@@ -56,20 +57,4 @@ export function holderOf(record: EpochRecord): LeaseHolder {
     since: record.since,
     expiresAt: record.expiresAt,
   };
-}
-
-/** Stands in for a holder whose file cannot be read: somebody may be working, so nobody else should. */
-export function unreadableHolder(why: string, epoch: number, since: number, expiresAt: number): LeaseHolder {
-  return {
-    actor: { user: 'unknown', hostname: 'unknown', command: `(${why})` },
-    pid: 0,
-    epoch,
-    since,
-    expiresAt,
-    unreadable: why,
-  };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

@@ -13,11 +13,18 @@
 import type { Actor } from '../../domain/journal.ts';
 import { err, ok, type Result, unreachable } from '../../domain/result.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { HeldLease, Lease, LeaseError, LeaseHolder } from '../../ports/lease.ts';
-import { type EpochRecord, holderOf, LEASE_SCHEMA, unreadableHolder } from './epoch-file.ts';
+import {
+  type HeldLease,
+  type Lease,
+  type LeaseError,
+  type LeaseHolder,
+  unreadableHolder,
+} from '../../ports/lease.ts';
+import type { ProcessMark, ProcessTable } from '../../ports/process-table.ts';
+import { type EpochRecord, holderOf, LEASE_SCHEMA } from './epoch-file.ts';
 import { type EpochFolder, epochFolder, type FoundEpoch } from './epoch-folder.ts';
 import { heldLease } from './held-lease.ts';
-import { type ProcessMark, type ProcessTable, systemProcesses } from './process-table.ts';
+import { systemProcesses } from './process-table.ts';
 
 /** Three missed heartbeats of ten seconds: longer than a slow disk or a busy machine stalls a process. */
 export const DEFAULT_TTL_MS = 30_000;

@@ -7,12 +7,9 @@ import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/adapters/clock/system-clock.ts';
 import { localLease } from '../../../src/adapters/local-lease/local-lease.ts';
-import {
-  type ProcessMark,
-  type ProcessTable,
-  systemProcesses,
-} from '../../../src/adapters/local-lease/process-table.ts';
+import { systemProcesses } from '../../../src/adapters/local-lease/process-table.ts';
 import type { HeldLease, Lease } from '../../../src/ports/lease.ts';
+import type { ProcessMark, ProcessTable } from '../../../src/ports/process-table.ts';
 import { leaseContract } from '../../contract/lease.ts';
 import { someActor } from '../../fakes/journal-entries.ts';
 import { type ManualClock, manualClock } from '../../fakes/manual-clock.ts';

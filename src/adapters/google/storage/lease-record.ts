@@ -1,28 +1,13 @@
 /** What the lease's object says of its holder, and what can be read off it. */
+import { isRecord } from '../../../domain/is-record.ts';
 import type { Actor } from '../../../domain/journal.ts';
 import type { LeaseHolder } from '../../../ports/lease.ts';
-import { isRecord } from './journal-entry.ts';
+import type { ProcessMark } from '../../../ports/process-table.ts';
 import type { ObjectFacts } from './objects.ts';
 
 export const LEASE_NAME = 'lease.json';
 
 const LEASE_SCHEMA = 1;
-
-/** What tells one process from all others; fields are absent where the machine cannot say. */
-export interface ProcessMark {
-  readonly hostname: string;
-  readonly pid: number;
-  readonly bootId?: string;
-  readonly pidNamespace?: string;
-  readonly startTicks?: string;
-}
-
-/** How it is known that a holder's process has ended, if it ran on this very machine. */
-export interface ProcessTable {
-  mark(hostname: string, pid: number): Promise<ProcessMark>;
-  /** True only where it is certain. */
-  hasEnded(mark: ProcessMark, here: ProcessMark): Promise<boolean>;
-}
 
 /** Rewritten whole by every try to renew it. Stays when it was given back, so that no epoch comes twice. */
 export interface LeaseRecord {
@@ -98,16 +83,4 @@ export function holderOf(
   writtenAt: number,
 ): LeaseHolder {
   return { actor, pid: process.pid, epoch, since, expiresAt: writtenAt + ttlMs };
-}
-
-/** Stands in for a holder that cannot be read: somebody may be working, so nobody else should. */
-export function unknownHolder(why: string, epoch: number, since: number, expiresAt: number): LeaseHolder {
-  return {
-    actor: { user: 'unknown', hostname: 'unknown', command: `(${why})` },
-    pid: 0,
-    epoch,
-    since,
-    expiresAt,
-    unreadable: why,
-  };
 }

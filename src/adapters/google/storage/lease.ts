@@ -20,7 +20,8 @@ import { randomUUID } from 'node:crypto';
 import type { Actor } from '../../../domain/journal.ts';
 import { err, ok, type Result, unreachable } from '../../../domain/result.ts';
 import type { Clock } from '../../../ports/clock.ts';
-import type { Lease, LeaseError, LeaseHolder } from '../../../ports/lease.ts';
+import { type Lease, type LeaseError, type LeaseHolder, unreadableHolder } from '../../../ports/lease.ts';
+import type { ProcessMark, ProcessTable } from '../../../ports/process-table.ts';
 import { newestEpoch } from './journal-listing.ts';
 import { type Holding, heldLease } from './lease-held.ts';
 import { type Life, lifeOf } from './lease-life.ts';
@@ -32,11 +33,8 @@ import {
   LEASE_NAME,
   type LeaseRecord,
   newRecord,
-  type ProcessMark,
-  type ProcessTable,
   recordBytes,
   recordOptions,
-  unknownHolder,
 } from './lease-record.ts';
 import type { ObjectError, ObjectFacts, Objects } from './objects.ts';
 
@@ -92,7 +90,7 @@ export function gcsLease(options: GcsLeaseOptions): Lease {
         const { facts } = found;
         const until = facts.writtenAt + ttlMs;
         const why = 'the lease’s object cannot be understood';
-        const holder = unknownHolder(why, epochBeside(facts), facts.writtenAt, until);
+        const holder = unreadableHolder(why, epochBeside(facts), facts.writtenAt, until);
         return { kind: hasPassed(until) ? 'lapsed' : 'held', holder };
       }
       case 'record': {
@@ -199,7 +197,7 @@ export function gcsLease(options: GcsLeaseOptions): Lease {
       }
       const now = clock.now();
       const why = `the lease ${objects.label}/${LEASE_NAME} cannot be read: ${found.error.message}`;
-      return unknownHolder(why, 0, now, now + ttlMs);
+      return unreadableHolder(why, 0, now, now + ttlMs);
     },
   };
 }
