@@ -111,15 +111,16 @@ async function vitest(name, config, options) {
   return { passed: counted.numPassedTests, failed, skipped, output: ran.output };
 }
 
-/** A host program is only whole behind lib.sh, as it is sent: each is checked so, as one text. */
-function shellcheck() {
-  const programs = shellFiles('src/host').filter((file) => !file.endsWith('/lib.sh'));
-  const whole = programs.map((file) => [
+/** A host program is only whole behind its libraries, as it is sent: each is checked so, as one text. */
+async function shellcheck() {
+  const { HOST_PROGRAM_FILES } = await import('../src/domain/host-programs.ts');
+  const texts = [...Object.values(HOST_PROGRAM_FILES), ['fetch.sh']];
+  const whole = texts.map((files) => [
     'sh',
     '-c',
-    'cat src/host/lib.sh "$1" | shellcheck -s sh -',
+    'cat "$@" | shellcheck -s sh -',
     'sh',
-    file,
+    ...files.map((file) => `src/host/${file}`),
   ]);
   const bash = [...shellFiles('test/e2e/rig'), ...shellFiles('scripts'), '.ci/run'];
   return commands(...whole, ['shellcheck', '-x', '-P', 'SCRIPTDIR', '-s', 'bash', ...bash]);

@@ -64,6 +64,17 @@ export function resolveEnvironment(from: Resolving, action: Action): Environment
     targeting: resolveTargeting(written.targeting),
     coverageTarget: written.coverage.target,
     policy: resolvePolicy(from, action),
+    // Being built: the schema's keys `lifecycle` and `controllers`.
+    lifecycle: {
+      holdForMs: 72 * 3_600_000,
+      brake: 'mask',
+      settleMs: 30_000,
+      deadlineMs: 300_000,
+      concurrency: 256,
+      proveMs: 10_000,
+      purgePaths: ['/etc/osquery', '/var/osquery', '/var/log/osquery'],
+      controllers: [],
+    },
     freeze: written.freeze,
     confirm: written.confirm,
   };

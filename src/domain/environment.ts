@@ -2,6 +2,7 @@
 import type { GceInventorySettings, GcsArtifacts, GcsPlace } from './cloud.ts';
 import type { PrometheusSettings, SshSettings } from './connection.ts';
 import type { Host } from './host.ts';
+import type { LifecycleSettings } from './lifecycle.ts';
 import type { FreezeWindow, RolloutPolicy } from './policy.ts';
 
 /** An expression of the targeting language, such as `role == "web" and zone in ["us-east1-b"]`, checked when it was read. */
@@ -39,6 +40,7 @@ export interface Environment {
   /** Share of the VMs that must have the agent which must be proven to have it, percent; below it `coverage` fails. */
   readonly coverageTarget: number;
   readonly policy: RolloutPolicy;
+  readonly lifecycle: LifecycleSettings;
   readonly freeze: readonly FreezeWindow[];
   /** `type-name`: a change asks for the environment's name to be typed; `yes-no`: for a yes. */
   readonly confirm: 'type-name' | 'yes-no';

@@ -4,6 +4,7 @@ import type { HostId } from './host.ts';
 import type { HostStep } from './host-order.ts';
 import type { HostOutcome } from './host-outcome.ts';
 import type { Entry, HostAction } from './journal.ts';
+import type { LifecycleOutcome, LifecycleVerb } from './lifecycle.ts';
 
 /** Why a rollout stands where it stands: a stable code for machines, a sentence for people. */
 export interface Reason {
@@ -30,6 +31,20 @@ export type EngineEvent =
       readonly action: HostAction;
       readonly host: { readonly id: HostId; readonly name: string };
       readonly outcome: HostOutcome;
+      readonly tookMs: number;
+    }
+  /** One attempt of a lifecycle action at a host has ended. */
+  | {
+      readonly kind: 'lifecycle-answered';
+      readonly environment: string;
+      readonly at: number;
+      readonly verb: LifecycleVerb;
+      readonly host: { readonly id: HostId; readonly name: string };
+      readonly outcome: LifecycleOutcome;
+      /** From 1. */
+      readonly attempt: number;
+      /** It will be tried again. */
+      readonly again: boolean;
       readonly tookMs: number;
     }
   /** Nothing to do until `until` (null: until somebody acts). */

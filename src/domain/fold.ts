@@ -64,6 +64,11 @@ function apply(state: EnvironmentState, entry: Entry, own: OwnMaps): Environment
     case 'quarantine-lifted':
       return { ...state, head, quarantine: state.quarantine.filter((held) => held.sha256 !== body.sha256) };
     case 'fleet-seen':
+    case 'lifecycle-intended':
+    case 'lifecycle-answered':
+    case 'lifecycle-settled':
+    case 'lifecycle-ended':
+    case 'role-file-changed':
       return { ...state, head };
     default:
       return state.rollout === null
@@ -203,6 +208,11 @@ function applyToRollout(
     case 'rollout-planned':
     case 'fleet-seen':
     case 'quarantine-lifted':
+    case 'lifecycle-intended':
+    case 'lifecycle-answered':
+    case 'lifecycle-settled':
+    case 'lifecycle-ended':
+    case 'role-file-changed':
       return state;
     default:
       return body satisfies never;

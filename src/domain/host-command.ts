@@ -6,6 +6,7 @@
  * HC3  No control character gets through: what cannot be quoted for every shell is refused.
  */
 import type { HostOrder, PackageRef } from './host-order.ts';
+import { HOST_PROGRAM_FILES } from './host-programs.ts';
 import { unreachable } from './result.ts';
 
 export interface CommandOptions {
@@ -32,7 +33,7 @@ export function hostCommandLine(order: HostOrder, options: CommandOptions = {}):
 
 /** One line for a dry run: what would be piped into what. */
 export function describeOrder(order: HostOrder, options: CommandOptions = {}): string {
-  return `cat lib.sh ${order.program}.sh | ${hostCommandLine(order, options)}`;
+  return `cat ${HOST_PROGRAM_FILES[order.program].join(' ')} | ${hostCommandLine(order, options)}`;
 }
 
 /** Quotes for any POSIX shell: everything between single quotes is literal, and a single quote leaves and re-enters them. */
@@ -69,6 +70,11 @@ function parametersOf(order: HostOrder): string[] {
         word('prove_ms', order.proveMs),
         word('lock_timeout_s', order.lockTimeoutS),
       ];
+    case 'status':
+    case 'service':
+    case 'install':
+    case 'remove':
+      throw new Error(`not built yet: ${order.program}`);
     default:
       return unreachable(order);
   }

@@ -6,6 +6,7 @@
  * unknown: look again, never guess.
  */
 import type { Architecture, Sha256 } from './artifact.ts';
+import type { Brake, ControllerCommand, HoldTerms, ServiceVerb, StarterName } from './lifecycle.ts';
 
 /** A package that a program needs on the host, and what proves that it runs. */
 export interface PackageRef {
@@ -46,7 +47,58 @@ export type HostOrder =
       readonly orderId: string;
       readonly target: PackageRef;
       readonly proveMs: number;
-    });
+    })
+  /** Read only: the agent's service, its processes and its hold. Needs no dpkg. */
+  | (OrderBase & StatusOrder & { readonly program: 'status' })
+  /** Start, stop and the like. Safe to repeat. Never waits for an installation: that one finds the hold instead. */
+  | (OrderBase & ServiceOrder & { readonly program: 'service' })
+  /** Install `target` where the package is absent, enable and start it unless a hold keeps it stopped, prove. Safe to repeat. */
+  | (OrderBase & PackageOrder & InstallOrder & { readonly program: 'install' })
+  /** Stop, remove or purge the package, prove that no process and, for a purge, no file remains. Safe to repeat. */
+  | (OrderBase & PackageOrder & RemoveOrder & { readonly program: 'remove' });
+
+export interface StatusOrder {
+  /** Over how long CPU is measured now, ms; 0: what it was since the start of the process. */
+  readonly sampleMs: number;
+  /** Units besides the known starters that would start the agent again. */
+  readonly starters: readonly StarterName[];
+}
+
+export interface ServiceOrder {
+  readonly verb: ServiceVerb;
+  /** Of `enable` and `disable`: start or stop it as well. */
+  readonly now: boolean;
+  /** Of what stops: the hold to leave behind; absent: none is left, and the next one to start it will. */
+  readonly hold?: HoldTerms;
+  /** Of what stops with a hold. */
+  readonly brake: Brake;
+  /** Who else is told, in order: of what stops the stop's commands, of what starts those that take it back. */
+  readonly commands: readonly ControllerCommand[];
+  readonly starters: readonly StarterName[];
+  /** How long a started agent must stay up, ms. */
+  readonly proveMs: number;
+}
+
+interface PackageOrder {
+  /** Names this action on the host. */
+  readonly orderId: string;
+  readonly environment: string;
+  /** Journal sequence number of the intent, as of ChangeOrder. */
+  readonly fence: number;
+  /** How long to wait for dpkg's lock, seconds. */
+  readonly lockTimeoutS: number;
+}
+
+export interface InstallOrder {
+  readonly target: PackageRef;
+  readonly proveMs: number;
+}
+
+export interface RemoveOrder {
+  readonly purge: boolean;
+  /** Folders that a purge removes besides the package's own files, absolute. */
+  readonly purgePaths: readonly string[];
+}
 
 interface ChangeOrder {
   /** The rollout's id and its time: under it the host remembers what the service's state was before the first touch. */
@@ -99,6 +151,12 @@ export const HOST_EXIT = {
   startFailed: 78,
   /** Something else runs than what should. */
   proofFailed: 79,
+  /** A process of the agent is still there after a stop. */
+  stillRuns: 80,
+  /** dpkg or apt failed to remove the package. */
+  removeFailed: 81,
+  /** Files are left that a purge should have removed. */
+  remains: 82,
 } as const;
 
 export type HostExitName = keyof typeof HOST_EXIT;

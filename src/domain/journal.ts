@@ -11,6 +11,14 @@ import type { SeenHost } from './fleet-record.ts';
 import type { Judgement } from './gate.ts';
 import type { HostId } from './host.ts';
 import type { HostOutcome } from './host-outcome.ts';
+import type {
+  ActionPart,
+  AnsweredAction,
+  HoldTerms,
+  LifecycleVerb,
+  NamedHost,
+  RoleFileChange,
+} from './lifecycle.ts';
 import type { LeftOutHost, Plan, PlannedHost } from './plan.ts';
 import type { RolloutPolicy } from './policy.ts';
 
@@ -114,6 +122,38 @@ export type EntryBody =
       /** All that could not be listed this time: what is there is unknown. */
       readonly unknownZones: readonly string[];
     }
+  /* The lifecycle. At most 500 hosts an entry; parts of an action may reach the journal late, and each counts once. */
+  | (ActionPart & {
+      readonly kind: 'lifecycle-intended';
+      readonly verb: LifecycleVerb;
+      /** Of enable and disable: with a start or a stop. */
+      readonly now: boolean;
+      readonly emergency: boolean;
+      readonly hosts: readonly NamedHost[];
+      /** The hold that each of them is to have. */
+      readonly hold?: HoldTerms;
+      /** Of when the list of hosts is, ms since the epoch. */
+      readonly inventoryAt: number;
+    })
+  | (ActionPart & {
+      readonly kind: 'lifecycle-answered';
+      readonly verb: LifecycleVerb;
+      readonly now: boolean;
+      readonly hosts: readonly AnsweredAction[];
+    })
+  /** A second look, some time after a stop: who has been started again. */
+  | (ActionPart & {
+      readonly kind: 'lifecycle-settled';
+      readonly stayedDown: number;
+      readonly startedAgain: readonly NamedHost[];
+      readonly unseen: readonly NamedHost[];
+    })
+  | (ActionPart & {
+      readonly kind: 'lifecycle-ended';
+      readonly covered: number;
+      readonly notCovered: readonly (NamedHost & { readonly why: string })[];
+    })
+  | (ActionPart & { readonly kind: 'role-file-changed'; readonly change: RoleFileChange })
   /* What persons ask for; written by whoever asks, lease or not. */
   | { readonly kind: 'pause-requested' }
   | { readonly kind: 'resume-requested' }
@@ -143,6 +183,11 @@ const KNOWN_KINDS: Readonly<Record<EntryKind, true>> = {
   halted: true,
   'hosts-joined': true,
   'fleet-seen': true,
+  'lifecycle-intended': true,
+  'lifecycle-answered': true,
+  'lifecycle-settled': true,
+  'lifecycle-ended': true,
+  'role-file-changed': true,
   'pause-requested': true,
   'resume-requested': true,
   'approval-given': true,

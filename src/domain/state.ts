@@ -4,6 +4,7 @@ import type { Judgement } from './gate.ts';
 import type { HostId } from './host.ts';
 import type { HostOutcome } from './host-outcome.ts';
 import type { Actor, Pin, Receipt, RollbackCause, RolloutKind } from './journal.ts';
+import type { ActionRecord, HeldHost, RoleFileChange } from './lifecycle.ts';
 import type { LeftOutHost, PlannedHost, Population } from './plan.ts';
 import type { RolloutPolicy } from './policy.ts';
 
@@ -146,6 +147,12 @@ export interface EnvironmentState {
   readonly quarantine: readonly Quarantined[];
   /** The newest rollout, finished or not. */
   readonly rollout: RolloutState | null;
+  /** Hosts whose agent is to stay stopped. */
+  readonly holds: ReadonlyMap<HostId, HeldHost>;
+  /** The newest lifecycle actions, at most 100, oldest first. */
+  readonly actions: readonly ActionRecord[];
+  /** What stops have changed in checkouts and no start has put back. */
+  readonly roleFiles: readonly RoleFileChange[];
 }
 
 export const EMPTY_STATE: EnvironmentState = {
@@ -155,4 +162,7 @@ export const EMPTY_STATE: EnvironmentState = {
   receipts: [],
   quarantine: [],
   rollout: null,
+  holds: new Map(),
+  actions: [],
+  roleFiles: [],
 };

@@ -6,9 +6,12 @@ import type { ArtifactStore } from '../ports/artifact-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Inventory } from '../ports/inventory.ts';
 import type { JournalStore } from '../ports/journal.ts';
+import type { LastInventory } from '../ports/last-inventory.ts';
 import type { Lease } from '../ports/lease.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import type { Outbox } from '../ports/outbox.ts';
 import type { Remote } from '../ports/remote.ts';
+import type { RoleFiles } from '../ports/role-files.ts';
 
 export interface EngineContext {
   readonly environment: Environment;
@@ -23,6 +26,13 @@ export interface EngineContext {
   readonly digest: Digest;
   readonly tell: Tell;
   readonly actor: Actor;
+}
+
+/** What the lifecycle reaches besides. */
+export interface LifecycleContext extends EngineContext {
+  readonly outbox: Outbox;
+  readonly lastInventory: LastInventory;
+  readonly roleFiles: RoleFiles;
 }
 
 /** An expected failure of a use case, in words for a person. `exit` says how the command ends. */

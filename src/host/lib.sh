@@ -12,6 +12,8 @@
 # H6  Killed anywhere, run again: every step looks at what is there, none trusts that the one before was run.
 # H7  Where an instance id is given, the machine is asked who it is before anything else is looked at or locked: an address
 #     is used again, an instance id never.
+# H8  A stop does not wait for an installation: it leaves a hold, and then stops. Whoever is about to start the service, or to
+#     say that it should be running, looks for the hold first, and again when that failed.
 set -u
 umask 022
 LC_ALL=C
@@ -23,6 +25,11 @@ PACKAGES=$STATE/packages
 LOCK=$R/run/rollout/lock
 # In memory, so that a full disk does not stop the way back.
 LOG=$R/run/rollout/install.log
+# The recorded wish that the agent stays stopped; in memory where the disk took no file. Who finds one leaves the service down.
+HOLD=$STATE/hold
+HOLD_IN_MEMORY=$R/run/rollout/hold
+# Newer than what an order remembers: somebody has started the service on purpose since, and it is meant to run.
+STARTED=$STATE/started
 # KiB that must stay free beside what a package needs.
 MARGIN_KIB=51200
 # A maintainer script that hangs longer than this is ended, or no revert could ever get the lock. Seconds.
@@ -254,6 +261,11 @@ check_fence() {
   [ "$fence" -eq "$seen" ] || durable "$STATE/fence/$environment" "$fence" || refuse fence 74 "cannot write $STATE/fence: $(free_kib "$STATE") KiB free"
 }
 
+# Whether somebody wants the agent to stay stopped (H8).
+is_held() {
+  [ -e "$HOLD" ] || [ -e "$HOLD_IN_MEMORY" ]
+}
+
 # free_kib DIR: KiB free at DIR or at its nearest parent that exists.
 free_kib() {
   folder=$1
@@ -305,32 +317,6 @@ END
   esac
 }
 
-# look [KEY# JSON]: what is there, as HostLook. Changes nothing.
-look() {
-  read_unit || :
-  read_running
-  read_package
-  digest "$R$executable" || :
-  installed_sha=$sha
-  kept=
-  for file in "$PACKAGES"/*.deb; do
-    name=${file##*/}
-    name=${name%.deb}
-    case $name in *[!0-9a-f]*) continue ;; esac
-    [ ${#name} -ne 64 ] || kept="$kept${kept:+,}\"$name\""
-  done
-  hold=
-  [ "${want:-}" != hold ] || hold='dpkg hold'
-  case $unit_file in masked*) hold="$hold${hold:+ and }unit masked" ;; esac
-  fetcher=
-  for tool in wget curl; do ! command -v "$tool" >/dev/null 2>&1 || fetcher=$tool; done
-  read_clock
-  emit look true architecture "$(dpkg --print-architecture 2>/dev/null)" packageState "$package_state" \
-    packageVersion "$package_version" activeState "$active" subState "$sub" unitFileState "$unit_file" 'mainPid#' "$pid" \
-    runningSha256 "$running_sha" installedSha256 "$installed_sha" 'restarts#' "$restarts" 'kept#' "[$kept]" \
-    'freeKib#' "$(free_kib "$PACKAGES")" bootId "$boot_id" hold "$hold" fetcher "$fetcher" 'clockMs#' "${clock_ms:-null}" "$@"
-}
-
 # This host's clock into $clock_ms, ms since the epoch, whole seconds where date knows no smaller ones; empty when it tells none.
 read_clock() {
   clock_ms=$(date +%s%3N 2>/dev/null)
@@ -364,101 +350,8 @@ calm() {
   done
 }
 
-# What the service is meant to be, from what it is now: sets $was (running, stopped) and $was_unit_file.
-# Only a service that is stopped by somebody's will counts as stopped: one that has failed is meant to run, unless it is
-# also disabled or masked.
-judge_present() {
-  was_unit_file=$unit_file
-  case $active in
-    inactive | deactivating) was=stopped ;;
-    failed) case $unit_file in disabled | masked*) was=stopped ;; *) was=running ;; esac ;;
-    *) was=running ;;
-  esac
-}
-
-# recall: reads orders/ORDER into $was and $was_unit_file; fails when there is none.
-recall() {
-  was='' was_unit_file=''
-  [ -s "$memory" ] || return 1
-  while IFS='=' read -r key value; do
-    case $key in service) was=$value ;; unitFileState) was_unit_file=$value ;; esac
-  done <"$memory"
-  case $was in running | stopped) return 0 ;; *) return 1 ;; esac
-}
-
-# H3: durable before the first touch; a repeated order finds the state from before it, not its own traces.
-remember() {
-  recalled=true
-  if ! recall; then
-    recalled=false
-    calm
-    judge_present
-    durable "$memory" "service=$was
-unitFileState=$was_unit_file
-packageVersion=$package_version" || refuse remember 74 "cannot write $memory: $(free_kib "$STATE") KiB free"
-  fi
-  emit remember true service "$was" unitFileState "$was_unit_file" 'recalled#' "$recalled"
-}
-
-# in_place VERSION EXE SHA256: whether the package is wholly installed, by dpkg's word and by the file itself.
-in_place() {
-  read_package
-  [ "$package_state" = installed ] && [ "$package_version" = "$1" ] && digest "$R$2" && [ "$sha" = "$3" ]
-}
-
-# need_space KIB DIR WHAT
-need_space() {
-  free=$(free_kib "$2")
-  [ "$free" -ge "$1" ] && return 0
-  drop_incoming
-  for name in ${staged_now:-}; do rm -f "$PACKAGES/$name.deb"; done
-  refuse space 74 "$3 needs $1 KiB free at $2, there are $free KiB"
-}
-
 drop_incoming() {
   [ -z "$incoming" ] || rm -f "$incoming/$target_sha256.deb" "$incoming/$previous_sha256.deb" "$incoming/$target_sha256.deb.part" "$incoming/$previous_sha256.deb.part"
-}
-
-is_kept() {
-  [ -f "$PACKAGES/$1.deb" ]
-}
-
-# stage NAME SHA256 SIZE: afterwards $PACKAGES/SHA256.deb is there with that digest.
-stage() {
-  file=$PACKAGES/$2.deb
-  part=$PACKAGES/.$2.part
-  source=
-  [ -z "$incoming" ] || source=$incoming/$2.deb
-  spoilt=
-  if [ -e "$file" ]; then
-    if digest "$file" && [ "$sha" = "$2" ]; then
-      [ -z "$source" ] || rm -f "$source"
-      emit stage true package "$1" sha256 "$2" from kept
-      return
-    fi
-    spoilt=" (the copy kept here had sha256 ${sha:-unreadable} and was removed)"
-    rm -f "$file"
-  fi
-  if [ -z "$source" ] || [ ! -f "$source" ] || [ -L "$source" ]; then
-    refuse stage 72 "the $1 package $2 is neither kept on this host nor delivered$spoilt"
-  fi
-  size=$(wc -c <"$source" | tr -d ' ')
-  if [ "$size" != "$3" ]; then
-    rm -f "$source"
-    refuse stage 73 "the delivered $1 package has $size bytes, expected $3 bytes of sha256 $2; removed"
-  fi
-  if ! cp "$source" "$part" || ! chmod 0644 "$part" || ! { sync "$part" 2>/dev/null || sync; }; then
-    rm -f "$part" "$source"
-    refuse stage 74 "the $1 package could not be copied to $PACKAGES: $(free_kib "$PACKAGES") KiB free"
-  fi
-  digest "$part" || :
-  if [ "$sha" != "$2" ]; then # H4
-    rm -f "$part" "$source"
-    refuse stage 73 "the delivered $1 package has sha256 ${sha:-unreadable}, expected $2; removed"
-  fi
-  mv -f "$part" "$file" && rm -f "$source"
-  staged_now="${staged_now:-} $2"
-  emit stage true package "$1" sha256 "$2" from delivered
 }
 
 # with_heartbeat NAME COMMAND...: tells that work goes on, so that no idle timeout cuts the connection. $code is how it ended.
@@ -485,225 +378,8 @@ beat() {
   done
 }
 
-# install_quietly COMMAND...: output into $LOG. PIPE is put back for maintainer scripts; HUP stays ignored (H5).
-install_quietly() {
-  limit=
-  command -v timeout >/dev/null 2>&1 && limit="timeout -k 10 $((INSTALL_LIMIT_S + lock_timeout_s))"
-  # shellcheck disable=SC2086
-  (
-    trap - PIPE
-    export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none UCF_FORCE_CONFFOLD=1
-    $limit "$@" 9>&-
-    exit "$?" # not the last command, or the shell would become the installer
-  ) >"$LOG" 2>&1
-}
-
-install_with() {
-  if [ "$1" = apt ]; then
-    # shellcheck disable=SC2086
-    with_heartbeat install install_quietly apt-get install -y -q --reinstall --allow-downgrades --no-install-recommends --no-remove $held \
-      -o DPkg::Lock::Timeout="$lock_left" -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
-      -o Dpkg::Use-Pty=0 "$2"
-  else
-    with_heartbeat install install_quietly dpkg -i --force-confdef --force-confold "$2"
-  fi
-}
-
-# The log of the installer, as far as it fits into a message.
-log_tail() {
-  tail -c 450 "$LOG" 2>/dev/null
-}
-
-# refused_for PATTERN: whether the installer gave up for this reason before it touched anything. Its words alone are no proof
-# of that: a maintainer script may have printed them.
-refused_for() {
-  [ "$code" -ne 0 ] || return 1
-  grep -Eq "$1" "$LOG" || return 1
-  read_package
-  [ "$package_state $package_version" = "$before" ]
-}
-
-# apt refuses to work on an interrupted dpkg; dpkg itself mends what it left behind.
-choose_method() {
-  method=apt
-  if [ "$package_state" = broken ] || [ -n "$(ls -A "$R/var/lib/dpkg/updates" 2>/dev/null)" ] || ! command -v apt-get >/dev/null 2>&1; then
-    method=dpkg
-  fi
-}
-
-# install_package NAME SHA256 VERSION EXE EXE_SHA256: afterwards the package is wholly installed.
-install_package() {
-  : >"$pending"
-  read_package
-  before="$package_state $package_version"
-  before_want=$want
-  held=
-  [ "$program" != revert ] || held=--allow-change-held-packages
-  method=
-  started=$(date +%s)
-  while :; do
-    lock_left=$((lock_timeout_s - ($(date +%s) - started)))
-    [ "$lock_left" -ge 0 ] || lock_left=0
-    [ "$method" = dpkg-only ] || choose_method
-    install_with "$method" "$PACKAGES/$2.deb"
-    if refused_for 'Could not get lock|Unable to acquire the dpkg|locked by another process|Unable to lock'; then
-      if [ "$lock_left" -eq 0 ]; then
-        rm -f "$pending"
-        refuse install 75 "dpkg's lock was held by another for $lock_timeout_s s: $(log_tail)"
-      fi
-      [ $((lock_left % 5)) -ne 0 ] || emit waiting true on dpkg-lock 'secondsLeft#' "$lock_left"
-      sleep 1 # dpkg does not wait by itself
-      continue
-    fi
-    [ "$code" -ne 0 ] || break
-    if refused_for 'No space left on device|not have enough free space'; then
-      rm -f "$pending"
-      refuse install 74 "no space to install $3: $(log_tail)"
-    fi
-    # The way back must not depend on the health of apt's view of other packages; nor is the version to blame for that. dpkg
-    # still checks what the package itself depends on.
-    if [ "$method" = apt ] && { [ "$program" = revert ] || refused_for 'Unmet dependencies. Try .apt'; }; then
-      method=dpkg-only
-      continue
-    fi
-    case $code in 124 | 137) hung=", ended after $((INSTALL_LIMIT_S + lock_timeout_s)) s" ;; *) hung= ;; esac
-    refuse install 77 "installing $3 failed (exit $code$hung): $(log_tail)"
-  done
-  # A hold that came after the upgrade is somebody's wish; installing takes it off.
-  [ "$before_want" != hold ] || echo "$package hold" | dpkg --set-selections
-  in_place "$3" "$4" "$5" || refuse install 77 "installing $3 ended without an error, but $package_state ${package_version:-nothing} is installed and $4 has sha256 ${sha:-unreadable}, expected $5"
-  emit install true package "$1" packageVersion "$3" by "${method%-only}"
-}
-
 # unit_lines: the unit's state and last words, for a message.
 unit_lines() {
   printf '%s' "$active/$sub, exit status $exec_status, $restarts restarts"
   [ -n "$R" ] || journalctl -q -u "$service.service" -n 4 --no-pager -o cat 2>/dev/null | tail -c 350 | sed 's/^/; /'
-}
-
-restart_quietly() {
-  systemctl restart "$service.service" >&2
-}
-
-# settle SHA256: the service is made what it was; restarted where another executable runs, or an install came in between.
-settle() {
-  read_unit || :
-  case $was_unit_file:$unit_file in
-    enabled:disabled) systemctl enable -q "$service.service" >/dev/null ;;
-    disabled:enabled) systemctl disable -q "$service.service" >/dev/null ;;
-    masked:masked | masked-runtime:masked-runtime) ;;
-    masked:*) systemctl mask -q "$service.service" >/dev/null ;;
-    masked-runtime:*) systemctl mask -q --runtime "$service.service" >/dev/null ;;
-    enabled:masked | disabled:masked) systemctl unmask -q "$service.service" >/dev/null ;;
-  esac
-  [ ! -e "$pending" ] || systemctl daemon-reload
-  did=nothing
-  if [ "$was" = running ]; then
-    read_running
-    if [ -e "$pending" ] || [ "$active" != active ] || [ "$running_sha" != "$1" ]; then
-      did=restarted
-      systemctl daemon-reload
-      systemctl reset-failed "$service.service" >/dev/null 2>&1
-      with_heartbeat restart restart_quietly
-      if [ "$code" -ne 0 ]; then
-        read_unit || :
-        refuse restart 78 "systemctl restart $service failed: $(unit_lines)$(old_database)"
-      fi
-    fi
-  else
-    case $active in
-      inactive) ;;
-      *)
-        did=stopped
-        systemctl stop "$service.service" >/dev/null
-        systemctl reset-failed "$service.service" >/dev/null 2>&1
-        ;;
-    esac
-  fi
-  rm -f "$pending"
-  emit restart true did "$did" unitFileState "$was_unit_file"
-}
-
-old_database() {
-  [ "$program" = revert ] && [ "$exec_status" = 78 ] || return 0
-  printf '%s' "; exit status 78 is what osquery ends with when a newer version has changed its database: move /var/osquery/osquery.db aside by hand and start $service"
-}
-
-unsteady() {
-  refuse proof 78 "$service did not stay up: $1: $(unit_lines)$(old_database)"
-}
-
-# steady: whether the unit is active; tells apart a stop by somebody from a crash.
-steady() {
-  calm
-  case $active in
-    active) [ "$pid" -gt 0 ] || unsteady 'it has no main process' ;;
-    inactive)
-      emit proof false 'overridden#' true message "$service was running and is now stopped (exit status $exec_status): somebody has stopped it, or it ended by itself"
-      finish 79
-      ;;
-    *) unsteady "it is ${active:-unknown}" ;;
-  esac
-}
-
-# prove_running SHA256: one process stays for prove_ms and is that executable. Hashed at the end: just after its start the
-# process may still be the one that will become the daemon, and the hash is a burden on the host.
-prove_running() {
-  read_unit || :
-  steady
-  first_pid=$pid
-  first_restarts=$restarts
-  left=$prove_ms
-  renewed=0
-  while [ "$left" -gt 0 ]; do
-    sleep 0.25
-    left=$((left - 250))
-    [ $((left % 5000)) -ge 250 ] || [ "$left" -le 0 ] || emit working true on proof 'msLeft#' "$left"
-    read_unit || :
-    steady
-    [ "$restarts" -le "$first_restarts" ] || unsteady "systemd restarted it (process $first_pid became $pid)"
-    if [ "$pid" -ne "$first_pid" ]; then
-      # Restarted by a hand or by configuration management, not for a crash: prove the new process instead.
-      renewed=$((renewed + 1))
-      [ "$renewed" -le 3 ] || unsteady 'its process changes again and again'
-      first_pid=$pid
-      first_restarts=$restarts
-      left=$prove_ms
-    fi
-  done
-  read_running
-  read_unit || :
-  steady
-  if [ "$pid" -ne "$first_pid" ] || [ "$restarts" -gt "$first_restarts" ]; then unsteady "process $first_pid became $pid"; fi
-  [ "$running_sha" = "$1" ] || refuse proof 79 "process $pid of $service runs an executable with sha256 ${running_sha:-unreadable}, expected $1"
-}
-
-# prove_agent VERSION EXE SHA256: the last word of every program that changes something.
-prove_agent() {
-  in_place "$1" "$2" "$3" || refuse proof 79 "$package_state ${package_version:-nothing} is installed and $2 has sha256 ${sha:-unreadable}; expected $1 with $3"
-  if [ "$was" = running ]; then
-    prove_running "$3"
-    proven=running
-  else
-    read_unit || :
-    case $active in
-      inactive | failed) running_sha='' proven=left-stopped ;;
-      *) refuse proof 79 "$service was stopped before and is $active now" ;;
-    esac
-  fi
-  emit proof true service "$proven" runningSha256 "$running_sha" installedSha256 "$3" packageVersion "$1" 'mainPid#' "$pid" 'restarts#' "$restarts"
-}
-
-# Keeps the two packages of this order and nothing else.
-prune() {
-  drop_incoming
-  for file in "$PACKAGES"/*.deb "$PACKAGES"/.*.part; do
-    case $file in
-      "$PACKAGES/$target_sha256.deb" | "$PACKAGES/$previous_sha256.deb") ;;
-      *) rm -f "$file" ;;
-    esac
-  done
-  find "$STATE/orders" -type f -mtime +180 -exec rm -f {} + 2>/dev/null
-  rm -f "$STATE"/fence/*.tmp "$STATE"/orders/*.tmp "$LOG"
-  emit prune true
 }

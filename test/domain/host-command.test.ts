@@ -103,7 +103,7 @@ describe('the command line of a host order', () => {
 
   it('a dry run shows the programs and the whole line', () => {
     expect(describeOrder({ program: 'look', agent })).toBe(
-      `cat lib.sh look.sh | ${hostCommandLine({ program: 'look', agent })}`,
+      `cat lib.sh lib-change.sh look.sh | ${hostCommandLine({ program: 'look', agent })}`,
     );
   });
 

@@ -25,6 +25,7 @@ import {
 import { type Fleet, memoryFleet, never } from '../fakes/fleet.ts';
 import type { VersionBehaviour } from '../fakes/fleet-host.ts';
 import { sha256, someActor } from '../fakes/journal-entries.ts';
+import { SOME_LIFECYCLE } from '../fakes/lifecycle-settings.ts';
 import { type MemoryJournal, memoryJournal } from '../fakes/memory-journal.ts';
 import { type MemoryLeases, memoryLeases } from '../fakes/memory-lease.ts';
 import { type MemoryMetrics, memoryMetrics } from '../fakes/memory-metrics.ts';
@@ -233,6 +234,7 @@ export function makeWorld(options: WorldOptions = {}): World {
     targeting: { include: 'true', exempt: [], eligible: [] },
     policy: { ...somePolicy, ...options.policy },
     freeze,
+    lifecycle: SOME_LIFECYCLE,
     confirm: 'yes-no',
   };
   const journal = memoryJournal();

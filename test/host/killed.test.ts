@@ -85,7 +85,7 @@ describe('killed and run again', () => {
     host.deliver(fresh, old);
     const before = await host.state();
     const text = await host.command(
-      `cat src/host/lib.sh src/host/upgrade.sh | head -c 20000 | sh -s -- package=osquery; find "$ROLLOUT_ROOT/var/lib" -name rollout`,
+      `cat src/host/lib.sh src/host/lib-change.sh src/host/upgrade.sh | head -c 20000 | sh -s -- package=osquery; find "$ROLLOUT_ROOT/var/lib" -name rollout`,
     );
     expect(text).toBe('');
     expect(await host.state()).toEqual(before);

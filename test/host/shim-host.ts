@@ -19,6 +19,7 @@ import { writeDeb } from '../../src/adapters/deb/write.ts';
 import type { HostAnswer } from '../../src/domain/host-answer.ts';
 import { orderParameters } from '../../src/domain/host-command.ts';
 import type { HostOrder, HostStep, PackageRef } from '../../src/domain/host-order.ts';
+import { HOST_PROGRAM_FILES } from '../../src/domain/host-programs.ts';
 
 const SOURCE = fileURLToPath(new URL('../../src/', import.meta.url));
 const EXECUTABLE = '/opt/osquery/bin/osqueryd';
@@ -149,7 +150,7 @@ export class ShimHost {
   }
 
   start(order: HostOrder, options: RunOptions = {}): { child: ChildProcess; answer: Promise<HostAnswer> } {
-    const text = ['lib.sh', `${order.program}.sh`]
+    const text = HOST_PROGRAM_FILES[order.program]
       .map((file) => readFileSync(join(SOURCE, 'host', file), 'utf8'))
       .join('\n');
     const words = [

@@ -1,11 +1,12 @@
 /**
- * The host programs as the text that goes over stdin: `lib.sh` and the order's own program.
+ * The host programs as the text that goes over stdin: the libraries that a program needs and the program.
  *
  * P1  The whole text is one compound command. A shell runs it only when it has read all of it, so a connection that dies
  *     while the text is sent runs nothing, and a command that reads stdin cannot eat the program.
  */
 import { readFile } from 'node:fs/promises';
 import type { HostOrder } from '../../domain/host-order.ts';
+import { HOST_PROGRAM_FILES } from '../../domain/host-programs.ts';
 
 export interface HostPrograms {
   /** The text for the stdin of `sh -s`. Throws when the file is not there: the installation is broken. */
@@ -20,7 +21,7 @@ export function createHostPrograms(folder: URL = new URL('../../host/', import.m
       const known = texts.get(program);
       if (known !== undefined) return known;
       const text = Promise.all(
-        ['lib.sh', `${program}.sh`].map((file) => readFile(new URL(file, folder), 'utf8')),
+        HOST_PROGRAM_FILES[program].map((file) => readFile(new URL(file, folder), 'utf8')),
       ).then((parts) => wholeOrNothing(parts.join('\n')));
       texts.set(program, text);
       return text;

@@ -85,6 +85,12 @@ export function entryLine(entry: Entry, names: HostNames, paint: Paint): string 
       return asked(entry, 'roll back');
     case 'quarantine-lifted':
       return asked(entry, `lift the quarantine of ${body.sha256.slice(0, 12)}`);
+    case 'lifecycle-intended':
+    case 'lifecycle-answered':
+    case 'lifecycle-settled':
+    case 'lifecycle-ended':
+    case 'role-file-changed':
+      return null;
     default:
       return body satisfies never;
   }

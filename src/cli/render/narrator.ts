@@ -92,6 +92,8 @@ export function createNarrator(invocation: Invocation): Narrator {
       case 'notice':
         line(event, paint.warn(harmless(event.reason.message)));
         return;
+      case 'lifecycle-answered':
+        return;
       default:
         event satisfies never;
     }

@@ -1,0 +1,150 @@
+/** What the use cases of the lifecycle are asked and what they answer; each in a file of its own beside this one. */
+
+import type { Expression } from '../domain/expression.ts';
+import type { Eligibility, Host, HostId, LapsedExemption } from '../domain/host.ts';
+import type {
+  AgentStatus,
+  HoldTerms,
+  LifecycleOutcome,
+  LifecycleVerb,
+  NamedHost,
+  RoleFileChange,
+} from '../domain/lifecycle.ts';
+
+/**
+ * `emergency` fails open: whoever may have the agent is meant, the last known list serves where the cloud does not answer, and the
+ * journal is written when it answers. `calm` fails closed, as a rollout does.
+ */
+export type Polarity = 'emergency' | 'calm';
+
+/** Which hosts of an environment are meant. */
+export interface Selection {
+  /** All of it; otherwise what `hosts` or `where` name. */
+  readonly fleet: boolean;
+  /** Names, instance ids, or globs over names. */
+  readonly hosts: readonly string[];
+  /** null: no condition. May ask for `version`, `state` and `hold`, for which the hosts are looked at first. */
+  readonly where: Expression | null;
+  /** As `hosts`: these are left out. */
+  readonly except: readonly string[];
+}
+
+/** Where the list of VMs comes from. */
+export type InventoryUsed =
+  | { readonly kind: 'listed'; readonly at: number }
+  /** The cloud did not answer, or not for all: what is missing is from the last time it did. */
+  | {
+      readonly kind: 'last-known';
+      readonly at: number;
+      readonly from: 'this-machine' | 'journal';
+      readonly why: string;
+    }
+  | {
+      readonly kind: 'listed-in-part';
+      readonly at: number;
+      /** Of when the hosts in unknown zones are; null: there are none known. */
+      readonly restAt: number | null;
+      readonly unknownZones: readonly { readonly zone: string; readonly why: string }[];
+    };
+
+export interface Targets {
+  readonly environment: string;
+  readonly inventory: InventoryUsed;
+  readonly chosen: readonly Host[];
+  /** Matched by the selection, but not to be touched; each with its reason. */
+  readonly leftOut: readonly {
+    readonly host: Host;
+    readonly why:
+      | Exclude<Eligibility, { kind: 'eligible' }>
+      | { readonly kind: 'excepted'; readonly by: string };
+    readonly lapsed?: LapsedExemption;
+  }[];
+  /** Whether they are meant could not be learned, since they did not tell their version or state: a sentence each. */
+  readonly unknown: readonly { readonly host: Host; readonly why: string }[];
+  /** Words of --host and --except that name nobody here. */
+  readonly unmatched: readonly string[];
+}
+
+export interface LifecycleRequest {
+  /** Names the action everywhere: `stop-m8x2k1-4f21`. */
+  readonly actionId: string;
+  readonly verb: LifecycleVerb;
+  /** Of enable and disable: with a start or a stop. */
+  readonly now: boolean;
+  readonly polarity: Polarity;
+  readonly hosts: readonly Host[];
+  /** Of when the list of hosts is, ms since the epoch. */
+  readonly inventoryAt: number;
+  /** Of what stops: the hold that it leaves behind; null: none. */
+  readonly hold: HoldTerms | null;
+  /** For one attempt at one host, ms. */
+  readonly timeoutMs: number;
+  /** No new attempt begins later than this after the beginning, ms; null: until all are covered. */
+  readonly deadlineMs: number | null;
+  /** After a stop: when to look again, ms; 0: not at all. */
+  readonly settleMs: number;
+  readonly reason: string;
+}
+
+export interface HostReport {
+  readonly host: Host;
+  readonly outcome: LifecycleOutcome;
+  readonly attempts: number;
+  readonly tookMs: number;
+}
+
+export interface RoleFileReport {
+  readonly name: string;
+  readonly file: string;
+  readonly result:
+    | { readonly kind: 'changed'; readonly diff: string; readonly change: RoleFileChange }
+    | { readonly kind: 'already-so' }
+    | { readonly kind: 'failed'; readonly message: string };
+}
+
+export interface LifecycleReport {
+  readonly environment: string;
+  readonly actionId: string;
+  readonly verb: LifecycleVerb;
+  /** Every host that was meant, in the order of their names. */
+  readonly hosts: readonly HostReport[];
+  /**
+   * `done`: every host is covered, and stayed so. `incomplete`: `notCovered` are not. `halted`: a gate or too many failures stopped it
+   * between waves. `interrupted`: somebody called it off.
+   */
+  readonly end: 'done' | 'incomplete' | 'halted' | 'interrupted';
+  /** Why it halted; empty otherwise. */
+  readonly why: string;
+  /** Not done, or not known to be done; those never begun are among them. */
+  readonly notCovered: readonly { readonly host: Host; readonly why: string }[];
+  /** Null: there was no second look. */
+  readonly settled: {
+    readonly stayedDown: number;
+    readonly startedAgain: readonly NamedHost[];
+    readonly unseen: readonly NamedHost[];
+  } | null;
+  /** What became of a rollout under way; null: there was none, or nobody could tell. */
+  readonly rollout: {
+    readonly id: string;
+    readonly version: string;
+    readonly did: 'paused' | 'left-rolling-back' | 'was-stopped';
+  } | null;
+  /** Where its entries are. `waiting`: on this machine, sent by the next command here when the journal answers. */
+  readonly record:
+    | { readonly kind: 'journal' }
+    | { readonly kind: 'waiting'; readonly entries: number; readonly why: string }
+    | { readonly kind: 'lost'; readonly why: string };
+  readonly roleFiles: readonly RoleFileReport[];
+  readonly tookMs: number;
+}
+
+/** What one host told of its agent, or why it told nothing. */
+export interface StatusAnswer {
+  readonly host: Host;
+  readonly answer:
+    | { readonly kind: 'status'; readonly status: AgentStatus }
+    | { readonly kind: 'none'; readonly why: string };
+  readonly tookMs: number;
+}
+
+export type StatusAnswers = ReadonlyMap<HostId, StatusAnswer>;
