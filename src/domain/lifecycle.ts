@@ -6,8 +6,6 @@
  */
 import type { HostId } from './host.ts';
 import type { BlockedKind, NoAnswerKind } from './host-outcome.ts';
-import type { Actor } from './journal.ts';
-import type { GatePolicy, WavePolicy } from './policy.ts';
 
 /** As operators type them. */
 export const SERVICE_VERBS = ['stop', 'start', 'restart', 'enable', 'disable'] as const;
@@ -204,30 +202,6 @@ export interface ActionPart {
   readonly happenedAt: number;
 }
 
-/** A hold as the journal knows it. */
-export interface HeldHost extends NamedHost {
-  readonly terms: HoldTerms;
-  readonly by: Actor;
-  /** `wished`: no answer yet. `confirmed`: the host has it. */
-  readonly state: 'wished' | 'confirmed';
-}
-
-/** An action as the journal knows it. */
-export interface ActionRecord {
-  readonly actionId: string;
-  readonly verb: LifecycleVerb;
-  readonly by: Actor;
-  readonly reason: string;
-  readonly emergency: boolean;
-  readonly at: number;
-  /** Hosts it was meant for. */
-  readonly hosts: number;
-  /** null while it is under way, or where it was cut off. */
-  readonly end: { readonly at: number; readonly covered: number; readonly notCovered: number } | null;
-  /** Parts that are in the journal. */
-  readonly parts: ReadonlySet<number>;
-}
-
 /** A value in a file of a checkout that a stop has changed, so that a start can put it back. */
 export interface RoleFileChange {
   readonly name: string;
@@ -238,25 +212,4 @@ export interface RoleFileChange {
   readonly after: string | null;
   /** Commit and its branch, where it was committed. */
   readonly commit: { readonly id: string; readonly branch: string } | null;
-}
-
-/** A lifecycle action done with care, as a playbook says it: in waves, watched. */
-export interface LifecyclePlaybook {
-  readonly name: string;
-  readonly file: string;
-  readonly action: LifecycleVerb;
-  readonly description: string;
-  /** For one attempt at one host, delivery of a package included, ms. */
-  readonly timeoutMs: number;
-  /** null: all hosts at once, and nothing is watched. */
-  readonly strategy: {
-    readonly waves: WavePolicy;
-    /** Observed time that each wave must stay healthy, ms. */
-    readonly soakMs: number;
-    readonly gates: readonly GatePolicy[];
-    readonly sampleEveryMs: number;
-    readonly sampleDelayMs: number;
-    /** Hosts that may fail or not answer before no further wave is begun. */
-    readonly failedHosts: number;
-  } | null;
 }

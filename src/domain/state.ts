@@ -4,7 +4,7 @@ import type { Judgement } from './gate.ts';
 import type { HostId } from './host.ts';
 import type { HostOutcome } from './host-outcome.ts';
 import type { Actor, Pin, Receipt, RollbackCause, RolloutKind } from './journal.ts';
-import type { ActionRecord, HeldHost, RoleFileChange } from './lifecycle.ts';
+import type { HoldTerms, LifecycleVerb, NamedHost, RoleFileChange } from './lifecycle.ts';
 import type { LeftOutHost, PlannedHost, Population } from './plan.ts';
 import type { RolloutPolicy } from './policy.ts';
 
@@ -136,6 +136,30 @@ export interface Quarantined {
   readonly architecture: Architecture;
   readonly rolloutId: string;
   readonly at: number;
+}
+
+/** A hold as the journal knows it. */
+export interface HeldHost extends NamedHost {
+  readonly terms: HoldTerms;
+  readonly by: Actor;
+  /** `wished`: no answer yet. `confirmed`: the host has it. */
+  readonly state: 'wished' | 'confirmed';
+}
+
+/** An action as the journal knows it. */
+export interface ActionRecord {
+  readonly actionId: string;
+  readonly verb: LifecycleVerb;
+  readonly by: Actor;
+  readonly reason: string;
+  readonly emergency: boolean;
+  readonly at: number;
+  /** Hosts it was meant for. */
+  readonly hosts: number;
+  /** null while it is under way, or where it was cut off. */
+  readonly end: { readonly at: number; readonly covered: number; readonly notCovered: number } | null;
+  /** Parts that are in the journal. */
+  readonly parts: ReadonlySet<number>;
 }
 
 export interface EnvironmentState {
