@@ -222,7 +222,8 @@ function orderIdOf(rollout: RolloutState): string {
   return `${rollout.id}-${rollout.plannedAt.toString(36)}`;
 }
 
-function packageRef(artifact: Artifact): PackageRef {
+/** What a host program needs to know of a package. */
+export function packageRef(artifact: Artifact): PackageRef {
   return {
     sha256: artifact.sha256,
     size: artifact.size,
