@@ -122,3 +122,11 @@ export async function layAgent(settings: RigSettings, base: string, agent: Agent
   });
   return `${join(folder, 'upper')}:${rootfs}`;
 }
+
+/** Gives the lower layers of a host like that of `lower`, but under sysvinit. */
+export async function laySysvinit(settings: RigSettings, lower: string): Promise<string> {
+  const key = sha256(`${fingerprint('build-base.sh', 'lay-sysvinit.sh')}${lower}`).slice(0, 12);
+  const folder = join(settings.cache, 'layers', `sysvinit-${key}`);
+  await must(join(RIG_SCRIPTS, 'lay-sysvinit.sh'), [folder, lower], { env: scriptEnvironment(settings) });
+  return `${join(folder, 'upper')}:${lower}`;
+}

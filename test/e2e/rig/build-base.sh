@@ -82,6 +82,7 @@ for controller in cpu cpuacct memory pids; do
   [ -d "/sys/fs/cgroup/$controller" ] && mount -o remount,bind,rw "/sys/fs/cgroup/$controller"
 done
 unset RIG_CGROUPS
+[ ! -e /etc/inittab ] || exec /sbin/init # lay-sysvinit.sh
 exec /lib/systemd/systemd
 X
 chmod 755 "$root/sbin/rig-init"

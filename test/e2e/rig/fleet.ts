@@ -16,6 +16,7 @@ import {
   buildAgent,
   buildBase,
   layAgent,
+  laySysvinit,
 } from './agent.ts';
 import { must } from './command.ts';
 import { type ConfigOverrides, type WrittenConfig, writeConfig } from './config-folder.ts';
@@ -185,12 +186,15 @@ async function layers(
   base: string,
 ): Promise<(host: RigHost) => string> {
   const version = spec.installed ?? '5.9.1';
-  const byEnvironment = new Map<string, string>();
-  for (const environment of new Set(spec.hosts.map((host) => host.environment))) {
-    const agent = await buildAgent(settings, version, environment, behaviourOf(spec, version));
-    byEnvironment.set(environment, await layAgent(settings, base, agent));
+  const byKind = new Map<string, string>();
+  const kindOf = ({ environment, init }: HostSpec): string => `${environment} ${init ?? 'systemd'}`;
+  for (const host of spec.hosts) {
+    if (byKind.has(kindOf(host))) continue;
+    const agent = await buildAgent(settings, version, host.environment, behaviourOf(spec, version));
+    const lower = await layAgent(settings, base, agent);
+    byKind.set(kindOf(host), host.init === 'sysvinit' ? await laySysvinit(settings, lower) : lower);
   }
-  return (host) => byEnvironment.get(host.spec.environment) ?? '';
+  return (host) => byKind.get(kindOf(host.spec)) ?? '';
 }
 
 /** Waits for all, also where one fails, so that nothing is still being made while the rig is taken down. */

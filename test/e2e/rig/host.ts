@@ -18,6 +18,8 @@ export interface HostSpec {
   readonly environment: string;
   readonly role: string;
   readonly zone: string;
+  /** PID 1; default systemd. */
+  readonly init?: 'systemd' | 'sysvinit';
 }
 
 /** What runs and what is installed, as the host itself has it. */
@@ -179,6 +181,7 @@ export class RigHost {
       await until(`sshd of ${this.name} answers`, async () => await greets(this.address));
       // Prints `running` or `degraded` when the boot is over; D-Bus may refuse in its first moments.
       await until(`${this.name} has booted`, async () => {
+        if (this.spec.init === 'sysvinit') return (await this.exec('test -e /run/rig-booted')).code === 0;
         const state = (await this.exec('systemctl is-system-running --wait')).stdout.trim();
         return state === 'running' || state === 'degraded';
       });
