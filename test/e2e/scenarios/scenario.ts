@@ -42,7 +42,11 @@ const READS: ReadonlySet<string> = new Set([
   'coverage',
   'whois',
   'doctor',
+  'holds',
 ]);
+
+/** Of the lifecycle. */
+const OSQUERYD_READS: ReadonlySet<string> = new Set(['status', 'holds']);
 
 /** Nothing but noise is wanted of good versions here: a dozen hosts share two cores with the programs under test. */
 const VERSIONS = { [OLD]: { cpuPercent: 1 }, [GOOD]: { cpuPercent: 1 } };
@@ -59,6 +63,7 @@ export const FAST: Settings = {
   prove: '1s',
   ssh: { keepalive: '2s' },
   waves: { maxUnavailable: { environment: '67%' } },
+  lifecycle: { settle: '1s', deadline: '40s', prove: '1s' },
   limits: { hostDeadline: '6s', retryEvery: '1s', rollbackDeadline: '8s' },
   gates: [
     { use: 'agent-cpu', window: '4s', for: '2s' },
@@ -165,8 +170,10 @@ export class Scenario {
   }
 
   #words(args: readonly string[]): string[] {
-    const asks = !READS.has(args[0] ?? '');
-    return [...args, ...(asks && args[1] !== 'list' ? ['--yes'] : [])];
+    const [first = '', second = ''] = args;
+    const asks =
+      first === 'osqueryd' ? !OSQUERYD_READS.has(second) && !args.includes('--dry-run') : !READS.has(first);
+    return [...args, ...(asks && second !== 'list' ? ['--yes'] : [])];
   }
 
   async stage(...versions: readonly string[]): Promise<void> {
@@ -196,6 +203,34 @@ export class Scenario {
         `expected a canary wave of two and one host more, found ${JSON.stringify([canaries, rest])}`,
       );
     return { last, canaries };
+  }
+
+  /** Runs `rollout osqueryd VERB` over this environment alone. */
+  async osqueryd(verb: string, ...words: readonly string[]): Promise<CliResult> {
+    return await this.cli(['osqueryd', verb, '--env', this.environment, ...words]);
+  }
+
+  /** Asserts on the hosts themselves that the agent is stopped and held: no process, a brake, and a hold that a human finds. */
+  async expectHeld(shorts: readonly Short[] = ALL): Promise<void> {
+    for (const short of shorts) {
+      const host = this.host(short);
+      expect(await host.running(), `${short} is stopped`).toMatchObject({ processes: 0, mainPid: 0 });
+      expect(await host.sh('cat /var/lib/rollout/hold'), `${short} is held`).toContain('osqueryd start');
+      expect(
+        (await host.exec('systemctl start osqueryd; pgrep -x osqueryd')).stdout,
+        `${short} cannot be started`,
+      ).toBe('');
+    }
+  }
+
+  /** Asserts on the hosts themselves that nothing is left of a hold. */
+  async expectNotHeld(shorts: readonly Short[] = ALL): Promise<void> {
+    for (const short of shorts) {
+      const left = await this.host(short).exec(
+        'ls /var/lib/rollout/hold /run/rollout/hold /etc/systemd/system/osqueryd.service.d 2>/dev/null; find /etc/systemd/system /run/systemd/system -maxdepth 1 -lname /dev/null -name "osqueryd*"',
+      );
+      expect(left.stdout, `${short} is not held`).toBe('');
+    }
   }
 
   async deploy(version: string, ...words: readonly string[]): Promise<CliResult> {
