@@ -29,7 +29,8 @@ export interface HostAnswer {
   readonly stderr: string;
 }
 
-const BLOCKED: Partial<Record<HostExitName, BlockedKind>> = {
+/** Codes by which a program says that it refused and changed nothing. */
+export const BLOCKED: Partial<Record<HostExitName, BlockedKind>> = {
   identityUnknown: 'identity-unknown',
   wrongHost: 'wrong-host',
   unsupported: 'unsupported',
@@ -194,7 +195,8 @@ function isUntouched(look: HostLook, previous: PackageRef): boolean {
   );
 }
 
-function neverBegan(answer: HostAnswer): HostOutcome {
+/** HA2: no program began there, as far as anybody can tell. */
+export function neverBegan(answer: HostAnswer): Extract<HostOutcome, { kind: 'no-answer' }> {
   const why = /^sudo: /m.test(answer.stderr) ? 'sudo-refused' : 'unknown';
   return {
     kind: 'no-answer',
@@ -212,33 +214,36 @@ function crashed(answer: HostAnswer, what: string): HostOutcome {
   };
 }
 
-function began(steps: readonly HostStep[]): boolean {
+/** Whether the program itself was heard of (HA2). */
+export function began(steps: readonly HostStep[]): boolean {
   return stepNamed(steps, 'begin')?.ok === true;
 }
 
 /** A step as it was parsed: of any shape. */
-type RawStep = Readonly<Record<string, unknown>> | null | undefined;
+export type RawStep = Readonly<Record<string, unknown>> | null | undefined;
 
 /** The last step of that name: the later word counts. */
-function stepNamed(steps: readonly RawStep[], name: string): RawStep {
+export function stepNamed(steps: readonly RawStep[], name: string): RawStep {
   return steps.findLast((step) => step?.step === name);
 }
 
 /** The step that failed, else the last one that was heard of. */
-function failedStepOf(steps: readonly RawStep[]): string {
+export function failedStepOf(steps: readonly RawStep[]): string {
   const told = steps.filter((step) => typeof step?.step === 'string' && step.step !== 'end');
   const name = (told.findLast((step) => step?.ok === false) ?? told.at(-1))?.step;
   return typeof name === 'string' && STEP.test(name) ? name : 'an unknown step';
 }
 
-function messageOf(answer: HostAnswer): string {
+/** What the failed step says, else the tail of stderr, as plain text; never empty. */
+export function messageOf(answer: HostAnswer): string {
   const steps: readonly RawStep[] = answer.steps;
   const failed = steps.findLast((step) => step?.ok === false && typeof step.message === 'string');
   const message = typeof failed?.message === 'string' ? failed.message : answer.stderr;
   return plainText(message) || `exit status ${answer.exitCode}, no message`;
 }
 
-function exitNameOf(exitCode: number): HostExitName | null {
+/** Null: a code that is not reserved. */
+export function exitNameOf(exitCode: number): HostExitName | null {
   for (const [name, code] of Object.entries(HOST_EXIT)) if (code === exitCode) return name as HostExitName;
   return null;
 }
@@ -263,7 +268,7 @@ export function plainText(text: string): string {
 }
 
 /** Any value, short, for a message; never throws. */
-function excerpt(value: unknown): string {
+export function excerpt(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 100));
   return typeof value === 'number' || typeof value === 'boolean' || value === null

@@ -4,8 +4,17 @@
  *
  * HC1  The program's text goes over stdin, never into the command line. HC2  Every parameter is single-quoted.
  * HC3  No control character gets through: what cannot be quoted for every shell is refused.
+ * HC4  What a person wrote (who, why, and the words of a controller that hold it) is mended instead of refused: no line feed in a
+ *      reason may keep an emergency from being carried out.
  */
-import type { HostOrder, PackageRef } from './host-order.ts';
+import type {
+  HostOrder,
+  InstallOrder,
+  PackageRef,
+  RemoveOrder,
+  ServiceOrder,
+  StatusOrder,
+} from './host-order.ts';
 import { HOST_PROGRAM_FILES } from './host-programs.ts';
 import { unreachable } from './result.ts';
 
@@ -71,13 +80,74 @@ function parametersOf(order: HostOrder): string[] {
         word('lock_timeout_s', order.lockTimeoutS),
       ];
     case 'status':
+      return [...agent, ...statusWords(order)];
     case 'service':
+      return [...agent, ...serviceWords(order)];
     case 'install':
+      return [
+        ...agent,
+        ...actionWords(order),
+        ...installWords(order),
+        word('lock_timeout_s', order.lockTimeoutS),
+      ];
     case 'remove':
-      throw new Error(`not built yet: ${order.program}`);
+      return [
+        ...agent,
+        ...actionWords(order),
+        word('lock_timeout_s', order.lockTimeoutS),
+        ...removeWords(order),
+      ];
     default:
       return unreachable(order);
   }
+}
+
+function statusWords({ sampleMs, starters }: StatusOrder): string[] {
+  return [word('sample_ms', sampleMs), ...starters.map((starter) => word('starter', starter))];
+}
+
+function serviceWords({ verb, now, brake, proveMs, starters, hold, commands }: ServiceOrder): string[] {
+  return [
+    word('verb', verb),
+    word('now', String(now)),
+    word('brake', brake),
+    word('prove_ms', proveMs),
+    ...starters.map((starter) => word('starter', starter)),
+    ...(hold === undefined
+      ? []
+      : [
+          word('hold_action', hold.actionId),
+          word('hold_environment', hold.environment),
+          personsWord('hold_by', hold.by),
+          personsWord('hold_reason', hold.reason),
+          word('hold_since', hold.since),
+          word('hold_until', hold.until),
+        ]),
+    // A `controller` begins the next one; what follows belongs to it.
+    ...commands.flatMap(({ name, when, timeoutS, words }) => [
+      word('controller', name),
+      word('controller_when', when),
+      word('controller_timeout_s', timeoutS),
+      // Not cut: a command that lost its end would be another command.
+      ...words.map((text) => word('controller_word', withoutControls(text))),
+    ]),
+  ];
+}
+
+function actionWords(order: {
+  readonly orderId: string;
+  readonly environment: string;
+  readonly fence: number;
+}) {
+  return [word('order', order.orderId), word('environment', order.environment), word('fence', order.fence)];
+}
+
+function installWords({ target, proveMs }: InstallOrder): string[] {
+  return [...packageWords('target', target), word('prove_ms', proveMs)];
+}
+
+function removeWords({ purge, purgePaths }: RemoveOrder): string[] {
+  return [word('purge', String(purge)), ...purgePaths.map((path) => word('purge_path', path))];
 }
 
 function packageWords(prefix: 'target' | 'previous', ref: PackageRef): string[] {
@@ -88,6 +158,19 @@ function packageWords(prefix: 'target' | 'previous', ref: PackageRef): string[] 
     word(`${prefix}_exe`, ref.executablePath),
     word(`${prefix}_exe_sha256`, ref.executableSha256),
   ];
+}
+
+/** Most characters of a text for people that a host is given. */
+const TEXT_LIMIT = 1_000;
+
+/** HC4. */
+function personsWord(key: string, text: string): string {
+  return word(key, [...withoutControls(text)].slice(0, TEXT_LIMIT).join(''));
+}
+
+function withoutControls(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ');
 }
 
 function word(key: string, value: string | number): string {

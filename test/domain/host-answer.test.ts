@@ -126,6 +126,10 @@ describe('outcomeOf', () => {
       'install-failed',
       'start-failed',
       'proof-failed',
+      // Codes of the lifecycle's programs, which no upgrade ends with.
+      'crashed',
+      'crashed',
+      'crashed',
     ]);
   });
 
