@@ -89,23 +89,43 @@ function fateOf(
   };
 }
 
-function stratumOf(host: Host, keys: readonly StratumKey[]): string {
+/** The stratum that a host is of, in words. */
+export function stratumOf(host: Host, keys: readonly StratumKey[]): string {
   return keys.length === 0 ? 'all' : keys.map((key) => host[key]).join('/');
 }
 
 function wavesOf(hosts: readonly PlannedHost[], input: PlanningInput): PlannedWave[] {
   if (hosts.length === 0) return [];
   if (input.singleWave === true) return [{ index: 0, hosts: spread(hosts) }];
+  const waves = input.canaryOnly === true ? [chooseCanaries(hosts)] : cutIntoWaves(hosts, input.policy);
+  return waves.map((members, index) => ({ index, hosts: members }));
+}
+
+/** What a host's place in the waves depends on. */
+export interface WaveHost {
+  readonly id: HostId;
+  readonly name: string;
+  readonly zone: string;
+  readonly role: string;
+  readonly stratum: string;
+  readonly architecture: string;
+}
+
+/** P1, P2, for hosts given in the order of their names. */
+export function cutIntoWaves<T extends WaveHost>(
+  hosts: readonly T[],
+  { then }: Pick<WavePolicy, 'then'>,
+): T[][] {
+  if (hosts.length === 0) return [];
   const canaries = chooseCanaries(hosts);
-  const waves: PlannedWave[] = [{ index: 0, hosts: canaries }];
-  if (input.canaryOnly === true) return waves;
+  const waves = [canaries];
   const chosen = new Set(canaries.map((host) => host.id));
   const rest = spread(hosts.filter((host) => !chosen.has(host.id)));
   let taken = 0;
-  for (const bound of [...input.policy.then, { kind: 'percent', percent: 100 } as const]) {
+  for (const bound of [...then, { kind: 'percent', percent: 100 } as const]) {
     const upTo = Math.min(rest.length, Math.max(taken + 1, cumulative(bound, rest.length, taken)));
     if (upTo <= taken) break;
-    waves.push({ index: waves.length, hosts: rest.slice(taken, upTo) });
+    waves.push(rest.slice(taken, upTo));
     taken = upTo;
   }
   return waves;
@@ -117,12 +137,12 @@ function cumulative(bound: Bound, total: number, taken: number): number {
 }
 
 /** P1: each in the zone that has fewest canaries so far. */
-function chooseCanaries(hosts: readonly PlannedHost[]): PlannedHost[] {
+function chooseCanaries<T extends WaveHost>(hosts: readonly T[]): T[] {
   const perZone = new Map<string, number>();
-  const canaries: PlannedHost[] = [];
+  const canaries: T[] = [];
   const alike = groupBy(hosts, ({ stratum, architecture }) => `${stratum}\n${architecture}`);
   for (const [, members] of [...alike].sort(([a], [b]) => compareText(a, b))) {
-    let best: PlannedHost | undefined;
+    let best: T | undefined;
     for (const host of members) {
       if (best === undefined || (perZone.get(host.zone) ?? 0) < (perZone.get(best.zone) ?? 0)) best = host;
     }
@@ -134,7 +154,7 @@ function chooseCanaries(hosts: readonly PlannedHost[]): PlannedHost[] {
 }
 
 /** Orders hosts, given by name, so that every prefix has roles and zones in about their overall proportion. */
-function spread(hosts: readonly PlannedHost[]): PlannedHost[] {
+function spread<T extends WaveHost>(hosts: readonly T[]): T[] {
   // The rank stands for the name: comparing 100,000 names again would take longer than everything else.
   const ranked = hosts.map((host, rank) => ({ host, rank, at: 0 }));
   const placed: typeof ranked = [];
@@ -178,7 +198,8 @@ function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, 
   return groups;
 }
 
-function byName(a: { name: string; id: string }, b: { name: string; id: string }): number {
+/** The order in which hosts are given and listed. */
+export function byName(a: { name: string; id: string }, b: { name: string; id: string }): number {
   return compareText(a.name, b.name) || compareText(a.id, b.id);
 }
 
