@@ -23,6 +23,8 @@ export interface Output {
 }
 
 export interface Invocation {
+  /** Which of the two programs was typed: `rollout` or `osqueryd`. */
+  readonly program: string;
   /** The words as typed behind the program's name, for the journal. */
   readonly commandLine: string;
   readonly args: readonly string[];

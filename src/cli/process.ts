@@ -98,6 +98,7 @@ function invocationFrom(
   const { options } = call;
   return {
     ...call,
+    program: name,
     commandLine: [name, ...argv].join(' '),
     env: process.env,
     cwd: process.cwd(),

@@ -147,9 +147,10 @@ export function sayRefused(invocation: Invocation, refusals: readonly Refusal[])
   }
   const paint = createPaint(invocation.output.color, invocation.output.foldAt);
   for (const refusal of refusals) {
-    const [first = '', ...rest] = fold(refusal.message, paint.width - 'rollout: '.length);
+    const { program } = invocation;
+    const [first = '', ...rest] = fold(refusal.message, paint.width - program.length - 2);
     const below = rest.map((line) => `  ${line}`);
-    invocation.output.err([`${paint.bad('rollout:')} ${first}`, ...below].join('\n'));
+    invocation.output.err([`${paint.bad(`${program}:`)} ${first}`, ...below].join('\n'));
     for (const detail of refusal.details.slice(0, MOST_DETAILS)) invocation.output.err(`    ${detail}`);
     if (refusal.details.length > MOST_DETAILS)
       invocation.output.err(`    and ${refusal.details.length - MOST_DETAILS} more (--json lists all)`);
