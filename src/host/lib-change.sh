@@ -5,6 +5,7 @@
 # look [KEY# JSON]: what is there, as HostLook. Changes nothing.
 look() {
   read_unit || :
+  seen_unit_file=$unit_file
   read_running
   read_package
   digest "$R$executable" || :
@@ -17,7 +18,8 @@ look() {
     [ ${#name} -ne 64 ] || kept="$kept${kept:+,}\"$name\""
   done
   hold=
-  [ "${want:-}" != hold ] || hold='dpkg hold'
+  ! is_held || hold='rollout hold'
+  [ "${want:-}" != hold ] || hold="$hold${hold:+ and }dpkg hold"
   case $unit_file in masked*) hold="$hold${hold:+ and }unit masked" ;; esac
   fetcher=
   for tool in wget curl; do ! command -v "$tool" >/dev/null 2>&1 || fetcher=$tool; done
@@ -40,14 +42,28 @@ judge_present() {
   esac
 }
 
-# recall: reads orders/ORDER into $was and $was_unit_file; fails when there is none.
+# recall: what the service is meant to be into $was and $was_unit_file, by orders/ORDER and by what was said since (H8); fails
+# where there is no memory. Asked again before each deed that rests on it. Needs a read_unit just before.
 recall() {
-  was='' was_unit_file=''
+  was='' was_unit_file='' was_held=''
   [ -s "$memory" ] || return 1
   while IFS='=' read -r key value; do
-    case $key in service) was=$value ;; unitFileState) was_unit_file=$value ;; esac
+    case $key in service) was=$value ;; unitFileState) was_unit_file=$value ;; held) was_held=$value ;; esac
   done <"$memory"
-  case $was in running | stopped) return 0 ;; *) return 1 ;; esac
+  case $was in running | stopped) ;; *) return 1 ;; esac
+  if is_held; then
+    was=stopped
+  elif started_since; then
+    was=running was_unit_file=$unit_file
+  elif [ -n "$was_held" ]; then
+    # A hold that was taken away by hand: what it kept down says nothing of what is meant now.
+    judge_present
+  fi
+}
+
+# Whether somebody has started the service on purpose after this order's memory was written.
+started_since() {
+  [ -n "$(find "$STARTED" -newer "$memory" 2>/dev/null)" ]
 }
 
 # H3: durable before the first touch; a repeated order finds the state from before it, not its own traces.
@@ -57,11 +73,21 @@ remember() {
     recalled=false
     calm
     judge_present
+    held_line=
+    if is_held; then
+      was=stopped held_line='
+held=true'
+    fi
     durable "$memory" "service=$was
 unitFileState=$was_unit_file
-packageVersion=$package_version" || refuse remember 74 "cannot write $memory: $(free_kib "$STATE") KiB free"
+packageVersion=$package_version$held_line" || refuse remember 74 "cannot write $memory: $(free_kib "$STATE") KiB free"
   fi
-  emit remember true service "$was" unitFileState "$was_unit_file" 'recalled#' "$recalled"
+  emit remember true service "$was" unitFileState "$was_unit_file" 'recalled#' "$recalled" 'held#' "$(held_word)"
+}
+
+# The hold as a word of the answer.
+held_word() {
+  if is_held; then echo true; else echo false; fi
 }
 
 # in_place VERSION EXE SHA256: whether the package is wholly installed, by dpkg's word and by the file itself.
@@ -203,6 +229,7 @@ install_package() {
       continue
     fi
     case $code in 124 | 137) hung=", ended after $((INSTALL_LIMIT_S + lock_timeout_s)) s" ;; *) hung= ;; esac
+    ! is_held || hung="$hung, while a hold keeps $service down, over which a script of the package may have failed"
     refuse install 77 "installing $3 failed (exit $code$hung): $(log_tail)"
   done
   # A hold that came after the upgrade is somebody's wish; installing takes it off.
@@ -215,43 +242,72 @@ restart_quietly() {
   systemctl restart "$service.service" >&2
 }
 
-# settle SHA256: the service is made what it was; restarted where another executable runs, or an install came in between.
+stop_quietly() {
+  systemctl stop "$service.service" >&2
+}
+
+# settle SHA256: the service is made what it is meant to be now; restarted where another executable runs, or an install came in
+# between. $was is stopped afterwards where a hold has come meanwhile.
 settle() {
   read_unit || :
-  case $was_unit_file:$unit_file in
+  recall || :
+  restore_unit_file
+  [ ! -e "$pending" ] || systemctl daemon-reload
+  did=nothing
+  [ "$was" != running ] || restart_where_due "$1"
+  [ "$was" = running ] || stop_where_due
+  rm -f "$pending"
+  emit restart true did "$did" unitFileState "$was_unit_file" 'held#' "$(held_word)"
+}
+
+# Puts back what a package's script changed. A mask that a hold has brought stays, also against such a script: only who lifts
+# the hold takes it off.
+restore_unit_file() {
+  from=$was_unit_file
+  ! is_held || from=$seen_unit_file
+  case $from:$unit_file in
     enabled:disabled) systemctl enable -q "$service.service" >/dev/null ;;
     disabled:enabled) systemctl disable -q "$service.service" >/dev/null ;;
     masked:masked | masked-runtime:masked-runtime) ;;
     masked:*) systemctl mask -q "$service.service" >/dev/null ;;
     masked-runtime:*) systemctl mask -q --runtime "$service.service" >/dev/null ;;
-    enabled:masked | disabled:masked) systemctl unmask -q "$service.service" >/dev/null ;;
+    enabled:masked | disabled:masked) is_held || systemctl unmask -q "$service.service" >/dev/null ;;
   esac
-  [ ! -e "$pending" ] || systemctl daemon-reload
-  did=nothing
-  if [ "$was" = running ]; then
-    read_running
-    if [ -e "$pending" ] || [ "$active" != active ] || [ "$running_sha" != "$1" ]; then
-      did=restarted
-      systemctl daemon-reload
-      systemctl reset-failed "$service.service" >/dev/null 2>&1
-      with_heartbeat restart restart_quietly
-      if [ "$code" -ne 0 ]; then
-        read_unit || :
-        refuse restart 78 "systemctl restart $service failed: $(unit_lines)$(old_database)"
-      fi
+}
+
+# restart_where_due SHA256. A stop may cancel the restart or mask the unit under it: then it is no failure, and $was is stopped.
+restart_where_due() {
+  read_running
+  [ -e "$pending" ] || [ "$active" != active ] || [ "$running_sha" != "$1" ] || return 0
+  did=restarted
+  systemctl daemon-reload
+  systemctl reset-failed "$service.service" >/dev/null 2>&1
+  tries=0
+  while :; do
+    if is_held; then
+      was=stopped
+      return 0
     fi
-  else
-    case $active in
-      inactive) ;;
-      *)
-        did=stopped
-        systemctl stop "$service.service" >/dev/null
-        systemctl reset-failed "$service.service" >/dev/null 2>&1
-        ;;
-    esac
-  fi
-  rm -f "$pending"
-  emit restart true did "$did" unitFileState "$was_unit_file"
+    with_heartbeat restart restart_quietly
+    if is_held; then
+      was=stopped
+      return 0
+    fi
+    [ "$code" -ne 0 ] || return 0
+    read_unit || :
+    tries=$((tries + 1))
+    # Stopped and started again by somebody while the restart was under way: then it was that which called it off.
+    if [ "$tries" -gt 1 ] || ! started_since; then refuse restart 78 "systemctl restart $service failed: $(unit_lines)$(old_database)"; fi
+  done
+}
+
+stop_where_due() {
+  read_unit || :
+  [ "$active" != inactive ] || return 0
+  did=stopped
+  with_heartbeat stop stop_quietly
+  systemctl reset-failed "$service.service" >/dev/null 2>&1
+  read_unit || :
 }
 
 old_database() {
@@ -259,16 +315,29 @@ old_database() {
   printf '%s' "; exit status 78 is what osquery ends with when a newer version has changed its database: move /var/osquery/osquery.db aside by hand and start $service"
 }
 
+# gives_way: whether a hold has come that ends the proof of a running service (H8). `prove` changes nothing, so that it takes
+# what runs as it is, and a hold only as the reason why nothing runs.
+gives_way() {
+  is_held || return 1
+  [ "$program" = prove ] || return 0
+  read_unit || :
+  [ "$active" != active ]
+}
+
+# unsteady WHY: no failure of the version where a hold has come (returns 1 then).
 unsteady() {
+  ! gives_way || return 1
   refuse proof 78 "$service did not stay up: $1: $(unit_lines)$(old_database)"
 }
 
-# steady: whether the unit is active; tells apart a stop by somebody from a crash.
+# steady: whether the unit is active; tells apart a stop by somebody from a crash. Fails where a hold has come.
 steady() {
+  ! gives_way || return 1
   calm
   case $active in
     active) [ "$pid" -gt 0 ] || unsteady 'it has no main process' ;;
     inactive)
+      ! gives_way || return 1
       emit proof false 'overridden#' true message "$service was running and is now stopped (exit status $exec_status): somebody has stopped it, or it ended by itself"
       finish 79
       ;;
@@ -277,10 +346,10 @@ steady() {
 }
 
 # prove_running SHA256: one process stays for prove_ms and is that executable. Hashed at the end: just after its start the
-# process may still be the one that will become the daemon, and the hash is a burden on the host.
+# process may still be the one that will become the daemon, and the hash is a burden on the host. Fails where a hold has come.
 prove_running() {
   read_unit || :
-  steady
+  steady || return 1
   first_pid=$pid
   first_restarts=$restarts
   left=$prove_ms
@@ -290,12 +359,12 @@ prove_running() {
     left=$((left - 250))
     [ $((left % 5000)) -ge 250 ] || [ "$left" -le 0 ] || emit working true on proof 'msLeft#' "$left"
     read_unit || :
-    steady
-    [ "$restarts" -le "$first_restarts" ] || unsteady "systemd restarted it (process $first_pid became $pid)"
+    steady || return 1
+    [ "$restarts" -le "$first_restarts" ] || unsteady "systemd restarted it (process $first_pid became $pid)" || return 1
     if [ "$pid" -ne "$first_pid" ]; then
       # Restarted by a hand or by configuration management, not for a crash: prove the new process instead.
       renewed=$((renewed + 1))
-      [ "$renewed" -le 3 ] || unsteady 'its process changes again and again'
+      [ "$renewed" -le 3 ] || unsteady 'its process changes again and again' || return 1
       first_pid=$pid
       first_restarts=$restarts
       left=$prove_ms
@@ -303,25 +372,56 @@ prove_running() {
   done
   read_running
   read_unit || :
-  steady
-  if [ "$pid" -ne "$first_pid" ] || [ "$restarts" -gt "$first_restarts" ]; then unsteady "process $first_pid became $pid"; fi
+  steady || return 1
+  if [ "$pid" -ne "$first_pid" ] || [ "$restarts" -gt "$first_restarts" ]; then
+    unsteady "process $first_pid became $pid" || return 1
+  fi
+  [ "$running_sha" = "$1" ] || ! gives_way || return 1
   [ "$running_sha" = "$1" ] || refuse proof 79 "process $pid of $service runs an executable with sha256 ${running_sha:-unreadable}, expected $1"
 }
 
-# prove_agent VERSION EXE SHA256: the last word of every program that changes something.
+# prove_agent VERSION EXE SHA256: the last word of every program that changes something. A stop and a start may both come while
+# it looks: each turn does what is meant then, and the last one is what is told.
 prove_agent() {
-  in_place "$1" "$2" "$3" || refuse proof 79 "$package_state ${package_version:-nothing} is installed and $2 has sha256 ${sha:-unreadable}; expected $1 with $3"
-  if [ "$was" = running ]; then
-    prove_running "$3"
-    proven=running
-  else
-    read_unit || :
-    case $active in
-      inactive | failed) running_sha='' proven=left-stopped ;;
-      *) refuse proof 79 "$service was stopped before and is $active now" ;;
-    esac
+  turns=0
+  while :; do
+    in_place "$1" "$2" "$3" || refuse proof 79 "$package_state ${package_version:-nothing} is installed and $2 has sha256 ${sha:-unreadable}; expected $1 with $3"
+    if [ "$was" = running ] && prove_running "$3" && ! gives_way; then
+      proven=running
+      break
+    fi
+    if prove_stopped; then
+      proven='left-stopped'
+      break
+    fi
+    turns=$((turns + 1))
+    [ "$turns" -lt 5 ] || refuse proof 79 "$service is stopped and started again and again by others"
+    [ "$program" = prove ] || settle "$3"
+  done
+  emit proof true service "$proven" runningSha256 "$running_sha" installedSha256 "$3" packageVersion "$1" 'mainPid#' "$pid" \
+    'restarts#' "$restarts" 'held#' "$(held_word)"
+}
+
+# Fails, with $was running, where the service is meant to run again.
+prove_stopped() {
+  read_unit || :
+  [ "$program" != prove ] || calm
+  if is_held; then
+    was=stopped
+    # Started in the race with the stop, or by a script of the package.
+    [ "$program" = prove ] || stop_where_due
+  elif recall && [ "$was" = running ]; then
+    return 1
   fi
-  emit proof true service "$proven" runningSha256 "$running_sha" installedSha256 "$3" packageVersion "$1" 'mainPid#' "$pid" 'restarts#' "$restarts"
+  case $active in
+    inactive | failed) running_sha='' ;;
+    *)
+      [ "$program" != prove ] || was=running
+      [ "$was" != running ] || return 1
+      ! is_held || refuse proof 79 "$service is held and could not be stopped: $(unit_lines)"
+      refuse proof 79 "$service was stopped before and is $active now"
+      ;;
+  esac
 }
 
 # Keeps the two packages of this order and nothing else.

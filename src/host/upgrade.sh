@@ -35,7 +35,8 @@ refuse_drift() {
     [ "$package_state" = broken ] && [ -s "$memory" ] || why="$package ${package_version:-of no version} is installed"
   elif [ "$want" = hold ] && [ "$package_version" != "$target_version" ]; then
     why="$package $package_version is on hold (apt-mark unhold $package)"
-  elif [ "$active" = active ]; then
+  elif [ "$active" = active ] && ! is_held; then
+    # (A stop masks first and then stops.)
     case $unit_file in masked*) why="$service is masked but runs, so it cannot be restarted (unmask or stop it)" ;; esac
   fi
   [ -n "$why" ] || return 0
