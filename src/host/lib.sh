@@ -45,6 +45,25 @@ json() {
   esac
 }
 
+# json_text TEXT: as json, but UTF-8 stays, and nothing is forked for quotes in it.
+json_text() {
+  text=$1 quoted=
+  case $text in *[[:cntrl:]]*) text=$(printf '%s' "$text" | tr -d '\000-\037\177') ;; esac
+  while :; do
+    case $text in
+      *[\\\"]*)
+        plain=${text%%[\\\"]*}
+        text=${text#"$plain"}
+        after=${text#?}
+        quoted=$quoted$plain\\${text%"$after"}
+        text=$after
+        ;;
+      *) break ;;
+    esac
+  done
+  quoted=\"$quoted$text\"
+}
+
 # emit STEP OK [KEY TEXT | KEY# JSON]...: one line of the answer. Nobody may be listening any more (H5).
 emit() {
   line="{\"step\":\"$1\",\"ok\":$2"
@@ -64,6 +83,7 @@ emit() {
 
 finish() {
   [ -z "${lock_folder:-}" ] || rm -rf "$lock_folder"
+  [ -z "${service_lock_folder:-}" ] || rm -rf "$service_lock_folder"
   if [ "$1" -eq 0 ]; then emit end true 'code#' 0; else emit end false 'code#' "$1"; fi
   exit "$1"
 }
@@ -111,7 +131,7 @@ begin() {
       previous_version) check "$key" "$value" '[!A-Za-z0-9.+:~-]' && previous_version=$value ;;
       previous_exe) check_path "$key" "$value" && previous_exe=$value ;;
       previous_exe_sha256) check_digest "$key" "$value" && previous_exe_sha256=$value ;;
-      *) refuse usage 64 "unknown parameter: $parameter" ;;
+      *) own_parameter "$key" "$value" || refuse usage 64 "unknown parameter: $parameter" ;;
     esac
   done
   require package service executable
@@ -121,6 +141,11 @@ begin() {
   # An install has begun and the restart after it is still due. Gone after a reboot, which is a restart.
   pending=$R/run/rollout/$order.pending
   [ -z "$instance_id" ] || check_identity
+}
+
+# own_parameter KEY VALUE: a library or a program that has parameters of its own defines it anew, before `begin`.
+own_parameter() {
+  return 1
 }
 
 # check KEY VALUE PATTERN: not empty, at most 200 characters, no leading `-` or `.`, no character that PATTERN matches.
@@ -140,6 +165,23 @@ check_id() {
 check_digest() {
   case $2 in *[!0-9a-f]*) refuse usage 64 "parameter $1 is not a sha256: $2" ;; esac
   [ ${#2} -eq 64 ] || refuse usage 64 "parameter $1 is not a sha256: $2"
+}
+
+# check_text KEY VALUE: what a person wrote, at most 1,000 characters of UTF-8; it is only ever printed, compared or passed on as one word.
+check_text() {
+  case $2 in *[[:cntrl:]]*) refuse usage 64 "parameter $1 holds a control character" ;; esac
+  [ ${#2} -le 4000 ] || refuse usage 64 "parameter $1 is too long"
+}
+
+# check_word KEY VALUE WORD...: one of these.
+check_word() {
+  key=$1
+  value=$2
+  shift 2
+  for allowed in "$@"; do
+    [ "$value" != "$allowed" ] || return 0
+  done
+  refuse usage 64 "parameter $key is none of $*: $value"
 }
 
 check_path() {
@@ -368,7 +410,7 @@ with_heartbeat() {
 
 # Ends by itself when the program is gone, and does not keep its lock or its output open.
 beat() {
-  exec 9>&-
+  exec 8>&- 9>&-
   seconds=0
   while [ "$seconds" -lt 7200 ]; do
     sleep 5 >/dev/null 2>&1
