@@ -116,15 +116,19 @@ export class Ledger {
     return this.#write(body, 'decision', reason);
   }
 
-  /** Writes what is true whatever else has been written: answers of hosts, requests of persons. */
-  fact(body: EntryBody, reason?: string): Promise<Result<Entry, LedgerError>> {
-    return this.#write(body, 'fact', reason);
+  /**
+   * Writes what is true whatever else has been written: answers of hosts, requests of persons. `by` is whose word it is, where that is
+   * somebody else than who writes it now.
+   */
+  fact(body: EntryBody, reason?: string, by?: Actor): Promise<Result<Entry, LedgerError>> {
+    return this.#write(body, 'fact', reason, by);
   }
 
   async #write(
     body: EntryBody,
     kind: 'decision' | 'fact',
     reason?: string,
+    by?: Actor,
   ): Promise<Result<Entry, LedgerError>> {
     const { journal, clock, digest, actor } = this.#options;
     let unavailable = 0;
@@ -134,7 +138,7 @@ export class Ledger {
         this.#state.head,
         {
           at: clock.now(),
-          actor,
+          actor: by ?? actor,
           ...(reason === undefined ? {} : { reason }),
           ...(this.#epoch === null ? {} : { epoch: this.#epoch }),
           body,
