@@ -8,7 +8,14 @@
  *                 | string ["not"] "in" ("tags" | "licenses") | "created" ("<" | "<=" | ">" | ">=") moment
  *
  * E1  It never throws, whatever the text.  E2  A word that does not exist is an error, never just false.
+ * E3  What only the host itself can tell (agent-texts.ts) is a word of this language only where hosts are asked.
  */
+import {
+  AGENT_ATTRIBUTES,
+  AGENT_STATES,
+  type AgentAttributeName,
+  OPTIONAL_AGENT_ATTRIBUTES,
+} from './agent-texts.ts';
 import { type ExpressionError, readTokens, type Token } from './expression-tokens.ts';
 import { VM_STATUSES } from './host.ts';
 import { MOMENT_EXAMPLES, parseMoment } from './moment.ts';
@@ -41,7 +48,9 @@ export const KEYED_ATTRIBUTES = ['labels', 'metadata'] as const;
 
 export type Attribute =
   | { readonly kind: 'text'; readonly name: (typeof TEXT_ATTRIBUTES)[number] }
-  | KeyedAttribute;
+  | KeyedAttribute
+  /** Learned by asking the host: only with `agent` (E3). */
+  | { readonly kind: 'agent'; readonly name: AgentAttributeName };
 
 export interface KeyedAttribute {
   readonly kind: 'keyed';
@@ -102,25 +111,48 @@ const START_WORDS = [
 /** An example of what a list may hold. */
 const LIST_ITEMS = { tags: 'TAG', licenses: 'LICENCE' } as const;
 
+/** What people write for a state of a service, and systemd's word for it. */
+const STATE_WORDS: Readonly<Record<string, string>> = {
+  running: 'active',
+  started: 'active',
+  up: 'active',
+  stopped: 'inactive',
+  dead: 'inactive',
+  down: 'inactive',
+  crashed: 'failed',
+  missing: 'absent',
+  none: 'absent',
+};
+
+export interface ExpressionOptions {
+  /** The hosts are asked, so that it may compare `version`, `state` and `hold`. Default false. */
+  readonly agent?: boolean;
+}
+
 /** The checked tree, or the first thing that is wrong. */
-export function parseExpression(text: string): Result<Expression, ExpressionError> {
+export function parseExpression(
+  text: string,
+  { agent = false }: ExpressionOptions = {},
+): Result<Expression, ExpressionError> {
   const tokens = readTokens(text);
-  return tokens.ok ? new Parser(tokens.value).whole() : tokens;
+  return tokens.ok ? new Parser(tokens.value, agent).whole() : tokens;
 }
 
 type Parsed = Result<Expression, ExpressionError>;
 
 function isOptional(name: string): boolean {
-  return OPTIONAL_ATTRIBUTES.some((optional) => optional === name);
+  return [...OPTIONAL_ATTRIBUTES, ...OPTIONAL_AGENT_ATTRIBUTES].some((optional) => optional === name);
 }
 
 class Parser {
   readonly #tokens: readonly Token[];
+  readonly #asksHosts: boolean;
   #at = 0;
   #depth = 0;
 
-  constructor(tokens: readonly Token[]) {
+  constructor(tokens: readonly Token[], asksHosts: boolean) {
     this.#tokens = tokens;
+    this.#asksHosts = asksHosts;
   }
 
   whole(): Parsed {
@@ -227,12 +259,13 @@ class Parser {
     const start = this.#at;
     const attribute = this.#attribute();
     if (!attribute.ok) return attribute;
-    if (attribute.value.kind === 'text' && !isOptional(attribute.value.name)) {
+    if (attribute.value.kind !== 'keyed' && !isOptional(attribute.value.name)) {
       this.#at = start;
       return this.#wrong('`has` asks for what a host may lack; every host has this one', [
         'labels.KEY',
         'metadata.KEY',
         ...OPTIONAL_ATTRIBUTES,
+        ...(this.#asksHosts ? OPTIONAL_AGENT_ATTRIBUTES : []),
       ]);
     }
     if (!this.#takeSign(')')) return this.#wrong('the parenthesis of `has` is not closed', [')']);
@@ -251,12 +284,19 @@ class Parser {
       this.#at++;
       return this.#keyed(keyed);
     }
-    if (token.kind !== 'word') return this.#wrong('a host attribute or a condition must stand here', STARTS);
-    return this.#wrong(
-      `\`${token.text}\` is no attribute of a host`,
-      STARTS,
-      nearestWord(token.text, START_WORDS),
-    );
+    const told = AGENT_ATTRIBUTES.find((candidate) => token.kind === 'word' && candidate === token.text);
+    if (told !== undefined && this.#asksHosts) {
+      this.#at++;
+      return ok({ kind: 'agent', name: told });
+    }
+    const starts = this.#asksHosts ? [...AGENT_ATTRIBUTES, 'has(hold)', ...STARTS] : STARTS;
+    if (token.kind !== 'word') return this.#wrong('a host attribute or a condition must stand here', starts);
+    if (told !== undefined) {
+      const message = `\`${told}\` can only be learned by asking the host: only --where of osqueryd's verbs may compare it`;
+      return this.#wrong(message, starts);
+    }
+    const words = this.#asksHosts ? [...START_WORDS, ...AGENT_ATTRIBUTES] : START_WORDS;
+    return this.#wrong(`\`${token.text}\` is no attribute of a host`, starts, nearestWord(token.text, words));
   }
 
   #keyed(name: 'labels' | 'metadata'): Result<KeyedAttribute, ExpressionError> {
@@ -305,15 +345,20 @@ class Parser {
   /** A text to be equal to; where the attribute knows few words, one of those. */
   #against(attribute: Attribute, make: (value: string) => Expression): Parsed {
     const token = this.#peek();
-    const known: readonly string[] = VM_STATUSES;
-    if (
-      attribute.kind === 'text' &&
-      attribute.name === 'status' &&
-      token.kind === 'string' &&
-      !known.includes(token.value)
-    ) {
-      const meant = nearestWord(token.value, known);
-      return this.#wrong('no VM ever has this status', known, meant === null ? null : `"${meant}"`);
+    if (attribute.kind === 'keyed' || token.kind !== 'string') return this.#text(make);
+    const { value } = token;
+    if (attribute.name === 'status' && !isOneOf(value, VM_STATUSES)) {
+      const meant = nearestWord(value, VM_STATUSES);
+      return this.#wrong('no VM ever has this status', VM_STATUSES, quoted(meant));
+    }
+    if (attribute.name === 'state' && !isOneOf(value, AGENT_STATES)) {
+      const word = value.toLowerCase();
+      const meant = Object.hasOwn(STATE_WORDS, word) ? STATE_WORDS[word] : nearestWord(word, AGENT_STATES);
+      return this.#wrong('no service is ever in this state', AGENT_STATES, quoted(meant ?? null));
+    }
+    if (attribute.name === 'hold' && /^(yes|no|true|false|held)?$/i.test(value)) {
+      const asked = /^(no|false)?$/i.test(value) ? 'not has(hold)' : 'has(hold)';
+      return this.#wrong('`hold` is the reason of a hold, a text', ['has(hold)', 'not has(hold)'], asked);
     }
     return this.#text(make);
   }
@@ -356,4 +401,12 @@ class Parser {
     const base = { column: token.column, message, found, allowed };
     return { ok: false, error: suggestion === null ? base : { ...base, suggestion } };
   }
+}
+
+function isOneOf(text: string, words: readonly string[]): boolean {
+  return words.includes(text);
+}
+
+function quoted(word: string | null): string | null {
+  return word === null ? null : `"${word}"`;
 }

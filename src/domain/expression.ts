@@ -3,21 +3,23 @@
  * An absent label, metadata key or attribute equals nothing and is like nothing; `!=` and `!~` are therefore true of it. Of a
  * host whose creation time is not known no comparison of it is true.
  */
+import { agentTexts } from './agent-texts.ts';
 import {
   type Attribute,
   type Expression,
-  type KeyedAttribute,
   LIST_ATTRIBUTES,
   OPTIONAL_ATTRIBUTES,
   TEXT_ATTRIBUTES,
   TIME_OPERATORS,
 } from './expression-parse.ts';
 import type { Host } from './host.ts';
+import type { AgentStatus } from './lifecycle.ts';
 import { unreachable } from './result.ts';
 
 export {
   type Attribute,
   type Expression,
+  type ExpressionOptions,
   LIST_ATTRIBUTES,
   OPTIONAL_ATTRIBUTES,
   parseExpression,
@@ -34,7 +36,16 @@ export const EXPRESSION_GUIDE: readonly string[] = [
   `created ${TIME_OPERATORS.join(', ')} "2026-01-31": a date is its first moment, UTC; of a host whose creation time is not known none is true.`,
 ];
 
-/** Does the expression hold of the host? Never throws for a tree that `parseExpression` gave. */
+/** What `--where` of osqueryd's verbs may ask besides. */
+export const AGENT_EXPRESSION_GUIDE: readonly string[] = [
+  'version (of what runs, else of what is installed: "5.10.2" or "5.10.2-1.linux"), state (active, inactive, failed, ..., absent) and hold (its reason) are asked of the hosts themselves; has(version), has(hold).',
+  'Of a host that does not answer they are not known: it is chosen or left out where the rest of the expression decides, and listed otherwise.',
+];
+
+/**
+ * Does the expression hold of the host? Never throws for a tree that `parseExpression` gave without `agent`; one that asks the host
+ * is for evaluateWith (expression-agent.ts).
+ */
 export function evaluate(expression: Expression, host: Host): boolean {
   switch (expression.kind) {
     case 'constant':
@@ -105,24 +116,37 @@ export function printExpression(expression: Expression): string {
   }
 }
 
-/** What the expression reads of the host, such as `role="web", labels.team absent`: the evidence for what it decided. */
-export function explainExpression(expression: Expression, host: Host): string {
+/**
+ * What the expression reads of the host, such as `role="web", labels.team absent`: the evidence for what it decided. `status`: what
+ * the host told of its agent; null: nothing, and `version not known`.
+ */
+export function explainExpression(
+  expression: Expression,
+  host: Host,
+  status: AgentStatus | null = null,
+): string {
   const facts = new Set<string>();
-  collectFacts(expression, host, facts);
+  collectFacts(expression, { host, status }, facts);
   return [...facts].join(', ');
 }
 
-function collectFacts(expression: Expression, host: Host, facts: Set<string>): void {
+interface Told {
+  readonly host: Host;
+  readonly status: AgentStatus | null;
+}
+
+function collectFacts(expression: Expression, told: Told, facts: Set<string>): void {
+  const { host } = told;
   switch (expression.kind) {
     case 'constant':
       return;
     case 'and':
     case 'or':
-      collectFacts(expression.left, host, facts);
-      collectFacts(expression.right, host, facts);
+      collectFacts(expression.left, told, facts);
+      collectFacts(expression.right, told, facts);
       return;
     case 'not':
-      collectFacts(expression.of, host, facts);
+      collectFacts(expression.of, told, facts);
       return;
     case 'contains': {
       const items = host[expression.list];
@@ -147,8 +171,16 @@ function collectFacts(expression: Expression, host: Host, facts: Set<string>): v
     case 'unlike':
     case 'one-of':
     case 'has': {
-      const value = read(expression.attribute, host);
-      const name = printAttribute(expression.attribute);
+      const { attribute } = expression;
+      const name = printAttribute(attribute);
+      if (attribute.kind === 'agent') {
+        const texts = agentTexts(attribute.name, told.status);
+        const first = texts?.[0];
+        if (texts === null) facts.add(`${name} not known`);
+        else facts.add(first === undefined ? `${name} absent` : `${name}=${quote(first)}`);
+        return;
+      }
+      const value = read(attribute, host);
       facts.add(value === undefined ? `${name} absent` : `${name}=${quote(value)}`);
       return;
     }
@@ -178,6 +210,9 @@ export function regionOf(zone: string): string {
 }
 
 function read(attribute: Attribute, host: Host): string | undefined {
+  // Absent would make `!=` true of every host: nobody may take what was never asked for an answer.
+  if (attribute.kind === 'agent')
+    throw new Error(`bug: ${attribute.name} was asked of a host without asking it`);
   if (attribute.kind === 'keyed') return readKey(host[attribute.name], attribute.key);
   return attribute.name === 'region' ? regionOf(host.zone) : host[attribute.name];
 }
@@ -198,8 +233,8 @@ function operand(expression: Expression, around: 'and' | 'or', side: 'left' | 'r
   return bare || loose ? printExpression(expression) : `(${printExpression(expression)})`;
 }
 
-function printAttribute(attribute: Attribute | KeyedAttribute): string {
-  if (attribute.kind === 'text') return attribute.name;
+function printAttribute(attribute: Attribute): string {
+  if (attribute.kind !== 'keyed') return attribute.name;
   const plain = /^[A-Za-z0-9_][A-Za-z0-9_/-]*$/.test(attribute.key);
   return plain ? `${attribute.name}.${attribute.key}` : `${attribute.name}[${quote(attribute.key)}]`;
 }
@@ -208,8 +243,8 @@ function quote(text: string): string {
   return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 }
 
-/** Glob without backtracking blow-up: remembers the last star only, so that no pattern is slow. */
-function matches(pattern: string, text: string | undefined): boolean {
+/** Glob (`*` any text, `?` one character) without backtracking blow-up: remembers the last star only, so that no pattern is slow. */
+export function matches(pattern: string, text: string | undefined): boolean {
   if (text === undefined) return false;
   let p = 0;
   let t = 0;
