@@ -1,33 +1,19 @@
 /** What the use cases of the lifecycle are asked and what they answer; each in a file of its own beside this one. */
 
-import type { Expression } from '../domain/expression.ts';
-import type { Eligibility, Host, HostId, LapsedExemption } from '../domain/host.ts';
+import type { Host } from '../domain/host.ts';
 import type {
-  AgentStatus,
   HoldTerms,
   LifecycleOutcome,
   LifecycleVerb,
   NamedHost,
   RoleFileChange,
 } from '../domain/lifecycle.ts';
+import type { LeftOutTarget } from '../domain/select-hosts.ts';
+import type { Polarity } from '../domain/selection.ts';
 
-/**
- * `emergency` fails open: whoever may have the agent is meant, the last known list serves where the cloud does not answer, and the
- * journal is written when it answers. `calm` fails closed, as a rollout does.
- */
-export type Polarity = 'emergency' | 'calm';
-
-/** Which hosts of an environment are meant. */
-export interface Selection {
-  /** All of it; otherwise what `hosts` or `where` name. */
-  readonly fleet: boolean;
-  /** Names, instance ids, or globs over names. */
-  readonly hosts: readonly string[];
-  /** null: no condition. May ask for `version`, `state` and `hold`, for which the hosts are looked at first. */
-  readonly where: Expression | null;
-  /** As `hosts`: these are left out. */
-  readonly except: readonly string[];
-}
+export type { StatusAnswer, StatusAnswers } from '../domain/agent-status.ts';
+export type { LeftOutTarget } from '../domain/select-hosts.ts';
+export type { Polarity, Selection } from '../domain/selection.ts';
 
 /** Where the list of VMs comes from. */
 export type InventoryUsed =
@@ -52,13 +38,7 @@ export interface Targets {
   readonly inventory: InventoryUsed;
   readonly chosen: readonly Host[];
   /** Matched by the selection, but not to be touched; each with its reason. */
-  readonly leftOut: readonly {
-    readonly host: Host;
-    readonly why:
-      | Exclude<Eligibility, { kind: 'eligible' }>
-      | { readonly kind: 'excepted'; readonly by: string };
-    readonly lapsed?: LapsedExemption;
-  }[];
+  readonly leftOut: readonly LeftOutTarget[];
   /** Whether they are meant could not be learned, since they did not tell their version or state: a sentence each. */
   readonly unknown: readonly { readonly host: Host; readonly why: string }[];
   /** Words of --host and --except that name nobody here. */
@@ -137,14 +117,3 @@ export interface LifecycleReport {
   readonly roleFiles: readonly RoleFileReport[];
   readonly tookMs: number;
 }
-
-/** What one host told of its agent, or why it told nothing. */
-export interface StatusAnswer {
-  readonly host: Host;
-  readonly answer:
-    | { readonly kind: 'status'; readonly status: AgentStatus }
-    | { readonly kind: 'none'; readonly why: string };
-  readonly tookMs: number;
-}
-
-export type StatusAnswers = ReadonlyMap<HostId, StatusAnswer>;
