@@ -6,7 +6,7 @@ import type { Action } from '../config/schema/playbook.ts';
 import type { Environment } from '../domain/environment.ts';
 import { nearestWord } from '../domain/nearest.ts';
 import { err, ok, type Result } from '../domain/result.ts';
-import { type EngineContext, type Refusal, refuse } from '../engine/context.ts';
+import { type LifecycleContext, type Refusal, refuse } from '../engine/context.ts';
 import { readConfiguration, type WhichPlaybooks } from './configuration.ts';
 import { EXIT } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
@@ -29,11 +29,11 @@ export interface Session {
    * The environment, wired, with the playbook of `action` laid underneath where it is opened first; a refusal when there
    * is none of that name or it cannot be used yet.
    */
-  open(name: string, action?: Action): Result<EngineContext, Refusal>;
+  open(name: string, action?: Action): Result<LifecycleContext, Refusal>;
   /** The environment that is promoted to from this one; null when there is none. */
   successorOf(name: string): string | null;
   /** Every environment tied to this one by promotions, itself included. */
-  line(name: string): Result<EngineContext[], Refusal>;
+  line(name: string): Result<LifecycleContext[], Refusal>;
 }
 
 /** Runs `work` with the configuration read; ends with its exit code, or with 2 when there is none. */
@@ -45,10 +45,10 @@ export async function withSession(
   const read = await readConfiguration(invocation, playbooks);
   if (!read.ok) return sayRefused(invocation, [read.error]);
   const narrator = createNarrator(invocation);
-  const wired = new Map<string, EngineContext>();
+  const wired = new Map<string, LifecycleContext>();
   const { environments } = read.value;
   const usable = [...environments.values()].flatMap((one) => (one.kind === 'ready' ? [one.environment] : []));
-  const open = (name: string, action: Action = 'upgrade'): Result<EngineContext, Refusal> => {
+  const open = (name: string, action: Action = 'upgrade'): Result<LifecycleContext, Refusal> => {
     const before = wired.get(name);
     if (before !== undefined) return ok(before);
     const loaded = environments.get(name);
@@ -69,7 +69,7 @@ export async function withSession(
     open,
     successorOf: (name) => usable.find(({ promotesFrom }) => promotesFrom === name)?.name ?? null,
     line: (name) => {
-      const contexts: EngineContext[] = [];
+      const contexts: LifecycleContext[] = [];
       for (const member of tiedTo(name, usable)) {
         const context = open(member);
         if (!context.ok) return context;

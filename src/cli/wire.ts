@@ -10,12 +10,16 @@ import { googleBucket } from '../adapters/google/storage/bucket.ts';
 import { gcsJournal } from '../adapters/google/storage/journal.ts';
 import { gcsLease } from '../adapters/google/storage/lease.ts';
 import { gcsStore } from '../adapters/google/storage/store.ts';
+import { lastInventory } from '../adapters/last-inventory/last-inventory.ts';
+import { rememberListings } from '../adapters/last-inventory/remember-listings.ts';
 import { sha256Hex } from '../adapters/local-journal/chain.ts';
 import { localJournal } from '../adapters/local-journal/local-journal.ts';
 import { localLease } from '../adapters/local-lease/local-lease.ts';
 import { systemProcesses } from '../adapters/local-lease/process-table.ts';
+import { localOutbox } from '../adapters/local-outbox/local-outbox.ts';
 import { createLocalStore } from '../adapters/local-store/local-store.ts';
 import { prometheusMetrics } from '../adapters/prometheus/prometheus-metrics.ts';
+import { roleFiles } from '../adapters/role-files/role-files.ts';
 import { secretReader } from '../adapters/secrets/secret-reader.ts';
 import { createHostPrograms } from '../adapters/ssh/programs.ts';
 import { createSshRemote } from '../adapters/ssh/remote.ts';
@@ -25,7 +29,7 @@ import type { Environment } from '../domain/environment.ts';
 import type { Tell } from '../domain/event.ts';
 import type { Actor } from '../domain/journal.ts';
 import { ok, type Result } from '../domain/result.ts';
-import type { EngineContext } from '../engine/context.ts';
+import type { EngineContext, LifecycleContext } from '../engine/context.ts';
 import type { ArtifactStore } from '../ports/artifact-store.ts';
 import type { HostKeySource } from '../ports/host-keys.ts';
 import type { Inventory } from '../ports/inventory.ts';
@@ -44,17 +48,28 @@ function githubJob(env: Invocation['env']): string | undefined {
     : `${server}/${repository}/actions/runs/${run}`;
 }
 
-export function wireEnvironment(environment: Environment, invocation: Invocation, tell: Tell): EngineContext {
+export interface WireOptions {
+  /** As many connections at once as an emergency may have, instead of `ssh.concurrency`. */
+  readonly wide?: boolean;
+}
+
+export function wireEnvironment(
+  environment: Environment,
+  invocation: Invocation,
+  tell: Tell,
+  { wide = false }: WireOptions = {},
+): LifecycleContext {
   const clock = systemClock;
   const secrets = secretReader(invocation.env);
   const agentSocket = invocation.env.SSH_AUTH_SOCK;
+  const { ssh, lifecycle } = environment;
   return {
     environment,
     ...wireRecord(environment, invocation),
     store: wireStore(environment, invocation),
-    inventory: wireInventory(environment, invocation),
+    ...wireFallbacks(environment, invocation),
     remote: createSshRemote({
-      settings: environment.ssh,
+      settings: wide ? { ...ssh, concurrency: lifecycle.concurrency } : ssh,
       secrets,
       programs: createHostPrograms(),
       clock,
@@ -107,6 +122,21 @@ function wireStore({ name, artifacts }: Environment, invocation: Invocation): Ar
   const access = accessFor(artifacts.credentials, invocation);
   const objects = googleBucket({ place: artifacts, access, clock });
   return gcsStore({ objects, settings: artifacts, environment: name, clock });
+}
+
+/** What serves on this machine where the cloud or the journal does not answer. */
+function wireFallbacks(
+  environment: Environment,
+  invocation: Invocation,
+): Pick<LifecycleContext, 'inventory' | 'outbox' | 'lastInventory' | 'roleFiles'> {
+  const state = stateDirOf(invocation);
+  const last = lastInventory(join(state, 'last-inventory', `${environment.name}.json`));
+  return {
+    inventory: rememberListings(wireInventory(environment, invocation), last),
+    lastInventory: last,
+    outbox: localOutbox({ folder: join(state, 'outbox', environment.name), clock: systemClock }),
+    roleFiles: roleFiles({ env: invocation.env }),
+  };
 }
 
 function wireInventory({ inventory }: Environment, invocation: Invocation): Inventory {

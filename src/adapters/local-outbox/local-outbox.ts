@@ -1,0 +1,156 @@
+/**
+ * Entries that wait for the journal, as a folder on this machine, one file an entry.
+ *
+ * O1  A file has its name only once it is whole and on the disk: written aside, flushed, renamed, the folder flushed.
+ * O2  A name begins with a number that is greater than any there: the order of names is the order of `put`. Two processes may take the
+ *     same number; the rest of the name keeps their files apart, and neither is older than the other.
+ * O3  What cannot be understood is named and stays where it is: it may be the only record of what was done to a host.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { err, ok, type Result } from '../../domain/result.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Outbox, StoredEntry, WaitingEntry } from '../../ports/outbox.ts';
+import { errorCode, folderError } from './folder-error.ts';
+import { parseWaiting, waitingText } from './waiting-text.ts';
+
+export interface LocalOutboxOptions {
+  /** Absolute; made with mode 0700 by the first `put`. */
+  readonly folder: string;
+  readonly clock: Clock;
+}
+
+const NAME = /^(\d{6,15})-[0-9a-f-]{36}\.json$/;
+const TEMPORARY = /^\..+\.tmp$/;
+
+/** No writer needs longer for one entry; what is older belongs to one that was killed, and was never promised to be kept. */
+const ABANDONED_AFTER_MS = 3_600_000;
+
+export function localOutbox({ folder, clock }: LocalOutboxOptions): Outbox {
+  let prepared: Promise<void> | null = null;
+  let last = 0;
+  let queue: Promise<unknown> = Promise.resolve();
+
+  /** Once a process: makes the folder, tidies up after killed writers. A failure is tried again by the next `put`. */
+  function prepare(): Promise<void> {
+    prepared ??= (async () => {
+      const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+      if (made !== undefined)
+        for (let path = folder; path.length >= made.length; path = dirname(path))
+          await syncFolder(dirname(path));
+      await sweep(folder, clock.now());
+    })().catch((cause: unknown) => {
+      prepared = null;
+      throw cause;
+    });
+    return prepared;
+  }
+
+  async function write(entry: WaitingEntry): Promise<Result<void, string>> {
+    try {
+      await prepare();
+      last = Math.max(last, ...numbersOf(await readdir(folder))) + 1;
+      const name = `${String(last).padStart(6, '0')}-${randomUUID()}.json`;
+      await writeAside(folder, name, waitingText(entry));
+      await syncFolder(folder);
+      return ok(undefined);
+    } catch (cause) {
+      // The folder may have been taken away since it was made.
+      prepared = null;
+      return err(folderError('write an entry', folder, cause));
+    }
+  }
+
+  return {
+    put(entry) {
+      // One after the other, so that entries of one process are in the order of its calls (O2).
+      const written = queue.then(() => write(entry));
+      queue = written;
+      return written;
+    },
+
+    async waiting() {
+      let names: string[];
+      try {
+        names = await readdir(folder);
+      } catch (cause) {
+        if (errorCode(cause) === 'ENOENT') return ok({ entries: [], unreadable: [] });
+        return err(folderError('list what waits', folder, cause));
+      }
+      const entries: StoredEntry[] = [];
+      const unreadable: string[] = [];
+      for (const name of names.filter((one) => !TEMPORARY.test(one)).sort(byNumber)) {
+        const read = await readOne(folder, name);
+        if (read === null) continue;
+        if (read.ok) entries.push({ entry: read.value, done: () => remove(folder, name) });
+        else unreadable.push(`${join(folder, name)}: ${read.error}`);
+      }
+      return ok({ entries, unreadable });
+    },
+  };
+}
+
+function numbersOf(names: readonly string[]): number[] {
+  return names.flatMap((name) => {
+    const match = NAME.exec(name);
+    return match === null ? [] : [Number(match[1])];
+  });
+}
+
+function byNumber(a: string, b: string): number {
+  const [one = Number.POSITIVE_INFINITY] = numbersOf([a]);
+  const [other = Number.POSITIVE_INFINITY] = numbersOf([b]);
+  return one === other ? (a < b ? -1 : 1) : one - other;
+}
+
+/** Null: another process has sent it meanwhile. */
+async function readOne(folder: string, name: string): Promise<Result<WaitingEntry, string> | null> {
+  if (!NAME.test(name)) return err('it is no file of this folder');
+  try {
+    return parseWaiting(await readFile(join(folder, name), 'utf8'));
+  } catch (cause) {
+    const code = errorCode(cause);
+    return code === 'ENOENT' ? null : err(`it cannot be read (${code})`);
+  }
+}
+
+async function writeAside(folder: string, name: string, text: string): Promise<void> {
+  const temporary = join(folder, `.${name}.tmp`);
+  try {
+    const handle = await open(temporary, 'wx', 0o600);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, join(folder, name));
+  } catch (cause) {
+    await unlink(temporary).catch(() => undefined);
+    throw cause;
+  }
+}
+
+/** What cannot be removed is sent once more, and counts once. */
+async function remove(folder: string, name: string): Promise<void> {
+  await unlink(join(folder, name)).catch(() => undefined);
+}
+
+async function sweep(folder: string, now: number): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!TEMPORARY.test(name)) continue;
+    const path = join(folder, name);
+    const found = await stat(path).catch(() => null);
+    if (found !== null && now - found.mtimeMs > ABANDONED_AFTER_MS) await unlink(path).catch(() => undefined);
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
