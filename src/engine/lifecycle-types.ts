@@ -8,6 +8,7 @@ import type {
   NamedHost,
   RoleFileChange,
 } from '../domain/lifecycle.ts';
+import type { PlannedRoleFileEdit } from '../ports/role-files.ts';
 import type { LeftOutTarget } from '../domain/select-hosts.ts';
 import type { Polarity } from '../domain/selection.ts';
 
@@ -64,6 +65,19 @@ export interface LifecycleRequest {
   /** After a stop: when to look again, ms; 0: not at all. */
   readonly settleMs: number;
   readonly reason: string;
+  /** Every host of the environment is meant, so that what all of them follow may be changed as well. Absent: false. */
+  readonly wholeFleet?: boolean;
+  /** What has been shown of it and agreed to; absent: it is planned when the action begins. */
+  readonly roleFiles?: RoleFilePlan;
+}
+
+/** What an action changes in files of checkouts. Nothing has been changed yet. */
+export interface RoleFilePlan {
+  readonly edits: readonly PlannedRoleFileEdit[];
+  /** What cannot be planned: each is of kind `failed`. */
+  readonly failed: readonly RoleFileReport[];
+  /** What a person should know, a sentence each without its end mark: why files are left alone. */
+  readonly notes: readonly string[];
 }
 
 export interface HostReport {
