@@ -57,6 +57,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
   /** Absent: a TCP connection is made. */
   readonly through?: Way;
+  /** Told whenever the host has sent something, for as long as the connection lives. */
+  readonly onHeard?: () => void;
 }
 
 /** Unanswered keepalives after which a connection is dead. */
@@ -145,6 +147,7 @@ export function openConnection(options: ConnectOptions): Promise<Result<SshConne
     });
     client.on('handshake', () => {
       phase = 'authenticating';
+      leaveKeysUnproven(client);
     });
     client.on('ready', () => settle(ok({ client, lost: lost.promise, close })));
     socket.on('error', () => {});
@@ -168,7 +171,19 @@ export function openConnection(options: ConnectOptions): Promise<Result<SshConne
         return verdict.kind === 'known';
       },
     });
+    // After ssh2's own listener: what it is told of has been read.
+    if (options.onHeard !== undefined) socket.on('data', options.onHeard);
   });
+}
+
+/**
+ * After a login, OpenSSH's server names all its host keys, and ssh2 has it prove that it holds each (PROTOCOL, 2.5): a signature by
+ * each of them there, an RSA one among them, before our command is looked at, and a check of each here. It is meant for clients that write
+ * new keys down; we do not, and the key that counts was proven in the key exchange. ssh2 asks only who called itself OpenSSH and has no
+ * setting for it, so its note of that is cleared; should it lie elsewhere one day, the keys are proven again and nothing else changes.
+ */
+function leaveKeysUnproven(client: Client): void {
+  (client as unknown as { _remoteVer: string })._remoteVer = '';
 }
 
 function dial(target: SshTarget): Socket {

@@ -11,6 +11,7 @@ import { type ConnectFailure, openConnection, type SshConnection, type SshTarget
 import type { Credentials } from './credentials.ts';
 import type { Expectation } from './host-key.ts';
 import type { KnownHosts } from './known-hosts.ts';
+import type { Slot } from './ramp.ts';
 import type { Way } from './way.ts';
 
 export interface Surroundings {
@@ -33,8 +34,8 @@ export interface EstablishOptions {
   readonly signal?: AbortSignal | undefined;
   /** Makes what the connection runs over, anew for each try; absent: TCP. */
   readonly through?: OpenWay;
-  /** Told of every attempt that failed for want of room. */
-  readonly onStrained?: () => void;
+  /** Told of every word of the host, and of every try that failed for want of room. */
+  readonly slot?: Slot;
 }
 
 /** sshd drops at random between the first and the last number of MaxStartups, so a second try mostly gets in. */
@@ -49,7 +50,7 @@ export async function establish(options: EstablishOptions): Promise<Result<SshCo
     const timeoutMs = Math.max(1, until - clock.now());
     const result = await once(options, timeoutMs);
     if (result.ok) return result;
-    if (result.error.strained) options.onStrained?.();
+    if (result.error.strained) options.slot?.strained();
     if (!result.error.dropped) return result;
     const pause = PAUSE_MS * attempt + spread(target.label);
     if (attempt === TRIES || clock.now() + pause >= until) {
@@ -64,7 +65,8 @@ async function once(
   options: EstablishOptions,
   timeoutMs: number,
 ): Promise<Result<SshConnection, ConnectFailure>> {
-  const { target, around, signal } = options;
+  const { target, around, signal, slot } = options;
+  slot?.heard();
   const shared = {
     target,
     expected: options.expected,
@@ -72,6 +74,7 @@ async function once(
     keepaliveMs: around.settings.keepaliveMs,
     clock: around.clock,
     signal,
+    ...(slot === undefined ? {} : { onHeard: slot.heard }),
   };
   if (options.through === undefined) return openConnection({ ...shared, timeoutMs });
   const started = around.clock.now();

@@ -10,6 +10,7 @@ import type { ConnectFailure, SshConnection, SshTarget } from './connection.ts';
 import { establish, type OpenWay, type Surroundings } from './establish.ts';
 import type { ExpectedKeys } from './expected-keys.ts';
 import type { Expectation } from './host-key.ts';
+import type { Slot } from './ramp.ts';
 
 export interface ReachOptions {
   readonly host: RemoteHost;
@@ -20,7 +21,7 @@ export interface ReachOptions {
   readonly withinMs: number;
   readonly signal?: AbortSignal | undefined;
   readonly through?: OpenWay;
-  readonly onStrained?: () => void;
+  readonly slot?: Slot;
 }
 
 export async function reach(options: ReachOptions): Promise<Result<SshConnection, ConnectFailure>> {
@@ -37,7 +38,7 @@ export async function reach(options: ReachOptions): Promise<Result<SshConnection
       withinMs: left(),
       signal,
       ...(options.through === undefined ? {} : { through: options.through }),
-      ...(options.onStrained === undefined ? {} : { onStrained: options.onStrained }),
+      ...(options.slot === undefined ? {} : { slot: options.slot }),
     });
 
   const expected = await expectedKeys.expect(question());

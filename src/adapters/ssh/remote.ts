@@ -26,7 +26,7 @@ import { createKnownHostsReader, lookupName } from './known-hosts.ts';
 import type { HostPrograms } from './programs.ts';
 import { createProxies } from './proxy-command.ts';
 import { type ProxyValues, proxyWords } from './proxy-words.ts';
-import { createRamp } from './ramp.ts';
+import { createRamp, type Slot } from './ramp.ts';
 import { reach } from './reach.ts';
 import { createUserName } from './user-name.ts';
 import type { Way } from './way.ts';
@@ -46,7 +46,7 @@ export interface SshRemoteOptions {
 
 export function createSshRemote(options: SshRemoteOptions): Remote {
   const { settings, clock } = options;
-  const ramp = createRamp(settings.concurrency);
+  const ramp = createRamp({ clock, most: settings.concurrency, way: wayKind(settings) });
   const jump = createJumpChain(settings.jump);
   const knownHosts = createKnownHostsReader(settings.knownHosts);
   const proxies = createProxies(clock);
@@ -55,6 +55,14 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
   const open = new Set<SshConnection>();
   const closing = new AbortController();
   let credentials: Promise<Credentials> | null = null;
+  const eithers = new WeakMap<AbortSignal, AbortSignal>();
+
+  /** Made once for a caller's signal, which is mostly the same for all hosts. */
+  const eitherOf = (signal: AbortSignal): AbortSignal => {
+    const either = eithers.get(signal) ?? AbortSignal.any([signal, closing.signal]);
+    eithers.set(signal, either);
+    return either;
+  };
 
   const surroundings = async (user: string): Promise<Surroundings> => {
     credentials ??= loadCredentials({
@@ -78,7 +86,11 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
     };
   };
 
-  const attempt = async (host: RemoteHost, job: RemoteJob, signal: AbortSignal): Promise<RemoteAnswer> => {
+  const attempt = async (
+    host: RemoteHost,
+    job: RemoteJob,
+    { signal, slot }: { signal: AbortSignal; slot: Slot },
+  ): Promise<RemoteAnswer> => {
     const where = targetOf(host, settings);
     if (signal.aborted) return none('cancelled', `${where.label}: cancelled before it began`);
     const until = clock.now() + job.timeoutMs;
@@ -98,7 +110,7 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
       expectedKeys,
       withinMs: Math.max(1, until - clock.now()),
       signal,
-      onStrained: ramp.strained,
+      slot,
       ...(through === undefined ? {} : { through }),
     });
     if (!connected.ok) {
@@ -112,6 +124,7 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
       let incoming: string | null = null;
       let undelivered: string | null = null;
       if (job.packages.length > 0) {
+        slot.settle();
         const delivered = await deliver({
           connection,
           label: target.label,
@@ -128,6 +141,8 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
         incoming = delivered.ok ? delivered.value : null;
       }
       if (signal.aborted) return none('cancelled', `${target.label}: cancelled before it began`);
+      // A sudo that waits for a directory service is as silent as a host that is down.
+      slot.heard();
       const answer = await execute({
         connection,
         label: target.label,
@@ -136,7 +151,10 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
         clock,
         commandTimeoutMs: Math.max(1, Math.min(settings.commandTimeoutMs, until - clock.now())),
         idleTimeoutMs: settings.idleTimeoutMs,
-        onStep: job.onStep,
+        onStep(step) {
+          slot.settle();
+          job.onStep?.(step);
+        },
       });
       const isMissing = answer.kind === 'answered' && answer.exitCode === HOST_EXIT.missingPackage;
       return undelivered !== null && isMissing ? none('delivery-failed', undelivered) : answer;
@@ -148,9 +166,9 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
 
   return {
     async run(host, job, signal) {
-      const stop = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
+      const stop = signal === undefined ? closing.signal : eitherOf(signal);
       try {
-        return await ramp.run(() => attempt(host, job, stop));
+        return await ramp.run((slot) => attempt(host, job, { signal: stop, slot }));
       } catch (cause) {
         // A bug, or a broken installation; `execute` turns its own into values, so nothing of ours has run (R2).
         return none('unreachable', `${host.name}: nothing was sent: ${(cause as Error).message}`);
@@ -164,6 +182,11 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
       await Promise.all([...ends, proxies.close()]);
     },
   };
+}
+
+function wayKind(settings: SshSettings): 'direct' | 'jump' | 'program' {
+  if (settings.jump.length > 0) return 'jump';
+  return settings.proxyCommand.length > 0 ? 'program' : 'direct';
 }
 
 /** Names in the order of trust: gcloud's alias by instance id, which is never reused; the host's name; its address. */

@@ -1,4 +1,4 @@
-/** The adapter's small parts: answer lines, the ramp, and the program's text. */
+/** The adapter's small parts: answer lines and the program's text. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,6 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAnswerLines } from '../../../src/adapters/ssh/answer-lines.ts';
 import { createHostPrograms, wholeOrNothing } from '../../../src/adapters/ssh/programs.ts';
-import { createRamp } from '../../../src/adapters/ssh/ramp.ts';
 
 describe('answer lines', () => {
   const text =
@@ -47,45 +46,6 @@ describe('answer lines', () => {
     lines.push(Buffer.from('{"step":"begin","ok":true}\n'));
     lines.push(Buffer.alloc(100, 'x'));
     expect([lines.begun, lines.overflowed]).toEqual([true, true]);
-  });
-});
-
-describe('the ramp', () => {
-  it('doubles while connections come up, as far as it may', () => {
-    const ramp = createRamp(50);
-    const widths = [ramp.width];
-    for (let i = 0; i < 100; i += 1) {
-      ramp.reached();
-      if (ramp.width !== widths.at(-1)) widths.push(ramp.width);
-    }
-    expect(widths).toEqual([8, 16, 32, 50]);
-  });
-
-  it('halves when half of its width is dropped, not for a single one, and comes back', () => {
-    const ramp = createRamp(50);
-    ramp.strained();
-    expect(ramp.width).toBe(8);
-    for (let i = 0; i < 30; i += 1) ramp.strained();
-    expect(ramp.width).toBe(2);
-    for (let i = 0; i < 2; i += 1) ramp.reached();
-    expect(ramp.width).toBe(4);
-  });
-
-  it('never runs more at once than its width', async () => {
-    const ramp = createRamp(3);
-    let running = 0;
-    let most = 0;
-    await Promise.all(
-      Array.from({ length: 20 }, () =>
-        ramp.run(async () => {
-          running += 1;
-          most = Math.max(most, running);
-          await new Promise(setImmediate);
-          running -= 1;
-        }),
-      ),
-    );
-    expect(most).toBe(3);
   });
 });
 
