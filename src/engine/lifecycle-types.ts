@@ -8,9 +8,9 @@ import type {
   NamedHost,
   RoleFileChange,
 } from '../domain/lifecycle.ts';
-import type { PlannedRoleFileEdit } from '../ports/role-files.ts';
 import type { LeftOutTarget } from '../domain/select-hosts.ts';
 import type { Polarity } from '../domain/selection.ts';
+import type { PlannedRoleFileEdit } from '../ports/role-files.ts';
 
 export type { StatusAnswer, StatusAnswers } from '../domain/agent-status.ts';
 export type { LeftOutTarget } from '../domain/select-hosts.ts';
