@@ -22,6 +22,8 @@ import { MOMENT_EXAMPLES, parseMoment } from './moment.ts';
 import { nearestWord } from './nearest.ts';
 import { ok, type Result } from './result.ts';
 
+export { AGENT_ATTRIBUTES } from './agent-texts.ts';
+
 /** Attributes with one text each. `region` is the zone without its last part. */
 export const TEXT_ATTRIBUTES = [
   'id',

@@ -17,6 +17,7 @@ import type { AgentStatus } from './lifecycle.ts';
 import { unreachable } from './result.ts';
 
 export {
+  AGENT_ATTRIBUTES,
   type Attribute,
   type Expression,
   type ExpressionOptions,

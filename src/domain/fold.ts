@@ -4,14 +4,17 @@
  * S1  The same entries always give the same state; applying one more entry never looks at anything but the entry.
  * S2  A host that may have been acted on stays `touched` until a revert of it is proven or the VM is gone.
  * S3  Observed time is added only by a judgement, never while the rollout is paused or halted, nor later for that time.
- * S4  What came before what is read off the entries' order, never off their times: clocks jump, and differ between machines.
+ * S4  What came before what is read off the entries' order, never off their times: clocks jump, and differ between machines. The
+ *     lifecycle's entries, which may be written late, have a rule of their own (fold-lifecycle.ts, FL1).
  */
 import type { Sha256 } from './artifact.ts';
 import { answeredHost, intended } from './fold-host.ts';
+import { applyLifecycle, withGone } from './fold-lifecycle.ts';
 import type { Judgement } from './gate.ts';
 import type { HostId } from './host.ts';
 import type { Entry, RollbackCause } from './journal.ts';
 import { withJoined } from './newcomers.ts';
+import { type OwnMaps, ownMap } from './own-maps.ts';
 import {
   EMPTY_STATE,
   type EnvironmentState,
@@ -42,14 +45,9 @@ export function applyEntry(state: EnvironmentState, entry: Entry): EnvironmentSt
   return apply(state, entry, new WeakSet());
 }
 
-/**
- * Host maps that this very fold has made: nobody else has seen them, so they may be changed in place. A copy of 10,000
- * hosts for every entry would make up most of a replay.
- */
-type OwnMaps = WeakSet<ReadonlyMap<HostId, HostProgress>>;
-
-function apply(state: EnvironmentState, entry: Entry, own: OwnMaps): EnvironmentState {
+function apply(before: EnvironmentState, entry: Entry, own: OwnMaps): EnvironmentState {
   const head = { seq: entry.seq, hash: entry.hash };
+  const state = { ...before, latestAt: Math.max(before.latestAt, entry.at) };
   const body = entry.body;
   switch (body.kind) {
     case 'lease-taken':
@@ -64,12 +62,13 @@ function apply(state: EnvironmentState, entry: Entry, own: OwnMaps): Environment
     case 'quarantine-lifted':
       return { ...state, head, quarantine: state.quarantine.filter((held) => held.sha256 !== body.sha256) };
     case 'fleet-seen':
+      return { ...withGone(state, entry, body.gone, own), head };
     case 'lifecycle-intended':
     case 'lifecycle-answered':
     case 'lifecycle-settled':
     case 'lifecycle-ended':
     case 'role-file-changed':
-      return { ...state, head };
+      return { ...applyLifecycle(state, entry, body, own), head };
     default:
       return state.rollout === null
         ? { ...state, head }
@@ -147,7 +146,7 @@ function applyToRollout(
         })),
       });
     case 'hosts-joined':
-      return withRollout(withJoined(rollout, body, ownHosts(rollout, own)));
+      return withRollout(withJoined(rollout, body, ownMap(rollout.hosts, own)));
     case 'wave-acted':
       return withRollout({
         phase: { kind: 'soaking', wave: body.wave, since, watch: freshWatch(entry) },
@@ -266,18 +265,11 @@ function changeHosts(
   change: (host: HostProgress) => HostProgress,
   own: OwnMaps,
 ): ReadonlyMap<HostId, HostProgress> {
-  const hosts = ownHosts(rollout, own);
+  const hosts = ownMap(rollout.hosts, own);
   for (const id of ids) {
     const host = hosts.get(id);
     if (host !== undefined) hosts.set(id, change(host));
   }
-  return hosts;
-}
-
-function ownHosts(rollout: RolloutState, own: OwnMaps): Map<HostId, HostProgress> {
-  if (own.has(rollout.hosts)) return rollout.hosts as Map<HostId, HostProgress>;
-  const hosts = new Map(rollout.hosts);
-  own.add(hosts);
   return hosts;
 }
 

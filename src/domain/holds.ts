@@ -4,7 +4,7 @@
  * HO1  A hold is in force past its end, and is then shown as due: nothing lifts it by itself (LC2).
  * HO2  Its end lies behind its beginning.
  */
-import type { Actor, Digest } from './journal.ts';
+import { type Actor, canonicalJson, type Digest } from './journal.ts';
 import type { HoldTerms, LifecycleSettings, LifecycleVerb } from './lifecycle.ts';
 import { err, ok, type Result } from './result.ts';
 import type { EnvironmentState, HeldHost } from './state.ts';
@@ -72,13 +72,12 @@ export function newHold(wish: HoldWish): Result<HoldTerms, string> {
 
 /**
  * Names an action in journals, on hosts and on screens, such as `stop-t8x2k1-4f21a0`: the second in which it was asked for, so that
- * names sort by time, and six digits of who asked for what, so that two persons in one second do not share it.
+ * names sort by time, and six digits of who asked for it, so that two persons in one second do not share it. `asker`: whatever tells
+ * them apart, such as the actor, or a text with the process's number.
  */
-export function actionIdOf(verb: LifecycleVerb, at: number, actor: Actor, digest: Digest): string {
+export function actionIdOf(verb: LifecycleVerb, at: number, asker: Actor | string, digest: Digest): string {
   const seconds = Math.floor(at / 1000).toString(36);
-  const mark = digest(
-    JSON.stringify([verb, at, actor.user, actor.hostname, actor.command, actor.ciJob ?? '']),
-  );
+  const mark = digest(canonicalJson([verb, at, asker]));
   return `${verb}-${seconds}-${mark.slice(0, 6)}`;
 }
 

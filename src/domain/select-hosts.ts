@@ -1,11 +1,11 @@
 /**
  * From an environment's hosts to those that a lifecycle command acts on, with everybody who is matched and not touched, by name. Pure.
  *
- * SH1  Every host that the selection matches is in exactly one of `chosen`, `leftOut` and `unknown`; who is not matched is in none.
+ * SH1  Every host that the selection matches is in exactly one of `chosen` and `leftOut`; who is not matched is in none.
  * SH2  Exempt, unsupported, excluded and stopped VMs are never chosen. One that nobody has decided on is left out when calm and
  *      chosen in an emergency: it may have the agent.
  * SH3  `--except` wins. A word that names nobody is told, never passed over: it is a typing error at 03:00.
- * SH4  What is not known is neither chosen nor left out: it is told as unknown (EA1).
+ * SH4  A host of which it is not known whether it is matched is neither: it is told as unknown (EA1), if it could be acted on.
  */
 import type { StatusAnswers } from './agent-status.ts';
 import { type Expression, matches } from './expression.ts';
@@ -66,18 +66,21 @@ export function selectHosts({
     const status = told?.answer.kind === 'status' ? told.answer.status : null;
     const isMeant = selection.where === null ? true : evaluateWith(selection.where, host, status);
     if (isMeant === false) continue;
-    const isTouchable =
-      eligibility.kind === 'eligible' || (eligibility.kind === 'undecided' && polarity === 'emergency');
+    // SH2.
+    const bar =
+      eligibility.kind === 'eligible' || (eligibility.kind === 'undecided' && polarity === 'emergency')
+        ? null
+        : eligibility;
     // SH3, and SH4 for those alone that could be touched: nobody is asked for what changes nothing.
     if (isMeant === 'unknown') {
-      if (isTouchable && by === undefined)
+      if (bar === null && by === undefined)
         unknown.push({ host, why: whyUnknown(selection.where, told?.answer) });
     } else if (by !== undefined) {
       leftOut.push({ host, why: { kind: 'excepted', by: by.word } });
-    } else if (isTouchable) {
+    } else if (bar === null) {
       chosen.push(host);
-    } else if (eligibility.kind !== 'eligible') {
-      leftOut.push({ host, why: eligibility });
+    } else {
+      leftOut.push({ host, why: bar });
     }
   }
   const terms = [...wanted, ...excepted];

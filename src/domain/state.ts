@@ -144,6 +144,38 @@ export interface HeldHost extends NamedHost {
   readonly by: Actor;
   /** `wished`: no answer yet. `confirmed`: the host has it. */
   readonly state: 'wished' | 'confirmed';
+  /** A newer hold that was wished over a confirmed one and is not confirmed yet. */
+  readonly next?: { readonly terms: HoldTerms; readonly by: Actor };
+}
+
+/** When something happened, in the journal's own order (fold-lifecycle.ts, FL1). */
+export interface Instant {
+  /** Ms since the epoch. */
+  readonly at: number;
+  /** Number of the entry that tells of it. */
+  readonly seq: number;
+}
+
+/** A hold by the action that it came with; terms are null as long as the entry with them is not there. */
+export interface HoldWord extends Instant {
+  readonly actionId: string;
+  readonly terms: HoldTerms | null;
+  readonly by: Actor | null;
+}
+
+/** The newest of each sort that is known of a host in the lifecycle; holds are made of it. */
+export interface HostWords {
+  readonly name: string;
+  /** It was proven that no hold is in force, or the VM was gone. */
+  readonly lifted: Instant | null;
+  /** The host said that it has the hold. */
+  readonly told: HoldWord | null;
+  /** The host was found held by an action that leaves no hold itself. */
+  readonly seen: Instant | null;
+  /** Newer than what was lifted and told. `acted`: the stop may have reached the host. `called-off`: it did not, and will not. */
+  readonly wishes: readonly (HoldWord & { readonly state: 'open' | 'called-off' | 'acted' })[];
+  /** Whether the service was proven to run or not. */
+  readonly service: (Instant & { readonly isDown: boolean }) | null;
 }
 
 /** An action as the journal knows it. */
@@ -160,10 +192,14 @@ export interface ActionRecord {
   readonly end: { readonly at: number; readonly covered: number; readonly notCovered: number } | null;
   /** Parts that are in the journal. */
   readonly parts: ReadonlySet<number>;
+  /** The hold that it leaves behind; absent: none. */
+  readonly hold?: HoldTerms;
 }
 
 export interface EnvironmentState {
   readonly head: { readonly seq: number; readonly hash: string } | null;
+  /** The newest time of any entry, ms since the epoch; 0: there is none. */
+  readonly latestAt: number;
   /** Epoch of the newest lease that wrote here. */
   readonly epoch: number;
   readonly pin: Pin | null;
@@ -173,6 +209,8 @@ export interface EnvironmentState {
   readonly rollout: RolloutState | null;
   /** Hosts whose agent is to stay stopped. */
   readonly holds: ReadonlyMap<HostId, HeldHost>;
+  /** What the holds are made of; nobody but the fold needs it. */
+  readonly hostWords: ReadonlyMap<HostId, HostWords>;
   /** The newest lifecycle actions, at most 100, oldest first. */
   readonly actions: readonly ActionRecord[];
   /** What stops have changed in checkouts and no start has put back. */
@@ -181,12 +219,14 @@ export interface EnvironmentState {
 
 export const EMPTY_STATE: EnvironmentState = {
   head: null,
+  latestAt: 0,
   epoch: 0,
   pin: null,
   receipts: [],
   quarantine: [],
   rollout: null,
   holds: new Map(),
+  hostWords: new Map(),
   actions: [],
   roleFiles: [],
 };
