@@ -74,6 +74,8 @@ export interface LifecycleRequest {
 /** What an action changes in files of checkouts. Nothing has been changed yet. */
 export interface RoleFilePlan {
   readonly edits: readonly PlannedRoleFileEdit[];
+  /** What stops have changed and these edits take back. */
+  readonly undoes: readonly RoleFileChange[];
   /** What cannot be planned: each is of kind `failed`. */
   readonly failed: readonly RoleFileReport[];
   /** What a person should know, a sentence each without its end mark: why files are left alone. */
