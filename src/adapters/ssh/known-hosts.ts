@@ -7,6 +7,7 @@
  */
 import { createHash, createHmac } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
+import type { Clock } from '../../ports/clock.ts';
 
 export interface KnownKey {
   /** As in the file, such as `ssh-ed25519`. */
@@ -43,7 +44,7 @@ export interface KnownHosts {
   lookUp(names: readonly string[]): HostKeys;
 }
 
-/** Reads the files; reads again only what has changed since, so that a key added while we run is seen. */
+/** Reads the files; reads again only when they have changed since, so that a key added while we run is seen. */
 export function createKnownHostsReader(files: readonly string[]): () => Promise<KnownHosts> {
   let last: { stamp: string; known: KnownHosts } | null = null;
   return async () => {
@@ -67,6 +68,35 @@ export function createKnownHostsReader(files: readonly string[]): () => Promise<
     const lines = texts.flatMap((text, index) => parseKnownHosts(text, files[index] ?? ''));
     last = { stamp, known: indexed(files, unreadable, lines) };
     return last.known;
+  };
+}
+
+export interface RecentKnownHosts {
+  /** What the files held not longer than RECENT_MS ago; the same object for as long as they do not change. */
+  recent(): Promise<KnownHosts>;
+  /** What they hold now. */
+  now(): Promise<KnownHosts>;
+}
+
+/**
+ * For how long the files are not looked at again, ms: with hundreds of hosts a second, looking for each costs more than the look-up.
+ * Before a host is refused for what they lack, they are looked at once more.
+ */
+const RECENT_MS = 250;
+
+export function recently(read: () => Promise<KnownHosts>, clock: Clock): RecentKnownHosts {
+  let last: { readonly at: number; readonly known: Promise<KnownHosts> } | null = null;
+  const now = (): Promise<KnownHosts> => {
+    const known = read();
+    last = { at: clock.now(), known };
+    return known;
+  };
+  return {
+    now,
+    recent() {
+      const age = last === null ? -1 : clock.now() - last.at;
+      return last !== null && age >= 0 && age < RECENT_MS ? last.known : now();
+    },
   };
 }
 

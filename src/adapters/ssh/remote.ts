@@ -22,7 +22,7 @@ import type { OpenWay, Surroundings } from './establish.ts';
 import { execute } from './execute.ts';
 import { createExpectedKeys } from './expected-keys.ts';
 import { createJumpChain } from './jump.ts';
-import { createKnownHostsReader, lookupName } from './known-hosts.ts';
+import { createKnownHostsReader, type KnownHosts, lookupName, recently } from './known-hosts.ts';
 import type { HostPrograms } from './programs.ts';
 import { createProxies } from './proxy-command.ts';
 import { type ProxyValues, proxyWords } from './proxy-words.ts';
@@ -48,7 +48,7 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
   const { settings, clock } = options;
   const ramp = createRamp({ clock, most: settings.concurrency, way: wayKind(settings) });
   const jump = createJumpChain(settings.jump);
-  const knownHosts = createKnownHostsReader(settings.knownHosts);
+  const knownHosts = recently(createKnownHostsReader(settings.knownHosts), clock);
   const proxies = createProxies(clock);
   const expectedKeys = createExpectedKeys(options.hostKeys ?? null, clock);
   const userName = createUserName(settings, options.userName, clock);
@@ -72,7 +72,7 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
       wantsAgent: settings.agent,
       secrets: options.secrets,
     });
-    return { settings, clock, known: await knownHosts(), credentials: await credentials, user };
+    return { settings, clock, known: await knownHosts.recent(), credentials: await credentials, user };
   };
 
   /** Undefined: straight to the host, over TCP. */
@@ -102,17 +102,27 @@ export function createSshRemote(options: SshRemoteOptions): Remote {
     const around = await surroundings(user.value);
     if (around.credentials.usable.length === 0)
       return none('denied', nothingToOffer(target, around.credentials));
-    const through = wayTo(host, target, around);
-    const connected = await reach({
-      host,
-      target,
-      around,
-      expectedKeys,
-      withinMs: Math.max(1, until - clock.now()),
-      signal,
-      slot,
-      ...(through === undefined ? {} : { through }),
-    });
+    const connectWith = (known: KnownHosts): Promise<Result<SshConnection, ConnectFailure>> => {
+      const through = wayTo(host, target, { ...around, known });
+      return reach({
+        host,
+        target,
+        around: { ...around, known },
+        expectedKeys,
+        withinMs: Math.max(1, until - clock.now()),
+        signal,
+        slot,
+        ...(through === undefined ? {} : { through }),
+      });
+    };
+    let connected = await connectWith(around.known);
+    if (
+      !connected.ok &&
+      (connected.error.why === 'host-key-unknown' || connected.error.why === 'host-key-mismatch')
+    ) {
+      const known = await knownHosts.now();
+      if (known !== around.known) connected = await connectWith(known);
+    }
     if (!connected.ok) {
       if (connected.error.why !== 'unreachable') ramp.reached();
       return none(connected.error.why, connected.error.message);

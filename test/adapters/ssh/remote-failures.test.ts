@@ -228,6 +228,21 @@ describe('host keys', () => {
     expect(await remote.run(at(server.port), job())).toMatchObject({ kind: 'answered' });
   });
 
+  it('a host whose key was added a moment ago answers, although the file was just read for another', async () => {
+    const [first, second] = [await fake(), await fake()];
+    const [known, added] = [first.knownHostsLine('127.0.0.1'), second.knownHostsLine('127.0.0.1')];
+    rig.trust(known);
+    let now = systemClock.now();
+    const remote = rig.remote({}, { clock: { ...systemClock, now: () => now } });
+    expect(await remote.run(at(first.port), job())).toMatchObject({ kind: 'answered' });
+    rig.trust(known, added);
+    expect(await remote.run(at(second.port), job())).toMatchObject({ kind: 'answered' });
+    expect(second.accepted).toBe(2);
+    rig.trust(known, added, `@revoked ${known}`);
+    now += 250;
+    expect(failure(await remote.run(at(first.port), job())).message).toContain('@revoked');
+  });
+
   it('an address that was another VM before is trusted by the instance id', async () => {
     const server = await fake();
     const own = server.knownHostsLine('127.0.0.1').replace(/^\S+/, 'compute.77');
