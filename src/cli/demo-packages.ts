@@ -6,6 +6,9 @@ import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDeb } from '../adapters/deb/write.ts';
 
+/** Last line of the stand-in executable, which is a text of assignments: run by a shell, it says what the real one says. */
+const TELLS_VERSION = '[ "$*" != --version ] || echo "osqueryd version $version"\n';
+
 interface Behaviour {
   readonly version: string;
   /** Cores. */
@@ -52,7 +55,7 @@ function debFor(environment: string, { version, cpu, memory, extra = '' }: Behav
       {
         kind: 'file',
         path: '/opt/osquery/bin/osqueryd',
-        content: `version=${version}\nasset_group=${environment}\ncpu=${cpu}\nmemory=${memory}\n${extra}`,
+        content: `version=${version}\nasset_group=${environment}\ncpu=${cpu}\nmemory=${memory}\n${extra}${TELLS_VERSION}`,
         mode: 0o755,
       },
       { kind: 'symlink', path: '/usr/bin/osqueryd', target: '/opt/osquery/bin/osqueryd' },

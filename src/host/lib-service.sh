@@ -17,6 +17,9 @@ DROP_IN=90-rollout-hold.conf
 STOP_LIMIT_S=60
 START_LIMIT_S=120
 starters_asked='' controllers=0
+verb='' now=false brake=none sample_ms=0 hold_action='' hold_environment='' hold_by='' hold_reason='' hold_since='' hold_until=''
+# Assigned by eval.
+words=0 when='' limit_s=''
 
 own_parameter() {
   case $1 in
@@ -69,7 +72,7 @@ service_lock() {
     [ "${1:-}" != or-go-on ] || return 0
     refuse lock 74 "cannot write to $R/run/rollout"
   fi
-  waited=0
+  waited=0 holds_service_lock=yes
   if command -v flock >/dev/null 2>&1; then exec 8>>"$SERVICE_LOCK"; fi
   until take_service_lock; do
     [ "$waited" -lt 20 ] || refuse lock 70 'another lifecycle program has been at work on this host for 20 s; look again, or try again when it has ended'
@@ -104,7 +107,17 @@ release_locks() {
   exec 8>&- 9>&-
   [ -z "${service_lock_folder:-}" ] || rm -rf "$service_lock_folder"
   [ -z "${lock_folder:-}" ] || rm -rf "$lock_folder"
-  service_lock_folder='' lock_folder=''
+  service_lock_folder='' lock_folder='' holds_service_lock=''
+}
+
+# take_host_lock: the one that an installation holds; refused with 70 where one is at work. (hold_lock wants room on the disk.)
+take_host_lock() {
+  if ! command -v flock >/dev/null 2>&1; then
+    hold_lock
+    return
+  fi
+  exec 9>>"$LOCK"
+  flock -n 9 || refuse lock 70 "an installation is at work on this host: $service is not touched; try again when it has ended"
 }
 
 service_lock_is_held() {
@@ -131,7 +144,7 @@ detect_init() {
 
 # Everything of the unit by one call. By sysvinit the processes tell.
 read_service() {
-  load='' active='' sub='' unit_file='' pid=0 restarts=0 exit_status=0 cpu_ns='' memory='' cgroup='' result='' began_us='' reload_due=no
+  load='' active='' sub='' unit_file='' pid=0 restarts=0 exit_status=0 cpu_ns='' mem_bytes='' cgroup='' result='' began_us='' reload_due=no
   if [ "${init:-}" = sysvinit ]; then
     read_script
     return 0
@@ -148,7 +161,7 @@ read_service() {
       ExecMainStatus) whole "$value" 0 && exit_status=$number ;;
       ExecMainStartTimestampMonotonic) whole "$value" '' && began_us=$number ;;
       CPUUsageNSec) whole "$value" '' && cpu_ns=$number ;;
-      MemoryCurrent) whole "$value" '' && memory=$number ;;
+      MemoryCurrent) whole "$value" '' && mem_bytes=$number ;;
       ControlGroup) cgroup=$value ;;
       Result) result=$value ;;
       NeedDaemonReload) reload_due=$value ;;
@@ -372,7 +385,8 @@ write_hold() {
 
 # S4.
 was_before() {
-  held_was=$unit_file
+  held_was=${unit_file:-none}
+  if is_masked "$UNITS"; then held_was=masked; fi
   [ "$init" = sysvinit ] || return 0
   held_mode=$(stat -c %a "$R/etc/init.d/$service" 2>/dev/null || stat -f %Lp "$R/etc/init.d/$service" 2>/dev/null)
 }
@@ -465,10 +479,10 @@ release_brake() {
     if [ "$held_brake" = mask ]; then
       case $held_was in
         masked) ;;
-        masked-runtime) unmask '' ;;
+        masked-runtime) ! is_masked "$UNITS" || unmask '' ;;
         *)
-          unmask ''
-          if is_masked "$R/run/systemd/system"; then unmask --runtime; fi
+          ! is_masked "$UNITS" || unmask ''
+          ! is_masked "$R/run/systemd/system" || unmask --runtime
           ;;
       esac
     fi
@@ -479,7 +493,9 @@ release_brake() {
 # unmask [--runtime]: one of the two places.
 unmask() {
   # shellcheck disable=SC2086
-  systemctl unmask -q --no-reload $1 "$service.service" >&2 8>&- 9>&- && did=released
+  trouble=$(systemctl unmask -q --no-reload $1 "$service.service" 2>&1 8>&- 9>&-) ||
+    refuse brake 78 "cannot unmask $service, which stays held: $trouble"
+  did=released
 }
 
 drop_condition() {
@@ -534,11 +550,11 @@ script_stop() {
 # stop_agent: nothing of the service runs afterwards, as far as it can be stopped; what is left is told by prove_gone. Safe to repeat.
 stop_agent() {
   read_service || :
-  before=$active
+  was_active=$active
   did=nothing
   agent_processes
   if [ "$init" = systemd ] || [ -n "$agents" ]; then with_heartbeat stop stop_once; else code=0; fi
-  case $before in inactive | failed) [ -z "$agents" ] || did=stopped ;; *) did=stopped ;; esac
+  case $was_active in inactive | failed) [ -z "$agents" ] || did=stopped ;; *) did=stopped ;; esac
   read_service || :
   [ "$result" != timeout ] || [ "$did" = nothing ] || did=killed
   # A leader that was stopped and has left others behind, a unit that does not end.
@@ -566,11 +582,24 @@ kill_agent() {
     systemctl kill -s KILL "$service.service" >&2 8>&- 9>&-
     is_down || limited 10 systemctl stop "$service.service" >&2
   elif [ -z "$R" ]; then
-    agent_processes
+    # Some scripts come back before the daemon has ended.
+    wait_gone 50
     # shellcheck disable=SC2086
     [ -z "$agents" ] || kill -KILL $agents
   fi
   read_service || :
+}
+
+# wait_gone TIMES: until no process of the agent is left, so many fifths of a second at most.
+wait_gone() {
+  patience=$1
+  agent_processes
+  while [ -n "$agents" ] && [ "$patience" -gt 0 ]; do
+    [ $((patience % 25)) -ne 1 ] || emit working true on processes left "$agents"
+    patience=$((patience - 1))
+    sleep 0.2
+    agent_processes
+  done
 }
 
 # stay_down: what was started between the stop and the reload is stopped again, up to three times.
@@ -588,14 +617,7 @@ stay_down() {
 
 # prove_gone: ends the program with 80 while a process of the agent is left (S1). Needs a stop before it.
 prove_gone() {
-  patience=10
-  while :; do
-    agent_processes
-    [ -n "$agents" ] || break
-    [ "$patience" -gt 0 ] || break
-    patience=$((patience - 1))
-    sleep 0.2
-  done
+  wait_gone 10
   read_service || :
   if [ -n "$agents" ]; then
     theirs=
@@ -642,20 +664,23 @@ start_once() {
 # A start that was called off by a stop is no failure of the agent.
 calm_start() {
   read_service || :
-  ! is_held || left_held
+  ! is_held || left_held 100
   [ "$active" != active ] || return 0
   refuse start 78 "starting $service failed: $(unit_lines)"
 }
 
-# left_held [CODE]: the last word where a hold came meanwhile, or was there all the time.
+# left_held TIMES: the last word where a hold came meanwhile, or was there all the time; a stop may still be under way, and is waited
+# for as wait_gone does. Comes back where the hold was lifted again.
 left_held() {
   release_locks
+  wait_gone "$1"
+  is_held || return 0
   read_service || :
-  agent_processes
   if [ -n "$agents" ]; then
     # shellcheck disable=SC2086
     refuse proof 80 "$service is held and yet runs: $(describe $agents); stop it again, or start it to lift the hold"
   fi
+  emit_status
   say_proof left-held
   finish 0
 }
@@ -667,7 +692,7 @@ prove_up() {
   first_pid=0 renewed=0 left=$prove_ms
   while :; do
     wait_calm
-    ! is_held || left_held
+    ! is_held || left_held 100
     case $active in
       active) [ "$pid" -gt 0 ] || not_up 'it has no main process' ;;
       inactive)
@@ -694,7 +719,7 @@ prove_up() {
 }
 
 not_up() {
-  ! is_held || left_held
+  ! is_held || left_held 100
   refuse proof 78 "$service did not stay up: $1: $(unit_lines)"
 }
 
@@ -731,20 +756,20 @@ say_proof() {
 #                       kolide's launcher, fleet's orbit; but not the agent's own unit
 #   unit:NAME           active or enabled
 detect_starters() {
-  there='' starters=''
+  there='' starters='' units_on='' units_active=''
   upgrade_timer=
   [ ! -x "$R/usr/bin/unattended-upgrade" ] || upgrade_timer=apt-daily-upgrade.timer
-  asked=
+  asked_units=
   for name in $starters_asked; do
     case $name in
-      unit:*.*) asked="$asked ${name#unit:}" ;;
-      unit:*) asked="$asked ${name#unit:}.service" ;;
+      unit:*.*) asked_units="$asked_units ${name#unit:}" ;;
+      unit:*) asked_units="$asked_units ${name#unit:}.service" ;;
     esac
   done
   vendor_units
   chef_units='chef-client.service chef-client.timer cinc-client.service cinc-client.timer'
   # shellcheck disable=SC2086
-  [ "$init" = sysvinit ] || read_units $chef_units google-osconfig-agent.service $upgrade_timer $vendor_found $asked
+  [ "$init" = sysvinit ] || read_units $chef_units google-osconfig-agent.service $upgrade_timer $vendor_found $asked_units
   # shellcheck disable=SC2086
   if any_unit "$chef_units" || any_file "$R"/etc/cron.d/chef* "$R"/etc/cron.d/cinc* || runs_chef; then
     there=chef-client
@@ -812,7 +837,7 @@ END
 # any_unit NAMES: whether one of them is active or enabled.
 any_unit() {
   for name in $1; do
-    case ${units_on:-} in *" $name "*) return 0 ;; esac
+    case $units_on in *" $name "*) return 0 ;; esac
   done
   return 1
 }
@@ -894,7 +919,7 @@ emit_status() {
   read_service || :
   agent_processes
   read_package
-  [ "$pid" -ne 0 ] || cpu_ns='' memory=''
+  [ "$pid" -ne 0 ] || cpu_ns='' mem_bytes=''
   read_measures
   running_version='' runs_installed=null
   [ "$pid" -eq 0 ] || read_version
@@ -912,8 +937,8 @@ emit_status() {
   emit status true init "$init" activeState "$active" subState "$sub" unitFileState "$unit_file" packageState "$package_state" \
     packageVersion "$package_version" runningVersion "$running_version" 'runsInstalled#' "$runs_installed" 'mainPid#' "$pid" \
     'strays#' "[$strays]" 'uptimeMs#' "${up_ms:-null}" 'restarts#' "$restarts" 'exitStatus#' "$exit_status" \
-    'cpuPercent#' "${cpu_percent:-null}" cpuOver "$cpu_over" 'memoryBytes#' "${memory:-null}" 'hold#' "$hold_now" \
-    'starters#' "[$listed]" 'busy#' "$busy" bootId "$boot_id"
+    'cpuPercent#' "${cpu_percent:-null}" cpuOver "$cpu_over" 'memoryBytes#' "${mem_bytes:-null}" 'hold#' "$hold_now" \
+    'starters#' "[$items]" 'busy#' "$busy" bootId "$boot_id"
 }
 
 # By sysvinit: who descends from another leader than the main one.
@@ -936,7 +961,7 @@ read_version() {
   if [ "$exe" -ef "$R$executable" ]; then runs_installed=true; elif [ -n "$R" ] && cmp -s "$exe" "$R$executable"; then runs_installed=true; fi
 }
 
-# read_measures: $up_ms, $cpu_percent (tenths), $cpu_over, $memory.
+# read_measures: $up_ms, $cpu_percent (tenths), $cpu_over, $mem_bytes.
 read_measures() {
   up_ms='' cpu_percent='' cpu_over=lifetime
   [ "${sample_ms:-0}" -eq 0 ] || cpu_over=sample
@@ -944,13 +969,13 @@ read_measures() {
   read_now
   main=$pid
   [ "$main" -ne 0 ] || main=${agents%% *}
-  if read_stat "$main"; then
+  if [ "$now_ms" -gt 0 ] && read_stat "$main"; then
     up_ms=$((now_ms - began * 10))
   elif [ -n "$began_us" ] && [ "$now_ms" -gt 0 ]; then
     up_ms=$((now_ms - began_us / 1000))
   fi
   if [ -n "$up_ms" ] && [ "$up_ms" -lt 0 ]; then up_ms=0; fi
-  [ -n "$memory" ] || sum_memory
+  [ -n "$mem_bytes" ] || sum_memory
   over_ms=$up_ms
   if [ "$cpu_over" = sample ]; then
     read_cpu
@@ -1014,7 +1039,7 @@ sum_memory() {
       [ "$key" != VmRSS: ] || kib=$((kib + value))
     done 2>/dev/null <"$R/proc/$one/status"
   done
-  [ "$kib" -eq 0 ] || memory=$((kib * 1024))
+  [ "$kib" -eq 0 ] || mem_bytes=$((kib * 1024))
 }
 
 # The hold as HostHold into $hold_now, or null.
@@ -1027,16 +1052,16 @@ hold_json() {
   json_text "$held_reason"
   hold_now="$hold_now,\"reason\":$quoted,\"since\":$held_since,\"until\":$held_until,\"brake\":\"$held_brake\",\"kept\":\"$held_kept\""
   json_list "$held_told"
-  hold_now="$hold_now,\"told\":[$listed]}"
+  hold_now="$hold_now,\"told\":[$items]}"
 }
 
-# json_list LINES: into $listed.
+# json_list LINES: into $items.
 json_list() {
-  listed=
+  items=
   while IFS= read -r line; do
     [ -n "$line" ] || continue
     json_text "$line"
-    listed="$listed${listed:+,}$quoted"
+    items="$items${items:+,}$quoted"
   done <<END
 $1
 END

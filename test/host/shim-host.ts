@@ -18,16 +18,38 @@ import { fileURLToPath } from 'node:url';
 import { writeDeb } from '../../src/adapters/deb/write.ts';
 import type { HostAnswer } from '../../src/domain/host-answer.ts';
 import { orderParameters } from '../../src/domain/host-command.ts';
-import type { HostOrder, HostStep, PackageRef } from '../../src/domain/host-order.ts';
+import type {
+  HostOrder,
+  HostStep,
+  PackageRef,
+  ServiceOrder,
+  StatusOrder,
+} from '../../src/domain/host-order.ts';
 import { HOST_PROGRAM_FILES } from '../../src/domain/host-programs.ts';
+import type { HoldTerms, ServiceVerb } from '../../src/domain/lifecycle.ts';
 
 const SOURCE = fileURLToPath(new URL('../../src/', import.meta.url));
 const EXECUTABLE = '/opt/osquery/bin/osqueryd';
 const AGENT = { package: 'osquery', service: 'osqueryd', executable: EXECUTABLE };
 const UNIT = `[Unit]\nDescription=agent\n[Service]\nExecStart=${EXECUTABLE} --flagfile /etc/osquery/osquery.flags\nRestart=on-failure\n`;
 
+/** The stand-in executable is a text of assignments; run by a shell it says what the real one says. */
+const TELLS_VERSION = '[ "$*" != --version ] || echo "osqueryd version $' + '{version%%-*}"';
+
+/** Runs the same words as systemd would, as an init script. */
+const INIT_SCRIPT = '#!/bin/sh\nexec systemctl "$1" osqueryd\n';
+
 /** `timeout` makes a process group of its own, which a kill of ours would miss. */
 const STAYS_IN_GROUP = 'shift 3; exec "$@"';
+
+export const HOLD: HoldTerms = {
+  actionId: 'a-1',
+  environment: 'gstg',
+  by: 'ops@laptop',
+  reason: 'it eats production',
+  since: 1_700_000_000_000,
+  until: 1_700_086_400_000,
+};
 
 export interface Package {
   readonly ref: PackageRef;
@@ -42,7 +64,7 @@ export interface PackageOptions {
 }
 
 export function makePackage(version: string, options: PackageOptions = {}): Package {
-  const executable = `version=${version}\n${options.behaviour ?? ''}\n`;
+  const executable = `version=${version}\n${options.behaviour ?? ''}\n${TELLS_VERSION}\n`;
   const scripts: Record<string, string> = {};
   if (options.postinst !== undefined) scripts['postinst'] = `#!/bin/sh\n${options.postinst}\n`;
   if (options.preinst !== undefined) scripts['preinst'] = `#!/bin/sh\n${options.preinst}\n`;
@@ -143,6 +165,52 @@ export class ShimHost {
 
   prove(target: Package): HostOrder {
     return { program: 'prove', agent: AGENT, orderId: 'r-1', target: target.ref, proveMs: 250 };
+  }
+
+  /** A `service` order; with `hold: true` it leaves one behind. */
+  service(
+    verb: ServiceVerb,
+    more: Partial<Omit<ServiceOrder, 'hold'>> & { readonly hold?: boolean | Partial<HoldTerms> } = {},
+  ): HostOrder {
+    const { hold, ...rest } = more;
+    return {
+      program: 'service',
+      agent: AGENT,
+      verb,
+      now: false,
+      brake: 'mask',
+      commands: [],
+      starters: [],
+      proveMs: 250,
+      ...rest,
+      ...(hold === undefined || hold === false ? {} : { hold: { ...HOLD, ...(hold === true ? {} : hold) } }),
+    };
+  }
+
+  status(more: Partial<StatusOrder> = {}): HostOrder {
+    return { program: 'status', agent: AGENT, sampleMs: 0, starters: [], ...more };
+  }
+
+  /** systemd does not answer any more, and the service has an init script. */
+  async withoutSystemd(): Promise<void> {
+    mkdirSync(this.path('etc/init.d'), { recursive: true });
+    writeFileSync(this.path('etc/init.d/osqueryd'), INIT_SCRIPT);
+    chmodSync(this.path('etc/init.d/osqueryd'), 0o755);
+    await this.command('update-rc.d osqueryd defaults');
+    writeFileSync(this.path('run/systemd-shim-down'), '');
+  }
+
+  /** A process as /proc shows it; it is in no unit's cgroup. */
+  process(pid: number, of: { readonly comm?: string; readonly commandLine?: string } = {}): void {
+    const folder = this.path('proc', String(pid));
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'exe'), readFileSync(this.path(EXECUTABLE)));
+    writeFileSync(join(folder, 'comm'), `${of.comm ?? 'osqueryd'}\n`);
+    writeFileSync(
+      join(folder, 'cmdline'),
+      (of.commandLine ?? `${EXECUTABLE} --ephemeral`).replaceAll(' ', '\0'),
+    );
+    writeFileSync(join(folder, 'cgroup'), '0::/user.slice\n');
   }
 
   look(): HostOrder {

@@ -12,11 +12,11 @@ import { fileURLToPath } from 'node:url';
 const STAND_INS = fileURLToPath(new URL('./bin', import.meta.url));
 
 /** Every one must be there. */
-const STOOD_IN_FOR = ['apt-get', 'dpkg', 'dpkg-query', 'sudo', 'systemctl'];
+const STOOD_IN_FOR = ['apt-get', 'dpkg', 'dpkg-query', 'service', 'sudo', 'systemctl', 'update-rc.d'];
 
 /** Never on the PATH. What else these packages bring begins with the same words. */
 const KEPT_AWAY =
-  /^(?:apt|aptitude|dpkg|deb-|systemctl|systemd|service$|sudo|su$|doas$|pkexec$|init$|shutdown$|reboot$|poweroff$|halt$)/;
+  /^(?:apt|aptitude|dpkg|deb-|systemctl|systemd|service$|update-rc\.d$|invoke-rc\.d$|sudo|su$|doas$|pkexec$|init$|shutdown$|reboot$|poweroff$|halt$)/;
 
 /** Makes `folder` anew, a link for each tool, and gives the PATH; rejects where a stand-in is missing. */
 export async function layTools(folder: string, path: string, standIns = STAND_INS): Promise<string> {
