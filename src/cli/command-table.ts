@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { CommandModule } from './command-module.ts';
 import { INIT_HELP } from './init/help-text.ts';
+import { HOLDS_COMMAND, LIFECYCLE_COMMANDS } from './lifecycle-table.ts';
 
 export interface CommandSpec {
   readonly name: string;
@@ -15,6 +16,8 @@ export interface CommandSpec {
   readonly options?: readonly Option[];
   /** Changes hosts or a journal: takes --yes and --reason. */
   readonly changes?: boolean;
+  /** Words that no argument takes reach the command, which says what was meant. */
+  readonly excess?: boolean;
   readonly load: () => Promise<CommandModule>;
 }
 
@@ -264,6 +267,8 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['whois 10.128.0.7 --at 2026-11-20T03:12Z', 'whois 10.128.0.7 gprd --at 2h'],
     load: () => import('./commands/whois.ts'),
   },
+  HOLDS_COMMAND,
+  ...LIFECYCLE_COMMANDS,
   {
     name: 'quarantine list',
     args: '[env]',
@@ -383,6 +388,7 @@ export const COMMANDS: readonly CommandSpec[] = [
 
 /** Commands of two words, by their first. */
 export const GROUPS: Readonly<Record<string, string>> = {
+  osqueryd: 'stop, start, restart, ... the agent; `osqueryd` alone is the same',
   quarantine: 'digests that were rolled back and go nowhere',
   config: 'check and explain the configuration',
   sandbox: 'the embedded fleet that needs nothing but Node',

@@ -6,12 +6,18 @@ import { sayRefused } from './session.ts';
 
 export type Consent = { readonly given: true } | { readonly given: false; readonly exit: number };
 
+/** `type`: the word is to be typed. */
+export type Question = { readonly kind: 'type'; readonly word: string } | { readonly kind: 'yes-no' };
+
+/** As the environment wants it. `what` completes "About to ...". */
+export function askConsent(invocation: Invocation, environment: Environment, what: string): Promise<Consent> {
+  const question: Question =
+    environment.confirm === 'type-name' ? { kind: 'type', word: environment.name } : { kind: 'yes-no' };
+  return consentTo(invocation, question, what);
+}
+
 /** `what` completes "About to ...". A no ends with 1, since what was asked for is not done; Ctrl-C with 130. */
-export async function askConsent(
-  invocation: Invocation,
-  environment: Environment,
-  what: string,
-): Promise<Consent> {
+export async function consentTo(invocation: Invocation, question: Question, what: string): Promise<Consent> {
   if (invocation.yes) return { given: true };
   const { output } = invocation;
   if (!output.inIsTerminal || !output.errIsTerminal || invocation.json) {
@@ -27,11 +33,11 @@ export async function askConsent(
     ]);
     return { given: false, exit };
   }
-  const answer = await ask(invocation, environment, what);
+  const answer = await ask(invocation, question, what);
   if (answer === 'yes') return { given: true };
   output.err(
-    answer === 'other-name'
-      ? `that is not ${environment.name}: nothing was changed`
+    answer === 'other-word' && question.kind === 'type'
+      ? `that is not ${question.word}: nothing was changed`
       : 'not confirmed: nothing was changed',
   );
   return { given: false, exit: answer === 'interrupted' ? EXIT.interrupted : EXIT.failed };
@@ -39,18 +45,18 @@ export async function askConsent(
 
 async function ask(
   { output, signal }: Invocation,
-  environment: Environment,
+  question: Question,
   what: string,
-): Promise<'yes' | 'no' | 'other-name' | 'interrupted'> {
+): Promise<'yes' | 'no' | 'other-word' | 'interrupted'> {
   const { default: inquirer } = await import('inquirer');
   const prompt = inquirer.createPromptModule({ output: output.promptStream, signal });
   output.live('');
   try {
-    if (environment.confirm === 'type-name') {
-      const { name } = await prompt<{ name: string }>([
-        { type: 'input', name: 'name', message: `About to ${what}. Type ${environment.name} to go on:` },
+    if (question.kind === 'type') {
+      const { word } = await prompt<{ word: string }>([
+        { type: 'input', name: 'word', message: `About to ${what}. Type ${question.word} to go on:` },
       ]);
-      return name.trim() === environment.name ? 'yes' : 'other-name';
+      return word.trim() === question.word ? 'yes' : 'other-word';
     }
     const { go } = await prompt<{ go: boolean }>([
       { type: 'confirm', name: 'go', message: `About to ${what}. Go on?`, default: false },

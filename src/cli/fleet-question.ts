@@ -37,8 +37,15 @@ export function timeAsked(invocation: Invocation): Result<number | null, Refusal
 
 function whereAsked(invocation: Invocation): Result<Expression | null, Refusal> {
   const text = textOption(invocation, 'where');
-  if (text === undefined) return ok(null);
-  const parsed = parseExpression(text);
+  return text === undefined ? ok(null) : expressionAsked(text);
+}
+
+/** `--where`, read and checked. `agent`: it may ask for version, state and hold, which only a look at the host tells. */
+export function expressionAsked(
+  text: string,
+  options: { readonly agent?: boolean } = {},
+): Result<Expression, Refusal> {
+  const parsed = parseExpression(text, options);
   if (parsed.ok) {
     const wrong = unanswerable(parsed.value);
     if (wrong === null) return parsed;

@@ -20,34 +20,59 @@ export interface ProgramOptions {
   readonly execute: (module: CommandModule, call: CommandCall) => Promise<number>;
 }
 
-/** Runs the command that `argv` names; answers with the exit code. */
-export async function runProgram(argv: readonly string[], options: ProgramOptions): Promise<number> {
+/** One of the two programs that are made from the table. */
+export interface Program {
+  readonly name: string;
+  readonly description: string;
+  readonly commands: readonly CommandSpec[];
+  /** Commands of two words, by their first. */
+  readonly groups: Readonly<Record<string, string>>;
+  /** What stands before the table's examples. */
+  readonly typed: string;
+  readonly afterHelp: string;
+}
+
+/** `rollout`: runs the command that `argv` names; answers with the exit code. */
+export function runProgram(argv: readonly string[], options: ProgramOptions): Promise<number> {
+  return runCommands(ROLLOUT, argv, options);
+}
+
+/** Runs the program's command that `argv` names; answers with the exit code. */
+export async function runCommands(
+  described: Program,
+  argv: readonly string[],
+  options: ProgramOptions,
+): Promise<number> {
   let exit: number = EXIT.done;
-  const program = configured(new Command('rollout'), options.output)
-    .description(
-      'Changes the osquery agent on a fleet of VMs in waves, watches it, and takes the change back by itself.',
-    )
+  const { name: own, typed } = described;
+  const configured = (command: Command, name = ''): Command =>
+    configure(command, { own, name, output: options.output });
+  const program = configured(new Command(own))
+    .description(described.description)
     .version(options.version)
-    .addHelpText('after', AFTER_HELP);
+    .addHelpText('after', described.afterHelp);
   const groups = new Map<string, Command>();
-  for (const spec of COMMANDS) {
+  for (const spec of described.commands) {
     const [first = '', second] = spec.name.split(' ');
     let parent = program;
     if (second !== undefined) {
       parent =
         groups.get(first) ??
-        configured(program.command(first), options.output, first).description(GROUPS[first] ?? '');
+        configured(program.command(first), first).description(described.groups[first] ?? '');
       groups.set(first, parent);
     }
     const added = parent.command(`${second ?? first} ${spec.args ?? ''}`.trim());
-    const command = configured(added, options.output, spec.name)
+    const examples = spec.examples.map((line) => `  ${typed}${line}`).join('\n');
+    const command = configured(added, spec.name)
       .summary(spec.summary)
       .description(describe(spec))
-      .addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  rollout ${line}`).join('\n')}`);
+      .allowExcessArguments(spec.excess === true)
+      .addHelpText('after', `\nExamples:\n${examples}`);
     for (const option of spec.options ?? []) command.addOption(option);
     addCommonOptions(command, spec.changes === true);
     command.action(async (...given: unknown[]) => {
-      const args = given.slice(0, -2).filter((arg) => typeof arg === 'string');
+      const args =
+        spec.excess === true ? command.args : given.slice(0, -2).filter((arg) => typeof arg === 'string');
       const call = { args, options: command.opts(), changes: spec.changes === true };
       exit = await options.execute(await spec.load(), call);
     });
@@ -71,9 +96,15 @@ function describe({ summary, help }: CommandSpec): string {
   return help === '' ? sentence : `${sentence} ${help}`;
 }
 
-/** `name` is empty for the program itself. */
-function configured(command: Command, output: Output, name = ''): Command {
-  const help = name === '' ? 'rollout --help lists the commands' : `rollout ${name} --help says more`;
+interface Configured {
+  readonly own: string;
+  /** Empty for the program itself. */
+  readonly name: string;
+  readonly output: Output;
+}
+
+function configure(command: Command, { own, name, output }: Configured): Command {
+  const help = name === '' ? `${own} --help lists the commands` : `${own} ${name} --help says more`;
   return command
     .exitOverride()
     .showSuggestionAfterError(true)
@@ -82,7 +113,7 @@ function configured(command: Command, output: Output, name = ''): Command {
     .configureOutput({
       writeOut: (text) => output.out(text.replace(/\n$/u, '')),
       writeErr: (text) => output.err(text.replace(/\n$/u, '')),
-      outputError: (text, write) => write(text.replace(/^error: /u, 'rollout: ')),
+      outputError: (text, write) => write(text.replace(/^error: /u, `${own}: `)),
     });
 }
 
@@ -98,11 +129,20 @@ function addCommonOptions(command: Command, changes: boolean): void {
   command.option('--reason <text>', 'why; goes into the journal');
 }
 
-const AFTER_HELP = `
+const ROLLOUT: Program = {
+  name: 'rollout',
+  description:
+    'Changes the osquery agent on a fleet of VMs in waves, watches it, and takes the change back by itself.',
+  commands: COMMANDS,
+  groups: GROUPS,
+  typed: 'rollout ',
+  afterHelp: `
+Stop the agent, now:         rollout osqueryd stop --fleet
 Try it without a fleet:      rollout demo
 A version through staging:   rollout stage 5.10.2 --package gstg=a.deb --package gprd=b.deb
                              rollout deploy gstg 5.10.2
 And on, once it has baked:   rollout promote gprd
 Where things stand:          rollout status
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 rolled back, 4 held, 5 incomplete, 6 locked, 130 interrupted.`;
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 rolled back, 4 held, 5 incomplete, 6 locked, 130 interrupted.`,
+};

@@ -4,6 +4,7 @@ import type { LoadedConfig, LoadedEnvironment } from '../config/load.ts';
 import { renderProblems } from '../config/problem.ts';
 import type { Action } from '../config/schema/playbook.ts';
 import type { Environment } from '../domain/environment.ts';
+import type { LifecyclePlaybook } from '../domain/lifecycle-playbook.ts';
 import { nearestWord } from '../domain/nearest.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { type LifecycleContext, type Refusal, refuse } from '../engine/context.ts';
@@ -27,9 +28,14 @@ export interface Session {
   readonly examples: readonly string[];
   /**
    * The environment, wired, with the playbook of `action` laid underneath where it is opened first; a refusal when there
-   * is none of that name or it cannot be used yet.
+   * is none of that name or it cannot be used yet. `wide`: as many connections at once as an emergency may have.
    */
-  open(name: string, action?: Action): Result<LifecycleContext, Refusal>;
+  open(
+    name: string,
+    how?: { readonly action?: Action; readonly wide?: boolean },
+  ): Result<LifecycleContext, Refusal>;
+  /** A playbook of the lifecycle by its name, with what the environment says of waves and gates. */
+  lifecyclePlaybook(environment: string, name: string): Result<LifecyclePlaybook, Refusal>;
   /** The environment that is promoted to from this one; null when there is none. */
   successorOf(name: string): string | null;
   /** Every environment tied to this one by promotions, itself included. */
@@ -48,14 +54,14 @@ export async function withSession(
   const wired = new Map<string, LifecycleContext>();
   const { environments } = read.value;
   const usable = [...environments.values()].flatMap((one) => (one.kind === 'ready' ? [one.environment] : []));
-  const open = (name: string, action: Action = 'upgrade'): Result<LifecycleContext, Refusal> => {
+  const open: Session['open'] = (name, { action = 'upgrade', wide = false } = {}) => {
     const before = wired.get(name);
     if (before !== undefined) return ok(before);
     const loaded = environments.get(name);
     if (loaded?.kind !== 'ready') return err(whyNotUsable(name, read.value));
     const endpoints = endpointsFrom(invocation.env);
     if (!endpoints.ok) return err(refuse('usage', 'bad-endpoint', endpoints.error));
-    const context = wireEnvironment(loaded.forAction(action), invocation, narrator.tell);
+    const context = wireEnvironment(loaded.forAction(action), invocation, narrator.tell, { wide });
     wired.set(name, context);
     return ok(context);
   };
@@ -67,6 +73,8 @@ export async function withSession(
     unusable: [...environments.values()].filter((one) => one.kind !== 'ready' && one.kind !== 'example'),
     examples: [...environments.values()].flatMap((one) => (one.kind === 'example' ? [one.name] : [])),
     open,
+    lifecyclePlaybook: (_environment, name) =>
+      err(refuse('usage', 'unknown-playbook', `there is no playbook ${JSON.stringify(name)} for this`)),
     successorOf: (name) => usable.find(({ promotesFrom }) => promotesFrom === name)?.name ?? null,
     line: (name) => {
       const contexts: LifecycleContext[] = [];

@@ -17,7 +17,7 @@ export async function run(invocation: Invocation): Promise<number> {
   return withSession(
     invocation,
     async (session) => {
-      const context = session.open(name, 'canary');
+      const context = session.open(name, { action: 'canary' });
       if (!context.ok) return sayRefused(invocation, [context.error]);
       const keep = flag(invocation, 'keep');
       if (!keep) return rollForward(session, context.value, { kind: 'canary', version, keep });

@@ -22,11 +22,14 @@ export const check: CommandModule = {
     const chosen = chooseOne(invocation.args[0], read.value);
     if (!chosen.ok) return sayRefused(invocation, [chosen.error]);
     const { environments, problems } = chosen.value;
+    const files = environments.map(({ file }) => file);
+    const notes = read.value.notes.filter(({ file }) => files.includes(file));
     const { dir } = places.value;
     const fallback = isFallback(invocation, dir);
     const exit = problems.length > 0 ? EXIT.usage : EXIT.done;
     if (invocation.json) {
       for (const problem of problems) jsonLine(invocation, 'problem', { problem });
+      for (const note of notes) jsonLine(invocation, 'note', { note });
       jsonLine(invocation, 'result', {
         exit,
         code: problems.length > 0 ? 'config-invalid' : 'config-ok',
@@ -47,6 +50,8 @@ export const check: CommandModule = {
       one.kind === 'not-there' || one.kind === 'example' ? (one.problems[0]?.message ?? '') : '',
     ]);
     if (rows.length > 0) invocation.output.out(columns(rows).join('\n'));
+    if (notes.length > 0)
+      invocation.output.err(`\n${renderProblems(notes)}\n\n${notes.length} note(s): right, and worth a look`);
     if (problems.length > 0)
       invocation.output.err(`\n${renderProblems(problems)}\n\n${problems.length} problem(s)`);
     return exit;

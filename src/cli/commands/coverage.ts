@@ -10,6 +10,7 @@ import { coverageCsv } from '../render/coverage-csv.ts';
 import { coverageMarkdown } from '../render/coverage-markdown.ts';
 import { type Coverage, coverageLines, headline } from '../render/coverage-view.ts';
 import { createPaint, harmless } from '../render/paint.ts';
+import { sendWaitingOf } from '../send-waiting.ts';
 import { type Session, sayRefused, withSession } from '../session.ts';
 
 export async function run(invocation: Invocation): Promise<number> {
@@ -35,6 +36,7 @@ export async function run(invocation: Invocation): Promise<number> {
         refuse('usage', 'no-environments', 'there is no environment', { next }),
       ]);
     }
+    await sendWaitingOf(session, names);
     for (const name of names) {
       const context = session.open(name);
       const fleet = context.ok

@@ -6,6 +6,7 @@ import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
 import { entryLine, type HostNames, learnNames } from '../render/entry-line.ts';
 import { harmless, moment } from '../render/paint.ts';
+import { sendWaitingFirst } from '../send-waiting.ts';
 import { sayRefused, withSession } from '../session.ts';
 
 export function run(invocation: Invocation): Promise<number> {
@@ -13,6 +14,7 @@ export function run(invocation: Invocation): Promise<number> {
   return withSession(invocation, async (session) => {
     const context = session.open(name);
     if (!context.ok) return sayRefused(invocation, [context.error]);
+    await sendWaitingFirst(session, [context.value]);
     const read = await context.value.journal.read(0);
     if (!read.ok) {
       const message = journalTrouble(read.error);

@@ -2,7 +2,7 @@
 
 import { parseDuration } from '../../domain/duration.ts';
 import type { Receipt, RolloutKind } from '../../domain/journal.ts';
-import type { EngineContext, Refusal } from '../../engine/context.ts';
+import type { LifecycleContext, Refusal } from '../../engine/context.ts';
 import { preparePlan } from '../../engine/prepare-plan.ts';
 import { runRollout } from '../../engine/run-rollout.ts';
 import {
@@ -19,6 +19,7 @@ import { flag, type Invocation, textOption } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
 import { count } from '../render/paint.ts';
 import { planLines } from '../render/plan-view.ts';
+import { sendWaitingFirst } from '../send-waiting.ts';
 import { type Session, sayRefused } from '../session.ts';
 
 /** Complete "About to ...". */
@@ -39,11 +40,12 @@ export interface Forward {
 
 export async function rollForward(
   session: Session,
-  context: EngineContext,
+  context: LifecycleContext,
   forward: Forward,
 ): Promise<number> {
   const { invocation } = session;
   const { name } = context.environment;
+  await sendWaitingFirst(session, [context]);
   const state = await readState(context);
   if (!state.ok) return sayRefused(invocation, [state.error]);
   const obstacle = inTheWay(state.value, forward, name);
@@ -104,10 +106,11 @@ export async function rollForward(
 
 export async function carryOn(
   session: Session,
-  context: EngineContext,
+  context: LifecycleContext,
   asked: 'rollout' | 'rollback',
 ): Promise<number> {
   const { invocation, narrator } = session;
+  await sendWaitingFirst(session, [context]);
   const state = await readState(context);
   if (!state.ok) return sayRefused(invocation, [state.error]);
   for (const host of state.value.rollout?.hosts.values() ?? [])

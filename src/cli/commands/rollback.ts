@@ -1,6 +1,6 @@
 /** `rollout rollback ENV [--to VERSION]`: every host that the last rollout touched goes back, or the fleet to a version. */
 
-import type { EngineContext } from '../../engine/context.ts';
+import type { LifecycleContext } from '../../engine/context.ts';
 import { request } from '../../engine/requests.ts';
 import { readState, rollbackTarget } from '../../engine/start-rollout.ts';
 import { askConsent } from '../confirm.ts';
@@ -19,7 +19,7 @@ export async function run(invocation: Invocation): Promise<number> {
   return withSession(
     invocation,
     async (session) => {
-      const context = session.open(name, 'rollback');
+      const context = session.open(name, { action: 'rollback' });
       if (!context.ok) return sayRefused(invocation, [context.error]);
       const to = textOption(invocation, 'to');
       if (to !== undefined) return rollForward(session, context.value, { kind: 'rollback', version: to });
@@ -29,7 +29,7 @@ export async function run(invocation: Invocation): Promise<number> {
   );
 }
 
-async function rollBack(session: Session, context: EngineContext): Promise<number> {
+async function rollBack(session: Session, context: LifecycleContext): Promise<number> {
   const { invocation } = session;
   const { name } = context.environment;
   const state = await readState(context);

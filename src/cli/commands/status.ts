@@ -1,18 +1,26 @@
 /** `rollout status [ENV]`: reads journals only; needs no host, no metrics and no store. */
+import { systemClock } from '../../adapters/clock/system-clock.ts';
+import { holdsOf } from '../../domain/holds.ts';
 import { readStatus } from '../../engine/status.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
 import { hanging } from '../render/paint.ts';
 import { statusLines } from '../render/status-view.ts';
+import { sendWaitingOf } from '../send-waiting.ts';
 import { type Session, sayRefused, withSession } from '../session.ts';
 
 export function run(invocation: Invocation): Promise<number> {
-  return withSession(invocation, (session) => showStatus(session, invocation.args[0]));
+  const [only] = invocation.args;
+  return withSession(invocation, async (session) => {
+    await sendWaitingOf(session, only === undefined ? session.names : [only]);
+    return showStatus(session, only);
+  });
 }
 
 export async function showStatus(session: Session, only: string | undefined): Promise<number> {
   const { invocation } = session;
+  const now = systemClock.now();
   let worst: number = EXIT.done;
   const blocks: string[] = [];
   for (const name of only === undefined ? session.names : [only]) {
@@ -28,9 +36,10 @@ export async function showStatus(session: Session, only: string | undefined): Pr
         receipts: state.receipts,
         quarantine: state.quarantine,
         rollout: state.rollout,
+        holds: holdsOf(state, now),
       });
     } else {
-      blocks.push(statusLines(status.value, session.paint).join('\n'));
+      blocks.push(statusLines(status.value, now, session.paint).join('\n'));
     }
   }
   if (only === undefined && !invocation.json) {

@@ -4,6 +4,7 @@ import { formatDuration } from '../../domain/duration.ts';
 import type { Judgement } from '../../domain/gate.ts';
 import type { HostOutcome } from '../../domain/host-outcome.ts';
 import type { AnsweredHost, Entry, HostAction } from '../../domain/journal.ts';
+import { lifecycleLine } from './lifecycle-line.ts';
 import { count, harmless, type Paint, someOf } from './paint.ts';
 import { kindWord } from './phase-word.ts';
 import { whyText } from './why-text.ts';
@@ -90,7 +91,7 @@ export function entryLine(entry: Entry, names: HostNames, paint: Paint): string 
     case 'lifecycle-settled':
     case 'lifecycle-ended':
     case 'role-file-changed':
-      return null;
+      return lifecycleLine(entry, body, paint);
     default:
       return body satisfies never;
   }

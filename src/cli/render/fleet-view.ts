@@ -1,7 +1,7 @@
 /** A fleet in words: what nobody knows first, then counts, then a row a VM. */
-import { formatDuration } from '../../domain/duration.ts';
 import { countFleet, type FleetCounts, type FleetRow, whyEligibility } from '../../domain/fleet-view.ts';
 import type { FleetReport, FleetSource } from '../../engine/fleet-report.ts';
+import { agoText } from './ago-text.ts';
 import { tableLines } from './fleet-table.ts';
 import { count, facts, harmless, moment, type Paint } from './paint.ts';
 
@@ -133,9 +133,7 @@ function seenWord({ agentSeenAt }: FleetRow, source: FleetSource): string {
   return agoWord((source.kind === 'recorded' ? source.asked : source.at) - agentSeenAt);
 }
 
-/** The two largest units are enough: `3d4h ago`. */
+/** `3d4h ago`. */
 export function agoWord(ms: number): string {
-  const whole = formatDuration(Math.max(0, Math.floor(ms / 1_000) * 1_000));
-  const [text = whole] = /^(?:\d+[a-z]+){1,2}/.exec(whole) ?? [];
-  return `${text} ago`;
+  return `${agoText(ms)} ago`;
 }

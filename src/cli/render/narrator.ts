@@ -7,6 +7,7 @@ import type { Entry } from '../../domain/journal.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
 import { entryLine, type HostNames, learnNames, outcomeInWords } from './entry-line.ts';
+import { type LifecycleProgress, lifecycleProgress, type ProgressOptions } from './lifecycle-progress.ts';
 import { createPaint, hanging, harmless, type Paint, timeOfDay } from './paint.ts';
 
 /** Up to so many hosts at work get a line each; beyond that only the troubled ones do. */
@@ -23,6 +24,8 @@ export interface Narrator {
   readonly tell: Tell;
   /** Host names known from before this run. */
   readonly names: HostNames;
+  /** A lifecycle action over so many hosts begins: its answers are counted. */
+  countLifecycle(action: Pick<ProgressOptions, 'verb' | 'now' | 'total'>): void;
   /** Ends the live line. */
   close(): void;
 }
@@ -36,6 +39,7 @@ export function createNarrator(invocation: Invocation): Narrator {
       tell: (event) => {
         if (event.kind !== 'host-step') jsonLine(invocation, 'event', { event });
       },
+      countLifecycle: () => {},
       close: () => {},
     };
   }
@@ -44,6 +48,7 @@ export function createNarrator(invocation: Invocation): Narrator {
   let lastWaiting = '';
   let lastVerdict: { readonly kind: string; readonly at: number } | null = null;
   let batch = 0;
+  let progress: LifecycleProgress | null = null;
   /** A verdict is news when it is another one, or after a while; a day's bake is not 1,440 lines. */
   const isNews = (entry: Entry): boolean => {
     if (entry.body.kind !== 'judged') {
@@ -65,6 +70,8 @@ export function createNarrator(invocation: Invocation): Narrator {
         learnNames(event.entry, names);
         if (event.entry.body.kind !== 'judged') lastWaiting = '';
         if (event.entry.body.kind === 'hosts-intended') batch = event.entry.body.hosts.length;
+        // The answers of a lifecycle action are counted as they come.
+        if (event.entry.body.kind.startsWith('lifecycle-')) return;
         const text = entryLine(event.entry, names, paint);
         const spelled = event.entry.body.kind === 'hosts-answered' && batch <= FEW_HOSTS;
         if (text !== null && !spelled && isNews(event.entry)) line(event, text);
@@ -93,12 +100,20 @@ export function createNarrator(invocation: Invocation): Narrator {
         line(event, paint.warn(harmless(event.reason.message)));
         return;
       case 'lifecycle-answered':
+        progress?.answered(event);
         return;
       default:
         event satisfies never;
     }
   };
-  return { names, tell, close: () => output.live('') };
+  return {
+    names,
+    tell,
+    countLifecycle: (action) => {
+      progress = lifecycleProgress({ ...action, output, paint });
+    },
+    close: () => output.live(''),
+  };
 }
 
 /** `begin` and `end` frame every program and say nothing of their own. */

@@ -1,10 +1,12 @@
 /** Where an environment stands, in a few lines that can be read at 03:00: state, why, what is wrong, what to type. */
 import { causeInWords } from '../../domain/decide-rollback.ts';
 import { formatDuration } from '../../domain/duration.ts';
+import { holdsOf } from '../../domain/holds.ts';
 import type { HostProgress, RolloutState } from '../../domain/state.ts';
 import type { EnvironmentStatus } from '../../engine/status.ts';
 import { outcomeInWords } from './entry-line.ts';
 import { holderLine } from './holder-text.ts';
+import { dueHoldsText } from './holds-view.ts';
 import { columns, count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
 import { kindWord, outcomeWord, stateWords } from './phase-word.ts';
 import { verdictLines } from './verdict-table.ts';
@@ -13,7 +15,8 @@ import { whyText } from './why-text.ts';
 /** Hosts in trouble that are listed one by one. */
 const MOST_LISTED = 20;
 
-export function statusLines(status: EnvironmentStatus, paint: Paint): string[] {
+/** `now`: ms since the epoch, to tell holds that are due. */
+export function statusLines(status: EnvironmentStatus, now: number, paint: Paint): string[] {
   const { name, state, holder } = status;
   const { pin, rollout } = state;
   const rows: [string, string][] = [['pin', pin === null ? 'none yet' : pin.version]];
@@ -29,6 +32,8 @@ export function statusLines(status: EnvironmentStatus, paint: Paint): string[] {
       state.quarantine.map((held) => `${held.version} ${held.sha256.slice(0, 12)}`).join(', '),
     ]);
   }
+  const held = holdsText(status, now, paint);
+  if (held !== null) rows.push(['holds', held]);
   if (rollout === null) return [`${paint.strong(name)}  no rollout yet`, ...facts(rows, paint)];
   rows.push(...rolloutRows(status, rollout));
   if (holder !== null) {
@@ -42,6 +47,15 @@ export function statusLines(status: EnvironmentStatus, paint: Paint): string[] {
     ...judgementOf(rollout, paint),
     ...troubleLines(rollout, paint),
   ];
+}
+
+/** Hosts that a stop has left stopped; those past their end by name. */
+function holdsText({ name, state }: EnvironmentStatus, now: number, paint: Paint): string | null {
+  const holds = holdsOf(state, now);
+  if (holds.length === 0) return null;
+  const due = dueHoldsText(holds);
+  const all = `${count(holds.length, 'host')} held stopped`;
+  return `${all}${due === null ? '' : `; ${paint.bad(due)}`} (rollout holds ${name})`;
 }
 
 /** The newest judgement of a watch, or the one that a rollback rests on. */

@@ -1,0 +1,63 @@
+/** Holds for people: those that are due first, then by their end. */
+import type { HoldView } from '../../domain/holds.ts';
+import { tableLines } from './fleet-table.ts';
+import { count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
+
+export interface PlacedHold extends HoldView {
+  readonly environment: string;
+}
+
+export interface HoldsAsked {
+  readonly names: readonly string[];
+  readonly onlyDue: boolean;
+  /** `osqueryd` or `rollout osqueryd`. */
+  readonly typed: string;
+}
+
+export function holdsLines(holds: readonly PlacedHold[], asked: HoldsAsked, paint: Paint): string[] {
+  const { names, onlyDue, typed } = asked;
+  if (holds.length === 0) return [`${names.join(', ')}: no hold${onlyDue ? ' is due' : ''}`];
+  const due = holds.filter((hold) => hold.due);
+  const sorted = [...holds].sort((a, b) => a.terms.until - b.terms.until);
+  return [
+    `${paint.strong(names.join(', '))}  ${count(holds.length, 'host')} held${due.length === 0 ? '' : paint.bad(`, ${due.length} DUE`)}`,
+    ...tableLines(
+      ['HOST', 'ENV', 'SINCE', 'UNTIL', '', 'BY', 'WHY'],
+      sorted.map((hold) => row(hold, paint)),
+      paint,
+    ),
+    ...facts(
+      [
+        [
+          'next',
+          `${typed} start --host ${someNames(due.length > 0 ? due : sorted)} lifts and starts; nothing lifts a hold by itself`,
+        ],
+      ],
+      paint,
+    ),
+  ];
+}
+
+function row({ name, environment, terms, state, due }: PlacedHold, paint: Paint): string[] {
+  return [
+    harmless(name),
+    environment,
+    moment(terms.since).slice(0, 16),
+    moment(terms.until).slice(0, 16),
+    due ? paint.bad('DUE') : state === 'wished' ? paint.warn('not confirmed') : '',
+    harmless(terms.by),
+    harmless(`${due && state === 'wished' ? 'not confirmed by the host; ' : ''}${terms.reason}`),
+  ];
+}
+
+function someNames(holds: readonly PlacedHold[]): string {
+  const names = [...new Set(holds.map(({ name }) => harmless(name)))];
+  return names.length > 5 ? 'NAME..' : names.join(' ');
+}
+
+/** One line for where holds are not the question: `3 hosts are held past their end: a, b, c`; null: none is due. */
+export function dueHoldsText(holds: readonly HoldView[]): string | null {
+  const due = holds.filter((hold) => hold.due).map(({ name }) => harmless(name));
+  if (due.length === 0) return null;
+  return `${count(due.length, 'host')} ${due.length === 1 ? 'is' : 'are'} held past the end: ${someOf(due, 5)}`;
+}

@@ -1,0 +1,229 @@
+/** How a lifecycle action ended, over all environments: how many, exactly who not and what to do, and what is to be known besides. */
+import { formatDuration } from '../../domain/duration.ts';
+import type { HoldTerms, LifecycleVerb } from '../../domain/lifecycle.ts';
+import type { LifecycleReport } from '../../engine/lifecycle-types.ts';
+import { tableLines } from './fleet-table.ts';
+import { doneWord, nextFor } from './lifecycle-words.ts';
+import { count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
+
+/** What was asked and could not even be begun, such as an environment whose file is wrong. */
+export interface NotBegun {
+  readonly environment: string;
+  readonly why: string;
+}
+
+/** Somebody or something that was meant and is not covered, though no attempt was made. */
+export interface NotReached {
+  readonly environment: string;
+  readonly what: string;
+  readonly why: string;
+}
+
+export interface ActionEnd {
+  readonly verb: LifecycleVerb;
+  readonly now: boolean;
+  readonly reports: readonly LifecycleReport[];
+  readonly notBegun: readonly NotBegun[];
+  readonly notReached: readonly NotReached[];
+  /** Of what stops; null: none was left. */
+  readonly hold: HoldTerms | null;
+  /** `osqueryd` or `rollout osqueryd`. */
+  readonly typed: string;
+  readonly tookMs: number;
+}
+
+/** Hosts of a note, a second look or a way on that are named. */
+const MOST_NAMED = 10;
+
+export function coveredOf({ hosts, notCovered }: LifecycleReport): number {
+  return hosts.length - notCovered.length;
+}
+
+export function actionEndLines(end: ActionEnd, paint: Paint): string[] {
+  const { reports } = end;
+  const all = reports.reduce((sum, report) => sum + report.hosts.length, 0);
+  const covered = reports.reduce((sum, report) => sum + coveredOf(report), 0);
+  const whole = covered === all && end.notBegun.length === 0 && end.notReached.length === 0;
+  const number = `${covered}/${all}`;
+  const head = `${doneWord(end.verb, end.now)} ${whole ? paint.good(number) : paint.bad(number)} ${all === 1 ? 'host' : 'hosts'} in ${tookText(end.tookMs)}`;
+  return [
+    paint.strong(head),
+    ...facts([...environmentRows(end, paint), ...besideRows(end, paint)], paint),
+    ...notCoveredLines(end, paint),
+    ...nextLines(end, paint),
+  ];
+}
+
+function tookText(ms: number): string {
+  return ms < 10_000 ? `${(ms / 1_000).toFixed(1)}s` : formatDuration(Math.round(ms / 1_000) * 1_000);
+}
+
+function environmentRows({ reports }: ActionEnd, paint: Paint): [string, string][] {
+  return reports.map((report) => {
+    const covered = coveredOf(report);
+    const number = `${covered} of ${report.hosts.length}`;
+    const ended =
+      report.end === 'halted'
+        ? paint.bad(`, HALTED: ${harmless(report.why)}`)
+        : report.end === 'interrupted'
+          ? paint.warn(', INTERRUPTED: nothing new was begun')
+          : '';
+    return [report.environment, `${covered === report.hosts.length ? number : paint.bad(number)}${ended}`];
+  });
+}
+
+/** Second look, hold, rollouts, role files, notes, record. */
+function besideRows(end: ActionEnd, paint: Paint): [string, string][] {
+  return [
+    ...secondLook(end, paint),
+    ...(end.hold === null ? [] : [['hold', holdText(end)] satisfies [string, string]]),
+    ...end.reports.flatMap((report) => rolloutRow(report, paint)),
+    ...end.reports.flatMap((report) => roleFileRows(report, paint)),
+    ...noteRows(end, paint),
+    ...end.reports.flatMap((report) => recordRow(report, paint)),
+  ];
+}
+
+/** `stayed down 412/415; started again: ...`: one line for all environments, since it is one question. */
+function secondLook({ reports }: ActionEnd, paint: Paint): [string, string][] {
+  const looks = reports.flatMap(({ settled }) => (settled === null ? [] : [settled]));
+  if (looks.length === 0) return [];
+  const down = looks.reduce((sum, look) => sum + look.stayedDown, 0);
+  const again = looks.flatMap((look) => look.startedAgain.map(({ name }) => harmless(name)));
+  const unseen = looks.flatMap((look) => look.unseen.map(({ name }) => harmless(name)));
+  const parts = [`stayed down: ${down}/${down + again.length + unseen.length}`];
+  if (again.length > 0) parts.push(paint.bad(`started again: ${someOf(again, MOST_NAMED)}`));
+  if (unseen.length > 0) parts.push(paint.warn(`not seen: ${someOf(unseen, MOST_NAMED)}`));
+  return [['second look', parts.join('; ')]];
+}
+
+function holdText({ hold, typed, verb, now }: ActionEnd): string {
+  if (hold === null) return '';
+  const lifts = verb === 'disable' && now ? 'enable --now' : 'start';
+  return `by ${harmless(hold.by)}, due ${moment(hold.until)}, but nothing lifts it by itself: ${typed} ${lifts} does (${harmless(hold.reason)})`;
+}
+
+function rolloutRow({ environment, rollout }: LifecycleReport, paint: Paint): [string, string][] {
+  if (rollout === null) return [];
+  const { id, version, did } = rollout;
+  const words = {
+    paused: `is paused: rollout resume ${environment} goes on, rollout rollback ${environment} takes it back`,
+    'left-rolling-back': 'is rolling back and goes on doing so; held hosts stay stopped',
+    'was-stopped': 'was stopped already',
+  };
+  return [['rollout', paint.warn(`${harmless(id)} of ${harmless(version)} ${words[did]}`)]];
+}
+
+function roleFileRows({ roleFiles }: LifecycleReport, paint: Paint): [string, string][] {
+  return roleFiles.map(({ file, result }) => {
+    switch (result.kind) {
+      case 'changed': {
+        const { commit } = result.change;
+        const where =
+          commit === null
+            ? 'not committed: commit and push it, or configuration management undoes this'
+            : `committed ${commit.id.slice(0, 12)} to ${harmless(commit.branch)}: push it`;
+        return ['role file', `${harmless(file)} changed; ${where}`];
+      }
+      case 'already-so':
+        return ['role file', `${harmless(file)} is so already`];
+      case 'failed':
+        return ['role file', paint.bad(`${harmless(file)} NOT changed: ${harmless(result.message)}`)];
+      default:
+        return result satisfies never;
+    }
+  });
+}
+
+/** The same sentence of 200 hosts is one line. */
+function noteRows({ reports }: ActionEnd, paint: Paint): [string, string][] {
+  const byNote = new Map<string, string[]>();
+  for (const { hosts } of reports)
+    for (const { host, outcome } of hosts) {
+      if (outcome.kind !== 'proven') continue;
+      for (const note of outcome.notes) byNote.set(note, [...(byNote.get(note) ?? []), harmless(host.name)]);
+    }
+  return [...byNote]
+    .sort(([, a], [, b]) => b.length - a.length)
+    .map(([note, names]) => [
+      'note',
+      paint.warn(`${harmless(note)} (${count(names.length, 'host')}: ${someOf(names, 3)})`),
+    ]);
+}
+
+function recordRow({ environment, record }: LifecycleReport, paint: Paint): [string, string][] {
+  switch (record.kind) {
+    case 'journal':
+      return [];
+    case 'waiting':
+      return [
+        [
+          'record',
+          paint.warn(
+            `${environment}: ${count(record.entries, 'entry').replace('entrys', 'entries')} wait on this machine, since ${harmless(record.why)}; the next command here sends them`,
+          ),
+        ],
+      ];
+    case 'lost':
+      return [
+        [
+          'record',
+          paint.bad(
+            `${environment}: NOT RECORDED anywhere: ${harmless(record.why)}; write down what this says`,
+          ),
+        ],
+      ];
+    default:
+      return record satisfies never;
+  }
+}
+
+function notCoveredLines(end: ActionEnd, paint: Paint): string[] {
+  const hosts = end.reports.flatMap((report) =>
+    report.notCovered.map(({ host, why }) => [harmless(host.name), report.environment, harmless(why)]),
+  );
+  const others = [
+    ...end.notReached.map(({ environment, what, why }) => [harmless(what), environment, harmless(why)]),
+    ...end.notBegun.map(({ environment, why }) => ['all of it', environment, harmless(why)]),
+  ];
+  const rows = [...hosts, ...others];
+  if (rows.length === 0) return [];
+  return [
+    paint.bad(`NOT COVERED: ${rows.length}`),
+    ...tableLines(['HOST', 'ENVIRONMENT', 'WHY'], rows, paint),
+    ...adviceLines(end, paint),
+  ];
+}
+
+/** What to do, once a kind of trouble. */
+function adviceLines({ reports }: ActionEnd, paint: Paint): string[] {
+  const byAdvice = new Map<string, string[]>();
+  for (const { notCovered, hosts } of reports) {
+    const outcomes = new Map(hosts.map(({ host, outcome }) => [host.id, outcome]));
+    for (const { host } of notCovered) {
+      const outcome = outcomes.get(host.id);
+      const advice = outcome === undefined ? '' : nextFor(outcome);
+      if (advice !== '') byAdvice.set(advice, [...(byAdvice.get(advice) ?? []), harmless(host.name)]);
+    }
+  }
+  return facts(
+    [...byAdvice].map(([advice, names]): [string, string] => ['to do', `${someOf(names, 3)}: ${advice}`]),
+    paint,
+  );
+}
+
+function nextLines(end: ActionEnd, paint: Paint): string[] {
+  const rest = end.reports.flatMap((report) => report.notCovered.map(({ host }) => host.name));
+  const flags = end.now ? ' --now' : '';
+  const rows: [string, string][] = [];
+  if (rest.length > 0 && rest.length <= MOST_NAMED)
+    rows.push([
+      'next',
+      paint.strong(`${end.typed} ${end.verb}${flags} --host ${rest.map(harmless).join(' ')}`),
+    ]);
+  else if (rest.length > 0)
+    rows.push(['next', paint.strong('the same command again: who is covered is only looked at')]);
+  else if (end.verb === 'stop')
+    rows.push(['next', `${end.typed} status shows it; ${end.typed} start starts it again`]);
+  return facts(rows, paint);
+}

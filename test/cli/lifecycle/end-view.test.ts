@@ -1,0 +1,113 @@
+/** What stands on the screen when a stop is over: how many, exactly who not, and what to do about each. */
+import { describe, expect, it } from 'vitest';
+import { type ActionEnd, actionEndLines } from '../../../src/cli/render/lifecycle-end-view.ts';
+import { createPaint } from '../../../src/cli/render/paint.ts';
+import type { LifecycleReport } from '../../../src/engine/lifecycle-types.ts';
+import { hostReport, NOW, SOME_HOLD, STOPPED, someReport, UNREACHABLE } from './some-reports.ts';
+
+function linesOf(reports: readonly LifecycleReport[], more: Partial<ActionEnd> = {}, width = 100): string[] {
+  return actionEndLines(
+    {
+      verb: 'stop',
+      now: false,
+      reports,
+      notBegun: [],
+      notReached: [],
+      hold: null,
+      typed: 'osqueryd',
+      tookMs: 38_000,
+      ...more,
+    },
+    createPaint(false, width),
+  );
+}
+
+describe('the end of a stop', () => {
+  it('counts over all environments and by environment', () => {
+    const lines = linesOf([
+      someReport('gstg', [hostReport('a'), hostReport('b')]),
+      someReport('gprd', [hostReport('c'), hostReport('d', UNREACHABLE)]),
+    ]);
+    expect(lines[0]).toBe('stopped 3/4 hosts in 38s');
+    expect(lines).toContain('  gstg  2 of 2');
+    expect(lines).toContain('  gprd  1 of 2');
+  });
+
+  it('names who is not covered with its reason, what to do, and what to type', () => {
+    const text = linesOf([someReport('gprd', [hostReport('c'), hostReport('d', UNREACHABLE)])]).join('\n');
+    expect(text).toMatch(/NOT COVERED: 1\n +HOST +ENVIRONMENT +WHY\n +d +gprd +connect timed out/u);
+    expect(text).toContain('to do  d: look at the VM');
+    expect(text).toContain('next  osqueryd stop --host d');
+  });
+
+  it('lists an environment that could not be used, and VMs that are in no list', () => {
+    const text = linesOf([someReport('gstg', [hostReport('a')])], {
+      notBegun: [{ environment: 'gprd', why: 'gprd.yaml is wrong' }],
+      notReached: [{ environment: 'gstg', what: 'newer VMs', why: 'the list is old' }],
+    }).join('\n');
+    expect(text).toContain('NOT COVERED: 2');
+    expect(text).toMatch(/all of it +gprd +gprd\.yaml is wrong/u);
+    expect(text).toMatch(/newer VMs +gstg +the list is old/u);
+  });
+
+  it('tells the second look over all environments in one line', () => {
+    const lines = linesOf([
+      someReport('gstg', [hostReport('a')], { settled: { stayedDown: 1, startedAgain: [], unseen: [] } }),
+      someReport('gprd', [hostReport('b'), hostReport('c')], {
+        settled: { stayedDown: 1, startedAgain: [{ id: '2', name: 'c' }], unseen: [] },
+      }),
+    ]);
+    expect(lines).toContain('  second look  stayed down: 2/3; started again: c');
+  });
+
+  it('says the same note of 200 hosts once', () => {
+    const noted = { ...STOPPED, notes: ['the hold is only in memory: a reboot forgets it'] };
+    const many = Array.from({ length: 200 }, (_, n) => hostReport(`h${n}`, noted));
+    const text = linesOf([someReport('gprd', many)], {}, Number.POSITIVE_INFINITY).join('\n');
+    expect(text.match(/only in memory/gu)).toHaveLength(1);
+    expect(text).toContain('(200 hosts: h0, h1, h2 and 197 more)');
+  });
+
+  it('says what became of a rollout, of the record and of role files', () => {
+    const text = linesOf(
+      [
+        someReport('gprd', [hostReport('a')], {
+          rollout: { id: 'gprd-12', version: '5.10.2', did: 'paused' },
+          record: { kind: 'waiting', entries: 3, why: 'the bucket does not answer' },
+          roleFiles: [
+            { name: 'chef', file: '/r/base.json', result: { kind: 'failed', message: 'no such key' } },
+          ],
+        }),
+      ],
+      { hold: SOME_HOLD },
+      Number.POSITIVE_INFINITY,
+    ).join('\n');
+    expect(text).toContain('gprd-12 of 5.10.2 is paused: rollout resume gprd goes on');
+    expect(text).toContain(
+      '3 entries wait on this machine, since the bucket does not answer; the next command',
+    );
+    expect(text).toContain('/r/base.json NOT changed: no such key');
+    expect(text).toContain('due 2026-11-21 04:12:00Z');
+    expect(NOW).toBeLessThan(SOME_HOLD.until);
+  });
+
+  it('says of a record that is lost that it is written nowhere', () => {
+    const report = someReport('gprd', [hostReport('a')], { record: { kind: 'lost', why: 'disk full' } });
+    expect(linesOf([report]).join('\n')).toContain('NOT RECORDED anywhere: disk full');
+  });
+
+  it('fits 100 columns whatever hosts say, and lets no control character through', () => {
+    const long = `${'very long reason '.repeat(30)}\u001b[31mred`;
+    const reports = Array.from({ length: 30 }, (_, n) =>
+      hostReport(`a-rather-long-name-of-a-host-${n}`, {
+        kind: 'no-answer',
+        why: 'unreachable',
+        message: long,
+      }),
+    );
+    const lines = linesOf([someReport('a-long-environment', reports)]);
+    for (const line of lines.filter((one) => !/^ +next/u.test(one)))
+      expect(line.length, line).toBeLessThanOrEqual(100);
+    expect(lines.join('\n')).not.toContain('\u001b');
+  });
+});
