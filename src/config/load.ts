@@ -76,6 +76,8 @@ export interface LoadedConfig {
   readonly environments: ReadonlyMap<string, LoadedEnvironment>;
   /** Everything that is wrong in any file; what is only unusable now is not among it. */
   readonly problems: readonly Problem[];
+  /** What is right and may yet not be meant, by file and place. */
+  readonly notes: readonly Problem[];
 }
 
 export async function loadConfig(places: ConfigPlaces): Promise<LoadedConfig> {
@@ -88,7 +90,8 @@ export async function loadConfig(places: ConfigPlaces): Promise<LoadedConfig> {
   refuseSharedHosts(environments, files.list);
   const invalid = [...environments.values()].flatMap((one) => (one.kind === 'invalid' ? one.problems : []));
   const all = new Set([...files.problems, ...playbooks.problems, ...invalid]);
-  return { environments, problems: sortProblems([...all]) };
+  const notes = sortProblems(files.list.flatMap((file) => file.notes));
+  return { environments, problems: sortProblems([...all]), notes };
 }
 
 function refuseSharedHosts(
@@ -186,7 +189,13 @@ async function readOne<T>(
   const text = await readText(file, MAX_CONFIG_BYTES);
   if (text.ok) return read(file, text.value);
   const { message, line = 0, column = 0 } = text.error;
-  return { file, yaml: null, written: null, problems: [{ ...whole(file, message), line, column }] };
+  return {
+    file,
+    yaml: null,
+    written: null,
+    problems: [{ ...whole(file, message), line, column }],
+    notes: [],
+  };
 }
 
 async function yamlFiles(

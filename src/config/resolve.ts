@@ -7,6 +7,7 @@ import type { Environment, Targeting } from '../domain/environment.ts';
 import type { Host } from '../domain/host.ts';
 import type { GatePolicy, RolloutPolicy, StepTimeouts } from '../domain/policy.ts';
 import { expandPath, type PathBase } from './paths.ts';
+import { resolveLifecycle } from './resolve-lifecycle.ts';
 import { type EnvironmentWritten, environmentSchema, type HostWritten } from './schema/environment.ts';
 import { type Action, DEFAULT_TIMEOUTS, type PlaybookWritten, type Program } from './schema/playbook.ts';
 import { readKey } from './schema-walk.ts';
@@ -64,17 +65,7 @@ export function resolveEnvironment(from: Resolving, action: Action): Environment
     targeting: resolveTargeting(written.targeting),
     coverageTarget: written.coverage.target,
     policy: resolvePolicy(from, action),
-    // Being built: the schema's keys `lifecycle` and `controllers`.
-    lifecycle: {
-      holdForMs: 72 * 3_600_000,
-      brake: 'mask',
-      settleMs: 30_000,
-      deadlineMs: 300_000,
-      concurrency: 256,
-      proveMs: 10_000,
-      purgePaths: ['/etc/osquery', '/var/osquery', '/var/log/osquery'],
-      controllers: [],
-    },
+    lifecycle: resolveLifecycle(written, base),
     freeze: written.freeze,
     confirm: written.confirm,
   };

@@ -5,6 +5,7 @@
 import { BUILTIN_GATES } from '../domain/builtin-gates.ts';
 import { parseMoment } from '../domain/moment.ts';
 import type { Bound } from '../domain/policy.ts';
+import { lifecycleFaults } from './lifecycle-rules.ts';
 import { type Fault, fault } from './problem.ts';
 import { parseBound } from './schema/parts.ts';
 import { STEP_ORDER } from './schema/playbook.ts';
@@ -26,6 +27,7 @@ export function environmentFaults(written: unknown): Fault[] {
     ...prometheusFaults(readKey(written, 'prometheus')),
     ...strategyFaults(written),
     ...freezeFaults(readKey(written, 'freeze')),
+    ...lifecycleFaults(written),
   ];
 }
 

@@ -1,6 +1,7 @@
 /** Text of one file to what was written in it, checked against schema and rules. Pure: no file is opened here. */
 import type { z } from 'zod';
 import { check } from './check.ts';
+import { lifecycleNotes } from './lifecycle-rules.ts';
 import { type Fault, type Problem, sortProblems } from './problem.ts';
 import { environmentFaults, hostFaults, playbookFaults } from './rules.ts';
 import { type EnvironmentWritten, environmentSchema, type HostWritten } from './schema/environment.ts';
@@ -14,10 +15,12 @@ export interface Written<T> {
   readonly yaml: YamlFile | null;
   readonly written: T | null;
   readonly problems: readonly Problem[];
+  /** What is right and may yet not be meant. */
+  readonly notes: readonly Problem[];
 }
 
 export function readEnvironmentText(file: string, text: string): Written<EnvironmentWritten> {
-  return readWritten(file, text, environmentSchema, environmentFaults);
+  return readWritten(file, text, environmentSchema, environmentFaults, lifecycleNotes);
 }
 
 export function readPlaybookText(file: string, text: string): Written<PlaybookWritten> {
@@ -33,7 +36,7 @@ export function readHostsText(file: string, text: string, sshPort: number): Writ
     const value = parseJson(text);
     const checked = hostListSchema.safeParse(value);
     if (checked.success && hostFaults(value, [], sshPort).length === 0) {
-      return { file, yaml: null, written: checked.data, problems: [] };
+      return { file, yaml: null, written: checked.data, problems: [], notes: [] };
     }
   }
   // YAML takes no tabs before a key; every place stays the same with blanks.
@@ -54,11 +57,19 @@ function readWritten<S extends z.ZodType>(
   text: string,
   schema: S,
   rules: (value: unknown) => Fault[],
+  remarks: (value: unknown) => Fault[] = () => [],
 ): Written<z.output<S>> {
   const { yaml, problems } = readYaml(file, text);
-  if (yaml === null) return { file, yaml, written: null, problems };
+  if (yaml === null) return { file, yaml, written: null, problems, notes: [] };
   const checked = check(schema, yaml.value, yaml.sourceOf);
   const faults = [...(checked.ok ? [] : checked.error), ...rules(yaml.value)];
   const found = sortProblems(faults.map((fault) => yaml.problem(fault)));
-  return { file, yaml, written: checked.ok && found.length === 0 ? checked.value : null, problems: found };
+  const notes = remarks(yaml.value).map((fault) => yaml.problem(fault));
+  return {
+    file,
+    yaml,
+    written: checked.ok && found.length === 0 ? checked.value : null,
+    problems: found,
+    notes,
+  };
 }

@@ -9,6 +9,7 @@ import {
   sshSchema,
   targetingSchema,
 } from './fleet.ts';
+import { controllersSchema, lifecycleSchema } from './lifecycle.ts';
 import { duration, moment, someText, word } from './parts.ts';
 import { gatesSchema, limitsSchema, soakSchema, wavesSchema } from './strategy.ts';
 
@@ -55,6 +56,8 @@ export const environmentSchema = z
       .prefault('10s')
       .meta({ description: 'How long the agent must run without a restart before a host counts as proven.' }),
     limits: limitsSchema,
+    lifecycle: lifecycleSchema,
+    controllers: controllersSchema,
     gates: gatesSchema,
     approval: z
       .enum(['none', 'after-canary'])

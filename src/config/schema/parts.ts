@@ -171,25 +171,35 @@ export function moment(edge: 'start' | 'end') {
 
 /** Text with `{place}` in it, each one of `places`. */
 export function template(places: readonly string[]) {
-  const allowed = places.map((place) => `{${place}}`);
   return z
     .string()
     .regex(/\S/)
-    .meta({ form: 'template', allowed })
+    .meta({ form: 'template', allowed: places.map((place) => `{${place}}`) })
     .check((ctx) => {
-      for (const match of ctx.value.matchAll(/\{([^{}]*)\}?|\}/g)) {
-        const place = match[1] ?? '';
-        if (match[0] === `{${place}}` && places.includes(place)) continue;
-        const meant = nearestWord(place, places);
-        const detail = {
-          found: match[0],
-          allowed,
-          offset: match.index,
-          ...(meant === null ? {} : { suggestion: `{${meant}}` }),
-        };
-        ctx.issues.push(issue(ctx.value, `\`${match[0]}\` is nothing that is filled in`, detail));
-      }
+      for (const { message, ...detail } of wrongPlaces(ctx.value, places))
+        ctx.issues.push(issue(ctx.value, message, detail));
     });
+}
+
+/** Every `{place}` of a text that is none of `places`, and every brace that belongs to none. */
+export function wrongPlaces(
+  text: string,
+  places: readonly string[],
+): (FaultDetail & { readonly message: string })[] {
+  return [...text.matchAll(/\{([^{}]*)\}?|\}/g)].flatMap((match) => {
+    const place = match[1] ?? '';
+    if (match[0] === `{${place}}` && places.includes(place)) return [];
+    const meant = nearestWord(place, places);
+    return [
+      {
+        message: `\`${match[0]}\` is nothing that is filled in`,
+        found: match[0],
+        allowed: places.map((one) => `{${one}}`),
+        offset: match.index,
+        ...(meant === null ? {} : { suggestion: `{${meant}}` }),
+      },
+    ];
+  });
 }
 
 /** Base URL over HTTP, without credentials. */
