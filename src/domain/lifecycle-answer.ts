@@ -91,7 +91,7 @@ function unmet(order: HostOrder, service: Service, steps: readonly RawStep[]): s
   if (!expected.includes(service))
     return `expected ${expected.join(' or ')}, the host's proof names ${service}`;
   if (order.program === 'service' && (order.verb === 'enable' || order.verb === 'disable'))
-    return bootUnmet(order.verb, service, steps);
+    return bootUnmet(order, service, steps);
   return order.program === 'install' ? installUnmet(order, service, steps) : null;
 }
 
@@ -122,15 +122,20 @@ function expectedOf(order: HostOrder): readonly Service[] | null {
   }
 }
 
-/** `mask` is a brake that keeps the unit from being enabled or disabled for now: no contradiction. */
-function bootUnmet(verb: 'enable' | 'disable', service: Service, steps: readonly RawStep[]): string | null {
+/** LA4: a stop that could not be kept from the next boot as well is a stop all the same; its hold is there at that boot too. */
+function bootUnmet(
+  { verb, now }: Extract<HostOrder, { program: 'service' }>,
+  service: Service,
+  steps: readonly RawStep[],
+): string | null {
   const boot = stepNamed(steps, 'boot');
-  if (boot?.ok !== true) {
-    if (verb === 'disable' && service === 'absent') return null;
-    return `the answer does not say that the service was ${verb}d for boot`;
-  }
+  if (verb === 'disable' && (now || service === 'absent')) return null;
+  if (boot?.ok !== true) return `the answer does not say that the service was ${verb}d for boot`;
   const opposite = verb === 'enable' ? 'disabled' : 'enabled';
-  return boot.unitFileState === opposite ? `the unit is still ${opposite} for boot` : null;
+  if (boot.unitFileState !== opposite) return null;
+  // Whoever has masked it besides keeps it from being started at boot; the links stay as they are.
+  const isMasked = String(stepNamed(steps, 'status')?.unitFileState).startsWith('masked');
+  return verb === 'disable' && isMasked ? null : `the unit is still ${opposite} for boot`;
 }
 
 /** HA1: with the digest and the version that were meant. */
@@ -159,11 +164,15 @@ function failed(
   return { kind: 'failed', failure, step, message, held: isHeld(answer.steps) };
 }
 
-/** LA3: the last word about the hold that was a good one. */
+/** LA3: the last word about the hold that is a sound one. */
 function isHeld(steps: readonly RawStep[]): boolean {
   const last = steps.findLast(
-    (step) => step?.step === 'hold' || (step?.step === 'status' && step.ok === true),
+    (step) =>
+      step?.step === 'hold' ||
+      (step?.step === 'status' && step.ok === true && step['hold'] !== undefined) ||
+      (step?.step === 'proof' && typeof step['held'] === 'boolean'),
   );
+  if (last?.step === 'proof') return last['held'] === true;
   if (last?.step === 'status') return typeof last['hold'] === 'object' && last['hold'] !== null;
   return last?.ok === true && (last['did'] === 'written' || last['did'] === 'kept');
 }
@@ -197,16 +206,19 @@ function notesOf(order: HostOrder, steps: readonly RawStep[], held: boolean): st
       `no hold could be recorded there: whoever starts the agent next is not told otherwise${because(hold)}`,
     );
   if (held && hold?.['kept'] === 'memory')
-    notes.push(`the hold is only in memory: a reboot forgets it${because(hold)}`);
+    notes.push(`the hold is only in memory: ${shortText(hold.message) || 'a reboot forgets it'}`);
   const brake = stepNamed(steps, 'brake');
-  const isBraked = brake?.ok === true && brake['did'] !== 'none' && held;
+  const isBraked = held && brake?.ok === true && brake['brake'] !== 'none' && brake['did'] !== 'none';
+  const boot = stepNamed(steps, 'boot');
+  if (shortText(boot?.message) !== '') notes.push(shortText(boot?.message));
+  for (const step of steps)
+    if (step?.step === 'note' && shortText(step.message) !== '') notes.push(shortText(step.message));
   if (stops && brake?.ok === false) notes.push(`the brake is not on: ${told(brake)}`);
-  const seen = new Set<string>();
   for (const step of steps) {
-    if (step?.step !== 'controller') continue;
-    const name = shortText(step['name']) || 'a controller';
-    if (step.ok === true) seen.add(name);
-    else notes.push(`controller ${name} was not told: ${controllerTrouble(step)}`);
+    if (step?.step !== 'controller' || step.ok === true) continue;
+    notes.push(
+      `controller ${shortText(step['name']) || 'of no name'} was not told: ${controllerTrouble(step)}`,
+    );
   }
   const status = stepNamed(steps, 'status');
   const starters = named(status?.['starters']);
