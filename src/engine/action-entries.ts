@@ -35,8 +35,9 @@ export class ActionEntries {
     return part;
   }
 
-  intended(): EntryBody[] {
-    const { verb, now, polarity, hosts, hold, inventoryAt } = this.#request;
+  /** Of the request's hosts, or of those of them that are meant next. */
+  intended(hosts: readonly Host[] = this.#request.hosts): EntryBody[] {
+    const { verb, now, polarity, hold, inventoryAt } = this.#request;
     const bodies: EntryBody[] = [];
     for (let from = 0; from < hosts.length; from += HOSTS_AN_ENTRY) {
       bodies.push({

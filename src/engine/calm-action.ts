@@ -7,6 +7,7 @@
  * CA3  What hosts answered is a fact: where the journal or the lease is gone by then, it waits on this machine instead.
  */
 import { isFinished } from '../domain/fold.ts';
+import type { Host } from '../domain/host.ts';
 import type { EntryBody } from '../domain/journal.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { EnvironmentState } from '../domain/state.ts';
@@ -28,6 +29,11 @@ export interface CalmAction {
   readonly signal: AbortSignal;
   /** Writes a fact, in its turn (CA3). Not waited for. */
   readonly write: (body: EntryBody) => void;
+  /**
+   * CA2 for hosts that come later in the same action, behind the facts written before: the fence of their orders, or why the journal
+   * does not take it, and then they must not be touched.
+   */
+  readonly intend: (hosts: readonly Host[]) => Promise<Result<number, string>>;
 }
 
 export interface CalmEnd<T> {
@@ -78,7 +84,7 @@ export async function underLease<P, T>(
         refuse('interrupted', 'called-off', `${asked.verb} was called off before any host was touched`),
       );
     const entries = new ActionEntries(context.clock, request);
-    const intended = await intend(ledger, entries, request);
+    const intended = await intend(ledger, entries.intended(), request);
     if (!intended.ok) return err(journalFailed(intended.error));
     const writer = new FactWriter(context, ledger);
     const action: CalmAction = {
@@ -87,6 +93,7 @@ export async function underLease<P, T>(
       fence: intended.value,
       signal: AbortSignal.any([called, lost.signal]),
       write: (body) => writer.write(body),
+      intend: (hosts) => writer.intend(entries.intended(hosts), request),
     };
     const value = await act(action, request, prepared);
     const record = await writer.end();
@@ -129,11 +136,11 @@ async function beginUnder(
 /** CA2. The number of the last part: no order of an older action has one as high. */
 async function intend(
   ledger: Ledger,
-  entries: ActionEntries,
+  bodies: readonly EntryBody[],
   { reason }: LifecycleRequest,
 ): Promise<Result<number, LedgerError>> {
   let fence = ledger.state.head?.seq ?? 0;
-  for (const body of entries.intended()) {
+  for (const body of bodies) {
     const written = await ledger.fact(body, reason === '' ? undefined : reason);
     if (!written.ok) return written;
     fence = written.value.seq;
@@ -157,6 +164,16 @@ class FactWriter {
 
   write(body: EntryBody): void {
     this.#writing = this.#writing.then(() => this.#write(body));
+  }
+
+  intend(bodies: readonly EntryBody[], request: LifecycleRequest): Promise<Result<number, string>> {
+    const intending = this.#writing.then(async (): Promise<Result<number, string>> => {
+      if (this.#waiting + this.#lost > 0) return err(this.#why);
+      const written = await intend(this.#ledger, bodies, request);
+      return written.ok ? written : err(journalTrouble(written.error));
+    });
+    this.#writing = intending.then(() => undefined);
+    return intending;
   }
 
   async #write(body: EntryBody): Promise<void> {
