@@ -28,6 +28,8 @@ const LAST_MS = 10_000;
 const RELEASE_MS = 2_000;
 /** Pause before what did not work is tried again, ms. */
 const RETRY_MS = 2_000;
+/** How long one round of sending may take, ms: behind it the journal is asked anew, in case an answer never comes. */
+const ROUND_MS = 30_000;
 
 interface Own {
   readonly entry: WaitingEntry;
@@ -114,35 +116,37 @@ export class EmergencyRecord {
 
   /** Goes on until all is sent and nothing more comes, or there is no time left. */
   async #send(): Promise<void> {
-    const ledger = openLedger(this.#context);
+    const { clock } = this.#context;
+    let ledger = openLedger(this.#context);
     for (;;) {
       const isLast = this.#ending.signal.aborted;
       if (isLast) await this.#putting;
-      const isWhole = await this.#pass(ledger);
-      if (this.#closed.signal.aborted || (isLast && isWhole)) return;
+      const isWhole = await within(clock, ROUND_MS, (late) => this.#round(ledger, late));
+      if (this.#closed.signal.aborted || (isLast && isWhole === true)) return;
+      if (isWhole === null) {
+        this.#journalTrouble = `the journal did not answer within ${ROUND_MS / 1000} s`;
+        ledger = openLedger(this.#context);
+      }
       await this.#pause(isLast);
     }
   }
 
-  /** Everything that can be sent now; true: all of ours is. */
-  async #pass(ledger: Ledger): Promise<boolean> {
+  /** Sends everything that can be sent now; true: all of ours is. Nobody waits any more once `late`: nothing new is then begun. */
+  async #round(ledger: Ledger, late: AbortSignal): Promise<boolean> {
+    const over = AbortSignal.any([late, this.#closed.signal]);
     const read = await ledger.refresh();
-    if (!read.ok) {
-      this.#journalTrouble = journalTrouble(read.error);
-      return false;
-    }
-    const why =
-      (await this.#pauseRollout(ledger)) ??
-      (await this.#sendWaiting(ledger)) ??
-      (await this.#sendRest(ledger));
+    if (over.aborted) return false;
+    const why = read.ok
+      ? ((await this.#pauseRollout(ledger, over)) ?? (await this.#sendWaiting(ledger, over)))
+      : journalTrouble(read.error);
     this.#journalTrouble = why ?? '';
     return why === null;
   }
 
   /** Null: done. An answer that comes when nobody waits any more begins nothing. */
-  async #pauseRollout(ledger: Ledger): Promise<string | null> {
+  async #pauseRollout(ledger: Ledger, over: AbortSignal): Promise<string | null> {
     const { rollout } = ledger.state;
-    if (this.#isPauseAsked || this.#closed.signal.aborted) return null;
+    if (this.#isPauseAsked || over.aborted) return null;
     if (rollout === null || isFinished(rollout)) {
       this.#isPauseAsked = true;
       return null;
@@ -159,24 +163,21 @@ export class EmergencyRecord {
     return null;
   }
 
-  async #sendWaiting(ledger: Ledger): Promise<string | null> {
-    const sent = await sendAll(this.#context, ledger, {
-      isClosed: () => this.#closed.signal.aborted,
+  /** What waits here, our own and what an earlier emergency left; then what is nowhere but in memory (ER2). */
+  async #sendWaiting(ledger: Ledger, over: AbortSignal): Promise<string | null> {
+    const { left, why, isOutboxDown } = await sendAll(this.#context, ledger, {
+      isClosed: () => over.aborted,
       onSent: (entry) => this.#markSent(entry),
     });
-    return this.#isAllSent('outbox') ? null : sent.why || null;
-  }
-
-  /** ER2. Those in the outbox come here only where it cannot be read. */
-  async #sendRest(ledger: Ledger): Promise<string | null> {
+    if (left > 0 && !isOutboxDown && !this.#isAllSent('outbox')) return why;
     for (const own of this.#own) {
-      if (own.isSent || own.at === 'on-its-way') continue;
-      if (this.#closed.signal.aborted) return 'there was no time left for more';
-      const why = await sendOne(ledger, own.entry);
-      if (why !== null) return why;
+      if (own.isSent || (own.at !== 'memory' && !(isOutboxDown && own.at === 'outbox'))) continue;
+      if (over.aborted) return 'there was no time left for more';
+      const trouble = await sendOne(ledger, own.entry);
+      if (trouble !== null) return trouble;
       own.isSent = true;
     }
-    return null;
+    return this.#own.every(({ isSent }) => isSent) ? null : why;
   }
 
   #markSent({ body }: WaitingEntry): void {

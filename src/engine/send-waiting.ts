@@ -26,7 +26,13 @@ const OUTBOX_MS = 5_000;
 
 /** May be called at the beginning of any command: costs nothing where nothing waits. Never throws for want of a journal. */
 export async function sendWaiting(context: LifecycleContext): Promise<Sent> {
-  return sendAll(context, openLedger(context));
+  const { sent, left, why } = await sendAll(context, openLedger(context));
+  return { sent, left, why };
+}
+
+export interface Sending extends Sent {
+  /** What waits could not be listed: nothing of it was sent. */
+  readonly isOutboxDown: boolean;
 }
 
 export interface SendOptions {
@@ -40,28 +46,29 @@ export async function sendAll(
   { clock, outbox }: LifecycleContext,
   ledger: Ledger,
   { isClosed = () => false, onSent }: SendOptions = {},
-): Promise<Sent> {
+): Promise<Sending> {
   const waiting = await within(clock, OUTBOX_MS, () => outbox.waiting());
   if (waiting === null || !waiting.ok) {
     const why = waiting === null ? 'it does not answer' : waiting.error;
-    return { sent: 0, left: 1, why: `what waits on this machine cannot be read: ${why}` };
+    return { sent: 0, left: 1, why: `what waits on this machine cannot be read: ${why}`, isOutboxDown: true };
   }
   const { entries, unreadable } = waiting.value;
-  const untold = unreadable.length === 0 ? '' : `left where it is, unreadable: ${unreadable.join(', ')}`;
-  if (entries.length === 0) return { sent: 0, left: unreadable.length, why: untold };
   const all = entries.length + unreadable.length;
-  const read = await ledger.refresh();
-  if (!read.ok) return { sent: 0, left: all, why: journalTrouble(read.error) };
   let sent = 0;
+  const ended = (why: string): Sending => ({ sent, left: all - sent, why, isOutboxDown: false });
+  if (entries.length > 0) {
+    const read = await ledger.refresh();
+    if (!read.ok) return ended(journalTrouble(read.error));
+  }
   for (const { entry, done } of entries) {
-    if (isClosed()) return { sent, left: all - sent, why: 'there was no time left for more' };
+    if (isClosed()) return ended('there was no time left for more');
     const why = await sendOne(ledger, entry);
-    if (why !== null) return { sent, left: all - sent, why };
+    if (why !== null) return ended(why);
     onSent?.(entry);
     await done();
     sent += 1;
   }
-  return { sent, left: all - sent, why: untold };
+  return ended(unreadable.length === 0 ? '' : `left where it is, unreadable: ${unreadable.join(', ')}`);
 }
 
 /** Null: the journal has it. */

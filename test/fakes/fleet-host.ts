@@ -4,10 +4,13 @@
  * FH1  A changing program holds the host's lock from its beginning to its end, also when nobody listens any more.
  * FH2  What the service was is remembered under the order's id before the first touch, and never overwritten.
  * FH3  A reboot ends what runs: programs stop where they are, the lock is free, an enabled service starts again.
+ * FH4  While a hold with its brake is there, nothing starts the service but a hand that goes round the brake.
  */
 import type { Host } from '../../src/domain/host.ts';
 import { HOST_EXIT, type HostOrder, type HostStep, type PackageRef } from '../../src/domain/host-order.ts';
+import type { HoldTerms } from '../../src/domain/lifecycle.ts';
 import type { Clock } from '../../src/ports/clock.ts';
+import { isLifecycle, lifecycleSteps } from './lifecycle-host.ts';
 
 /** What a version does on a host, by the sha256 of its executable. */
 export interface VersionBehaviour {
@@ -42,6 +45,10 @@ export interface HostTrouble {
   clockAheadMs?: number;
   /** What it fetches packages with instead of curl; empty: nothing. */
   fetcher?: 'wget' | '';
+  /** How long its agent takes to end, ms. */
+  stopTakesMs?: number;
+  /** Its agent survives whatever is sent to it. */
+  cannotStop?: boolean;
 }
 
 /** What ran from then on; `until` is when it died by itself. */
@@ -84,6 +91,10 @@ export class FleetHost {
   enabled = true;
   architecture = 'amd64';
   boots = 1;
+  /** As the hold's file on the host has it; a reboot leaves it. */
+  hold: HoldTerms | null = null;
+  /** Service programs at work now: they exclude one another, not installations. */
+  atService = 0;
   readonly kept = new Set<string>();
   readonly fences = new Map<string, number>();
   /** Changing programs past the lock now: never more than one. */
@@ -130,8 +141,13 @@ export class FleetHost {
     return this.#spans.at(-1)?.running === '' ? 'inactive' : 'failed';
   }
 
-  /** An operator's hand, or systemd at boot. */
+  /** An operator's hand, or systemd at boot (FH4). */
   start(): boolean {
+    return this.hold === null && this.startAnyway();
+  }
+
+  /** A hand that starts the daemon itself, or something that takes the brake off. */
+  startAnyway(): boolean {
     const at = this.#clock.now();
     const behaviour = this.#behaviourOf(this.onDisk);
     const until =
@@ -148,6 +164,7 @@ export class FleetHost {
     this.boots += 1;
     this.#locked = false;
     this.atWork = 0;
+    this.atService = 0;
     this.stop();
     if (this.enabled && this.packageState !== 'absent') this.start();
   }
@@ -195,6 +212,11 @@ export class FleetHost {
     if (this.trouble.lies === true && changes) return end(0);
     let holds = false;
     try {
+      if (isLifecycle(order)) {
+        const pass = (ms: number): Promise<void> => this.#pass(ms, boot);
+        await lifecycleSteps(this, order, { emit, refuse, pass, delivered });
+        return end(0);
+      }
       if (order.program === 'look') {
         this.#look(emit, this.#locked);
         return end(0);
@@ -287,12 +309,13 @@ export class FleetHost {
     { emit, refuse, boot }: Tools,
   ): Promise<void> {
     this.enabled = was.enabled;
-    if (was.was === 'running') {
+    if (was.was === 'running' && this.hold === null) {
       const isRight = this.running === wanted.executableSha256;
       if (this.#pending.has(orderId) || !isRight) {
         await this.#pass(RESTART_MS, boot);
         this.#restarts = 0;
-        if (!this.start()) refuse('restart', HOST_EXIT.startFailed, 'systemctl restart failed');
+        if (!this.start() && this.hold === null)
+          refuse('restart', HOST_EXIT.startFailed, 'systemctl restart failed');
       }
     } else if (this.activeState !== 'inactive') this.stop();
     this.#pending.delete(orderId);
@@ -306,8 +329,9 @@ export class FleetHost {
   ): Promise<void> {
     if (!this.#inPlace(wanted))
       refuse('proof', HOST_EXIT.proofFailed, `${this.packageState} ${this.packageVersion} is installed`);
-    if (was === 'running') {
+    if (was === 'running' && this.hold === null) {
       for (let left = proveMs; ; left -= 1_000) {
+        if (this.hold !== null) break;
         if (this.activeState === 'inactive')
           refuse('proof', HOST_EXIT.proofFailed, 'somebody has stopped it');
         if (this.activeState !== 'active' || this.#behaviourOf(this.running)?.crashLoops === true)
@@ -315,14 +339,15 @@ export class FleetHost {
         if (left <= 0) break;
         await this.#pass(Math.min(left, 1_000), boot);
       }
-      if (this.running !== wanted.executableSha256)
+      if (this.hold === null && this.running !== wanted.executableSha256)
         refuse('proof', HOST_EXIT.proofFailed, `runs ${this.running}, expected ${wanted.executableSha256}`);
     } else if (this.activeState === 'active') {
       refuse('proof', HOST_EXIT.proofFailed, 'was stopped before and is active now');
     }
+    const isRunning = was === 'running' && this.hold === null;
     emit('proof', true, {
-      service: was === 'running' ? 'running' : 'left-stopped',
-      runningSha256: was === 'running' ? this.running : '',
+      service: isRunning ? 'running' : 'left-stopped',
+      runningSha256: isRunning ? this.running : '',
       installedSha256: this.onDisk,
       packageVersion: this.packageVersion,
     });
@@ -345,8 +370,13 @@ export class FleetHost {
       bootId: String(this.boots),
       clockMs: this.#clock.now() + (this.trouble.clockAheadMs ?? 0),
       fetcher: this.trouble.fetcher ?? 'curl',
+      hold: this.hold === null ? '' : 'rollout hold',
       busy,
     });
+  }
+
+  get version(): string {
+    return this.#behaviourOf(this.running)?.version ?? '';
   }
 
   #present(): Remembered {
