@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util';
 import { benchCloud } from './cloud.ts';
 import { benchJournal } from './journal.ts';
+import { benchLifecycle } from './lifecycle.ts';
 import { benchPlanning } from './planning.ts';
 import type { Bench, BenchRow } from './row.ts';
 import { benchSshFanout } from './ssh-fanout.ts';
@@ -19,6 +20,7 @@ const benches: readonly Bench[] = [
   { name: 'journal', run: benchJournal },
   { name: 'cloud', run: benchCloud },
   { name: 'ssh', run: benchSshFanout },
+  { name: 'lifecycle', run: benchLifecycle },
 ];
 
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } } });
