@@ -16,6 +16,7 @@ import { EmergencyRecord } from './emergency-record.ts';
 import { lifecycleOrder } from './lifecycle-orders.ts';
 import { isUncovered, type NotInstalled, prepareInstall } from './lifecycle-packages.ts';
 import type { HostReport, LifecycleReport, LifecycleRequest } from './lifecycle-types.ts';
+import { changeRoleFiles } from './role-files-step.ts';
 
 /** Refuses only before anything was done; an emergency never refuses. */
 export async function runLifecycle(
@@ -44,13 +45,22 @@ async function runEmergency(
     write: (body: Parameters<EmergencyRecord['add']>[0]) => record.add(body),
     orderFor: (host: Host) => lifecycleOrder(context, request, 0, null, host),
   };
+  // Beside the hosts, which wait for no checkout; what reads these files comes within minutes, not seconds.
+  const changing = signal.aborted
+    ? Promise.resolve([])
+    : changeRoleFiles(context, request, null, {
+        part: () => entries.part(),
+        record: (body) => record.add(body),
+      });
   const done = await actOnFleet(doing, request.hosts, signal);
+  const roleFiles = await changing;
   const notCovered = notCoveredOf(byHostName(done.hosts));
   record.add(entries.ended(done.hosts.length - notCovered.length, notCovered));
   const recorded = await record.end();
   return {
     ...reportOf(context, request, done, notCovered),
     ...recorded,
+    roleFiles,
     tookMs: context.clock.now() - startedAt,
   };
 }
@@ -71,7 +81,9 @@ async function runCalm(
     context,
     asked,
     prepareCalm(context, asked, signal),
-    async ({ entries, fence, signal: stop, write }, request, { artifacts, leftOut }) => {
+    async ({ entries, state, fence, signal: stop, write }, request, { artifacts, leftOut }) => {
+      const tools = { part: () => entries.part(), record: write };
+      const roleFiles = await changeRoleFiles(context, request, state, tools);
       const orderFor = (host: Host) =>
         lifecycleOrder(context, request, fence, artifacts.get(host.id) ?? null, host);
       const done = await actOnFleet({ context, request, entries, write, orderFor }, request.hosts, stop);
@@ -79,7 +91,7 @@ async function runCalm(
       const missed = leftOut.filter(isUncovered).map(({ host, why }) => ({ host, why }));
       const notCovered = [...notCoveredOf(byHostName(done.hosts)), ...missed];
       write(entries.ended(all.hosts.length - notCovered.length, notCovered));
-      return reportOf(context, request, all, notCovered);
+      return { ...reportOf(context, request, all, notCovered), roleFiles };
     },
     signal,
   );
