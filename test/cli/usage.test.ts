@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { COMMANDS, GROUPS } from '../../src/cli/command-table.ts';
+import { LIFECYCLE_COMMANDS } from '../../src/cli/lifecycle-table.ts';
 import { jsonLines, makePlace, OSQUERYD } from './rig.ts';
 
 const place = makePlace();
@@ -159,10 +160,31 @@ describe('the second program', () => {
     expect(ran.stderr).toContain('it is not the agent itself');
   });
 
-  it('says what to type until the lifecycle commands are there', async () => {
-    const ran = await place.run(['stop', '--fleet'], { main: OSQUERYD });
-    expect(ran.code).toBe(2);
-    expect(ran.stderr).toContain('rollout pause ENV');
+  it('has a help that fits a screen, names every verb, and says first what stops everything', async () => {
+    const ran = await place.run(['--help'], { main: OSQUERYD });
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    expect(ran.stdout).toContain('Usage: osqueryd ');
+    expect(ran.stdout.split('\n').length).toBeLessThanOrEqual(32);
+    for (const { name } of LIFECYCLE_COMMANDS)
+      expect(ran.stdout).toContain(`  ${name.replace('osqueryd ', '')} `);
+    expect(ran.stdout).toContain('osqueryd stop --fleet\n');
+    for (const line of ran.stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(104);
+  });
+
+  it('has the same help for every verb as `rollout osqueryd`, with its own name in examples', async () => {
+    const [alone, under] = await Promise.all([
+      place.run(['stop', '--help'], { main: OSQUERYD }),
+      place.run(['osqueryd', 'stop', '--help']),
+    ]);
+    expect(alone.stdout).toContain('\n  osqueryd stop --fleet\n');
+    expect(under.stdout.replaceAll('rollout osqueryd', 'osqueryd')).toBe(alone.stdout);
+  });
+
+  it('complains in its own name', async () => {
+    const ran = await place.run(['stop', '--flet'], { main: OSQUERYD });
+    expect(ran).toMatchObject({ code: 2, stdout: '' });
+    expect(ran.stderr).toMatch(/^osqueryd: unknown option '--flet'\n\(Did you mean --fleet\?\)/u);
+    expect(ran.stderr).toContain('osqueryd stop --help says more');
   });
 });
 

@@ -5,6 +5,7 @@
  * fail closed: one environment after the other, and the first that is refused or halted ends it.
  */
 import { systemClock } from '../../adapters/clock/system-clock.ts';
+import { formatDuration } from '../../domain/duration.ts';
 import type { LifecycleVerb } from '../../domain/lifecycle.ts';
 import type { Result } from '../../domain/result.ts';
 import type { Refusal } from '../../engine/context.ts';
@@ -66,7 +67,7 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
   });
   if (!consent.given) return consent.exit;
   const startedAt = systemClock.now();
-  session.narrator.countLifecycle({ verb, now: asked.now, total: hosts });
+  session.narrator.countLifecycle({ verb, now: asked.now, total: hosts, then: thenText(steps) });
   const run: Run = ({ action, request }) => runLifecycle(action.context, request, invocation.signal);
   const ran = polarity === 'emergency' ? await allAtOnce(steps, run) : await oneByOne(steps, run, invocation);
   session.narrator.close();
@@ -87,6 +88,14 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
   const exit = sayActionEnd(invocation, end, session.paint);
   const locked = ran.refusals.find((refusal) => refusal.exit === 'locked');
   return locked !== undefined && exit === EXIT.incomplete ? EXIT.locked : exit;
+}
+
+/** Hosts are done, and the prompt is not back yet. */
+function thenText(steps: readonly Step[]): string {
+  const settleMs = Math.max(
+    ...steps.map(({ request }) => (request.polarity === 'emergency' ? request.settleMs : 0)),
+  );
+  return settleMs === 0 ? '' : `; second look in ${formatDuration(settleMs)}`;
 }
 
 interface Ran {

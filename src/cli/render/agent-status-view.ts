@@ -21,7 +21,7 @@ const WORDS: Readonly<Record<Severity, string>> = {
   'broken-package': 'broken package',
   absent: 'absent',
   'old-binary': 'old binary',
-  'hold-due': 'held, DUE',
+  'hold-due': 'held (DUE)',
   changing: 'changing',
   held: 'held',
   active: 'active',

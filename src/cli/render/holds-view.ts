@@ -55,9 +55,9 @@ function someNames(holds: readonly PlacedHold[]): string {
   return names.length > 5 ? 'NAME..' : names.join(' ');
 }
 
-/** One line for where holds are not the question: `3 hosts are held past their end: a, b, c`; null: none is due. */
+/** One line for where holds are not the question: `3 holds are DUE: a, b, c`; null: none is due. */
 export function dueHoldsText(holds: readonly HoldView[]): string | null {
   const due = holds.filter((hold) => hold.due).map(({ name }) => harmless(name));
   if (due.length === 0) return null;
-  return `${count(due.length, 'host')} ${due.length === 1 ? 'is' : 'are'} held past the end: ${someOf(due, 5)}`;
+  return `${count(due.length, 'hold')} ${due.length === 1 ? 'is' : 'are'} DUE: ${someOf(due, 5)}`;
 }

@@ -3,7 +3,7 @@ import { formatDuration } from '../../domain/duration.ts';
 import type { HoldTerms, LifecycleVerb } from '../../domain/lifecycle.ts';
 import type { LifecycleReport } from '../../engine/lifecycle-types.ts';
 import { tableLines } from './fleet-table.ts';
-import { doneWord, nextFor } from './lifecycle-words.ts';
+import { doneWord, isLeftHeld, nextFor } from './lifecycle-words.ts';
 import { count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
 
 /** What was asked and could not even be begun, such as an environment whose file is wrong. */
@@ -44,8 +44,10 @@ export function actionEndLines(end: ActionEnd, paint: Paint): string[] {
   const all = reports.reduce((sum, report) => sum + report.hosts.length, 0);
   const covered = reports.reduce((sum, report) => sum + coveredOf(report), 0);
   const whole = covered === all && end.notBegun.length === 0 && end.notReached.length === 0;
-  const number = `${covered}/${all}`;
-  const head = `${doneWord(end.verb, end.now)} ${whole ? paint.good(number) : paint.bad(number)} ${all === 1 ? 'host' : 'hosts'} in ${tookText(end.tookMs)}`;
+  const held = leftHeld(end);
+  const number = `${covered - held.length}/${all}`;
+  const beside = held.length === 0 ? '' : paint.warn(`, ${held.length} left stopped, since held`);
+  const head = `${doneWord(end.verb, end.now)} ${whole ? paint.good(number) : paint.bad(number)} ${all === 1 ? 'host' : 'hosts'} in ${tookText(end.tookMs)}${beside}`;
   return [
     paint.strong(head),
     ...facts([...environmentRows(end, paint), ...besideRows(end, paint)], paint),
@@ -76,11 +78,27 @@ function environmentRows({ reports }: ActionEnd, paint: Paint): [string, string]
 function besideRows(end: ActionEnd, paint: Paint): [string, string][] {
   return [
     ...secondLook(end, paint),
+    ...leftHeldRow(end, paint),
     ...(end.hold === null ? [] : [['hold', holdText(end)] satisfies [string, string]]),
     ...end.reports.flatMap((report) => rolloutRow(report, paint)),
     ...end.reports.flatMap((report) => roleFileRows(report, paint)),
     ...noteRows(end, paint),
     ...end.reports.flatMap((report) => recordRow(report, paint)),
+  ];
+}
+
+/** Covered, and not what the verb says: who restarts does not lift holds. */
+function leftHeld({ reports }: ActionEnd): string[] {
+  return reports.flatMap(({ hosts }) =>
+    hosts.flatMap(({ host, outcome }) => (isLeftHeld(outcome) ? [harmless(host.name)] : [])),
+  );
+}
+
+function leftHeldRow(end: ActionEnd, paint: Paint): [string, string][] {
+  const names = leftHeld(end);
+  if (names.length === 0) return [];
+  return [
+    ['left held', paint.warn(`${someOf(names, MOST_NAMED)}: a hold is on them; ${end.typed} start lifts it`)],
   ];
 }
 

@@ -5,7 +5,7 @@
 import type { EngineEvent } from '../../domain/event.ts';
 import type { LifecycleVerb } from '../../domain/lifecycle.ts';
 import type { Output } from '../invocation.ts';
-import { doneWord, lifecycleOutcomeInWords } from './lifecycle-words.ts';
+import { doneWord, isLeftHeld, lifecycleOutcomeInWords } from './lifecycle-words.ts';
 import { harmless, type Paint, timeOfDay } from './paint.ts';
 
 export type LifecycleAnswered = Extract<EngineEvent, { kind: 'lifecycle-answered' }>;
@@ -24,6 +24,8 @@ export interface ProgressOptions {
   readonly now: boolean;
   /** Hosts of all environments. */
   readonly total: number;
+  /** Behind the last count: what comes then, such as `; second look in 30s`. */
+  readonly then: string;
   readonly output: Output;
   readonly paint: Paint;
 }
@@ -34,7 +36,7 @@ export interface LifecycleProgress {
   line(): string;
 }
 
-type Standing = 'done' | 'again' | 'not-done';
+type Standing = 'done' | 'left-held' | 'again' | 'not-done';
 
 export function lifecycleProgress(options: ProgressOptions): LifecycleProgress {
   const { verb, now, total, output, paint } = options;
@@ -42,12 +44,13 @@ export function lifecycleProgress(options: ProgressOptions): LifecycleProgress {
   const told = new Set<string>();
   let lastPlainAt = 0;
   let lastDrawnAt = 0;
-  const counts: Record<Standing, number> = { done: 0, again: 0, 'not-done': 0 };
+  const counts: Record<Standing, number> = { done: 0, 'left-held': 0, again: 0, 'not-done': 0 };
   const line = (): string => {
-    const { done, again, 'not-done': not } = counts;
+    const { done, again, 'left-held': held, 'not-done': not } = counts;
     const waiting = Math.max(0, total - standing.size);
     return [
       `${doneWord(verb, now)} ${done}/${total}`,
+      held === 0 ? '' : `${held} left stopped, since held`,
       again === 0 ? '' : `${again} trying again`,
       not === 0 ? '' : `${not} not`,
       waiting === 0 ? '' : `${waiting} waiting`,
@@ -62,7 +65,13 @@ export function lifecycleProgress(options: ProgressOptions): LifecycleProgress {
       const key = `${environment} ${host.id}`;
       const isDone = outcome.kind === 'proven' || outcome.kind === 'gone';
       const before = standing.get(key);
-      const is: Standing = isDone ? 'done' : again ? 'again' : 'not-done';
+      const is: Standing = isDone
+        ? isLeftHeld(outcome)
+          ? 'left-held'
+          : 'done'
+        : again
+          ? 'again'
+          : 'not-done';
       if (before !== undefined) counts[before] -= 1;
       counts[is] += 1;
       standing.set(key, is);
@@ -73,14 +82,14 @@ export function lifecycleProgress(options: ProgressOptions): LifecycleProgress {
           `${paint.dim(timeOfDay(event.at))} ${environment}  ${paint.bad('!!')} ${harmless(host.name)}  ${lifecycleOutcomeInWords(outcome)}${more}`,
         );
       }
-      const isOver = counts.done + counts['not-done'] === total;
+      const isOver = counts.done + counts['left-held'] + counts['not-done'] === total;
       if (isOver || event.at - lastDrawnAt >= DRAW_EVERY_MS) {
         lastDrawnAt = event.at;
-        output.live(line());
+        output.live(isOver ? `${line()}${options.then}` : line());
       }
       if (output.errIsTerminal || (!isOver && event.at - lastPlainAt < PLAIN_EVERY_MS)) return;
       lastPlainAt = event.at;
-      output.err(`${paint.dim(timeOfDay(event.at))} ${line()}`);
+      output.err(`${paint.dim(timeOfDay(event.at))} ${line()}${isOver ? options.then : ''}`);
     },
   };
 }

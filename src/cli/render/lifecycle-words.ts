@@ -23,6 +23,11 @@ export function doneWord(verb: LifecycleVerb, now: boolean): string {
   return verb === 'disable' ? 'disabled and stopped' : 'enabled and started';
 }
 
+/** Meant to run, and left stopped since a hold is on it. */
+export function isLeftHeld(outcome: LifecycleOutcome): boolean {
+  return outcome.kind === 'proven' && outcome.service === 'left-held';
+}
+
 export function lifecycleOutcomeInWords(outcome: LifecycleOutcome): string {
   switch (outcome.kind) {
     case 'proven':

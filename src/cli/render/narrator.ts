@@ -25,7 +25,7 @@ export interface Narrator {
   /** Host names known from before this run. */
   readonly names: HostNames;
   /** A lifecycle action over so many hosts begins: its answers are counted. */
-  countLifecycle(action: Pick<ProgressOptions, 'verb' | 'now' | 'total'>): void;
+  countLifecycle(action: Omit<ProgressOptions, 'output' | 'paint'>): void;
   /** Ends the live line. */
   close(): void;
 }

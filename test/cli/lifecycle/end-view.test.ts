@@ -96,6 +96,19 @@ describe('the end of a stop', () => {
     expect(linesOf([report]).join('\n')).toContain('NOT RECORDED anywhere: disk full');
   });
 
+  it('counts no host as restarted that a hold keeps stopped', () => {
+    const held = hostReport('b', {
+      kind: 'proven',
+      service: 'left-held',
+      version: '',
+      held: true,
+      notes: [],
+    });
+    const lines = linesOf([someReport('gprd', [hostReport('a'), held])], { verb: 'restart' });
+    expect(lines[0]).toBe('restarted 1/2 hosts in 38s, 1 left stopped, since held');
+    expect(lines).toContain('  left held  b: a hold is on them; osqueryd start lifts it');
+  });
+
   it('fits 100 columns whatever hosts say, and lets no control character through', () => {
     const long = `${'very long reason '.repeat(30)}\u001b[31mred`;
     const reports = Array.from({ length: 30 }, (_, n) =>

@@ -23,7 +23,14 @@ function watched(total: number, isTerminal: boolean) {
     foldAt: 100,
   };
   const paint = createPaint(false);
-  const progress = lifecycleProgress({ verb: 'stop', now: false, total, output, paint });
+  const progress = lifecycleProgress({
+    verb: 'stop',
+    now: false,
+    total,
+    then: '; second look in 30s',
+    output,
+    paint,
+  });
   let at = NOW;
   const answer = (name: string, outcome: LifecycleOutcome, again = false, afterMs = 10): void => {
     at += afterMs;
@@ -66,7 +73,7 @@ describe('progress', () => {
     const { answer, errs, lives } = watched(1_000, false);
     for (let n = 0; n < 1_000; n += 1) answer(`h${n}`, STOPPED);
     expect(errs.length).toBeLessThan(5);
-    expect(errs.at(-1)).toContain('stopped 1000/1000');
+    expect(errs.at(-1)).toContain('stopped 1000/1000; second look in 30s');
     expect(lives.length).toBeGreaterThan(0);
   });
 
@@ -74,7 +81,7 @@ describe('progress', () => {
     const { answer, lives, errs } = watched(1_000, true);
     for (let n = 0; n < 1_000; n += 1) answer(`h${n}`, STOPPED, false, 1);
     expect(lives.length).toBeLessThan(15);
-    expect(lives.at(-1)).toBe('stopped 1000/1000');
+    expect(lives.at(-1)).toBe('stopped 1000/1000; second look in 30s');
     expect(errs).toEqual([]);
   });
 });
