@@ -109,6 +109,24 @@ is_kept() {
   [ -f "$PACKAGES/$1.deb" ]
 }
 
+# Checked before the first byte is copied. dpkg unpacks beside the old files, so it needs the whole installed size; four
+# times the package is an upper estimate of that until the package itself can be asked.
+make_room() {
+  rm -f "$PACKAGES"/.*.part
+  need=$((target_size * 4 / 1024 + MARGIN_KIB))
+  need_space "$need" "$R${target_exe%/*}" "installing $target_version"
+  is_kept "$target_sha256" || need=$((need + target_size / 1024))
+  [ -z "$previous_sha256" ] || is_kept "$previous_sha256" || need=$((need + previous_size / 1024))
+  need_space "$need" "$PACKAGES" 'keeping the packages'
+}
+
+need_installed_size() {
+  command -v dpkg-deb >/dev/null 2>&1 || return 0
+  size=$(dpkg-deb -f "$PACKAGES/$target_sha256.deb" Installed-Size 2>/dev/null)
+  case $size in '' | *[!0-9]* | ???????????*) return 0 ;; esac
+  need_space $((size + MARGIN_KIB)) "$R${target_exe%/*}" "installing $target_version"
+}
+
 # stage NAME SHA256 SIZE: afterwards $PACKAGES/SHA256.deb is there with that digest.
 stage() {
   file=$PACKAGES/$2.deb
@@ -155,7 +173,7 @@ install_quietly() {
   (
     trap - PIPE
     export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none UCF_FORCE_CONFFOLD=1
-    $limit "$@" 9>&-
+    $limit "$@" 8>&- 9>&-
     exit "$?" # not the last command, or the shell would become the installer
   ) >"$LOG" 2>&1
 }
@@ -436,4 +454,28 @@ prune() {
   find "$STATE/orders" -type f -mtime +180 -exec rm -f {} + 2>/dev/null
   rm -f "$STATE"/fence/*.tmp "$STATE"/orders/*.tmp "$LOG"
   emit prune true
+}
+
+# What installs or removes the package, and leaves the service to lib-service.sh: it needs dpkg, and either init.
+need_dpkg() {
+  for tool in dpkg dpkg-query; do
+    command -v "$tool" >/dev/null 2>&1 || refuse unsupported 69 "this host has no $tool: it cannot carry the package"
+  done
+  init=
+  if command -v systemctl >/dev/null 2>&1 && read_service; then
+    init=systemd
+  elif [ -d "$R/etc/init.d" ] && [ ! -d "$R/run/systemd/system" ] && command -v service >/dev/null 2>&1; then
+    # Without the package there is no script of its own that would tell.
+    init=sysvinit
+    read_service
+  else
+    refuse unsupported 69 'neither systemd nor sysvinit answers on this host'
+  fi
+}
+
+# Held for a stop or a start alone: an emergency waits for no dpkg.
+release_service_lock() {
+  exec 8>&-
+  [ -z "${service_lock_folder:-}" ] || rm -rf "$service_lock_folder"
+  service_lock_folder='' holds_service_lock=''
 }

@@ -44,22 +44,4 @@ refuse_drift() {
   refuse drift 76 "$why; expected $previous_version or $target_version, free to change"
 }
 
-# Checked before the first byte is copied. dpkg unpacks beside the old files, so it needs the whole installed size; four
-# times the package is an upper estimate of that until the package itself can be asked.
-make_room() {
-  rm -f "$PACKAGES"/.*.part
-  need=$((target_size * 4 / 1024 + MARGIN_KIB))
-  need_space $need "$R${target_exe%/*}" "installing $target_version"
-  is_kept "$target_sha256" || need=$((need + target_size / 1024))
-  is_kept "$previous_sha256" || need=$((need + previous_size / 1024))
-  need_space $need "$PACKAGES" 'keeping both packages'
-}
-
-need_installed_size() {
-  command -v dpkg-deb >/dev/null 2>&1 || return 0
-  size=$(dpkg-deb -f "$PACKAGES/$target_sha256.deb" Installed-Size 2>/dev/null)
-  case $size in '' | *[!0-9]* | ???????????*) return 0 ;; esac
-  need_space $((size + MARGIN_KIB)) "$R${target_exe%/*}" "installing $target_version"
-}
-
 main "$@"

@@ -3,11 +3,13 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lookOf, outcomeOf } from '../../src/domain/host-answer.ts';
 import { HOST_EXIT, type HostOrder } from '../../src/domain/host-order.ts';
+import { lifecycleOutcomeOf } from '../../src/domain/lifecycle-answer.ts';
 import {
   type FakeMetadataServer,
   type MetadataMood,
   startFakeMetadataServer,
 } from '../fakes/google/metadata-server.ts';
+import { installOrder, purgeOrder, removeOrder } from './package-orders.ts';
 import { makePackage, type RunOptions, ShimHost } from './shim-host.ts';
 
 const old = makePackage('5.9.1-1.linux');
@@ -56,6 +58,9 @@ const everyOrder = (): HostOrder[] => [
   host.prove(old),
   host.order('upgrade', fresh, old),
   host.order('revert', fresh, old),
+  installOrder(fresh),
+  removeOrder(),
+  purgeOrder('/var/osquery'),
 ];
 
 /** Nothing was changed, locked or even looked at. */
@@ -115,7 +120,8 @@ describe('another machine at the address', () => {
     for (const order of everyOrder()) {
       const answer = await asked(order);
       expect(answer.exitCode).toBe(HOST_EXIT.wrongHost);
-      expect(outcomeOf(order, answer)).toEqual({
+      const read = order.program === 'install' || order.program === 'remove' ? lifecycleOutcomeOf : outcomeOf;
+      expect(read(order, answer)).toEqual({
         kind: 'blocked',
         why: 'wrong-host',
         message: `this host is instance 7, meant was ${MEANT}: its address was used again; look at the inventory again`,
