@@ -9,6 +9,7 @@ import { HOSTS_AN_ENTRY } from './fleet-changes.ts';
 import type { SeenHost } from './fleet-record.ts';
 import type { HostId } from './host.ts';
 import type { Entry } from './journal.ts';
+import { ListingParts, nextListing } from './listing-parts.ts';
 import { isUnknownPlace } from './unknown-zones.ts';
 
 /** One VM's having of the address, without a break that a listing showed. */
@@ -44,6 +45,7 @@ export function addressHistory(entries: readonly Entry[], address: string): Addr
   const wanted = sameForm(address);
   const open = new Map<HostId, Tenancy>();
   const all: Tenancy[] = [];
+  const parts = new ListingParts();
   let at = 0;
   let unknownZones: readonly string[] = [];
   for (const entry of entries) {
@@ -59,12 +61,15 @@ export function addressHistory(entries: readonly Entry[], address: string): Addr
       for (const { id, outcome } of body.hosts) if (outcome.kind === 'gone') close(id, 'gone');
       continue;
     }
+    const listing = parts.take(body);
+    if (listing === null) continue;
     at = entry.at;
     unknownZones = body.unknownZones;
-    for (const id of body.gone) close(id, 'gone');
-    const has = body.seen.filter(({ addresses }) => addresses.some((one) => sameForm(one) === wanted));
+    for (const id of listing.flatMap(({ gone }) => gone)) close(id, 'gone');
+    const listed = listing.flatMap(({ seen }) => seen);
+    const has = listed.filter(({ addresses }) => addresses.some((one) => sameForm(one) === wanted));
     const hasNow = new Set(has.map(({ id }) => id));
-    for (const { id } of body.seen) if (!hasNow.has(id)) close(id, 'other-address');
+    for (const { id } of listed) if (!hasNow.has(id)) close(id, 'other-address');
     for (const host of has) {
       const before = open.get(host.id);
       const tenancy: Tenancy =
@@ -92,13 +97,17 @@ function replace(all: Tenancy[], old: Tenancy, by: Tenancy): void {
   all[index] = by;
 }
 
-/** A large listing is several entries, one behind the other: where the one that begins at `index` ends. */
+/**
+ * Where the listing ends that was whole at `index`. Older journals do not number the entries of a large one, which lie one behind
+ * the other: they are told by who wrote them, and when.
+ */
 function endOfListing(entries: readonly Entry[], index: number): number {
   const first = entries[index];
+  if (first?.body.kind === 'fleet-seen' && first.body.listing !== undefined) return index + 1;
   let end = index + 1;
   for (; end < entries.length; end += 1) {
     const one = entries[end];
-    if (first === undefined || one?.body.kind !== 'fleet-seen') break;
+    if (first === undefined || one?.body.kind !== 'fleet-seen' || one.body.listing !== undefined) break;
     if (one.actor.hostname !== first.actor.hostname || one.actor.command !== first.actor.command) break;
     if (Math.abs(one.at - first.at) > LISTING_MS || !goesOn(entries[end - 1], one)) break;
   }
@@ -135,18 +144,16 @@ export type AddressAnswer =
 
 /** `until` and `after`: the entries by the time that is asked about, and those behind them. */
 export function whoHad(address: string, until: readonly Entry[], after: readonly Entry[]): AddressAnswer {
-  const nextIndex = after.findIndex(({ body }) => body.kind === 'fleet-seen');
-  const next = after[nextIndex];
+  const next = nextListing(until, after);
   const then = addressHistory(until, address);
-  if (then.at === 0 && !until.some(({ body }) => body.kind === 'fleet-seen'))
-    return { kind: 'no-record', first: next?.at ?? null };
+  if (nextListing([], until) === null) return { kind: 'no-record', first: next?.entry.at ?? null };
   const holders = then.tenancies.filter(({ end }) => end === null);
   const everything = addressHistory([...until, ...after], address);
   const key = ({ host, from }: Tenancy): string => `${host.id} ${from}`;
   const held = new Set(holders.map(key));
   let changedTo: Tenancy[] | null = null;
-  if (next !== undefined) {
-    const later = addressHistory([...until, ...after.slice(0, endOfListing(after, nextIndex))], address);
+  if (next !== null) {
+    const later = addressHistory([...until, ...after.slice(0, endOfListing(after, next.index))], address);
     const has = later.tenancies.filter(({ end }) => end === null);
     if (has.length !== holders.length || has.some((one) => !held.has(key(one)))) changedTo = has;
   }
@@ -160,7 +167,7 @@ export function whoHad(address: string, until: readonly Entry[], after: readonly
     }),
     listedAt: then.at,
     unknownZones: then.unknownZones,
-    nextAt: next?.at ?? null,
+    nextAt: next?.entry.at ?? null,
     changedTo,
     others: everything.tenancies.filter((one) => !held.has(key(one))),
   };

@@ -5,6 +5,7 @@
  * CR2  What nobody knows is no pass: with a zone that could not be listed, a VM that nobody has decided on, or no VM at all the
  *      report is held, whatever the share.
  * CR3  A share is never rounded up: 9,996 of 10,000 is not 100 percent.
+ * CR4  A held VM is as little covered as any other that does not run. A hold past its end is told, whatever the verdict.
  */
 import type { Environment } from './environment.ts';
 import {
@@ -12,7 +13,9 @@ import {
   countFleet,
   type FleetCounts,
   type FleetRow,
+  type HeldShown,
   whyEligibility,
+  whyHeld,
 } from './fleet-view.ts';
 import type { Eligibility, HostId } from './host.ts';
 import { type Exemption, expiringSoon, lapsedExemptions } from './targeting.ts';
@@ -31,6 +34,8 @@ export interface UncoveredVm extends NamedVm {
   /** When it was first seen without, ms since the epoch; null: not recorded. */
   readonly since: number | null;
   readonly hold: string;
+  /** The hold that the journal knows of; absent: none. */
+  readonly held?: HeldShown;
 }
 
 export interface CoveredVm extends NamedVm {
@@ -40,6 +45,13 @@ export interface CoveredVm extends NamedVm {
   readonly hold: string;
   /** When its agent was seen running, ms since the epoch. */
   readonly seenAt: number;
+  /** As of UncoveredVm: it runs although it is held. */
+  readonly held?: HeldShown;
+}
+
+export interface HeldVm extends NamedVm {
+  readonly held: HeldShown;
+  readonly state: AgentState;
 }
 
 /** VMs that need not have the agent, or cannot, by one rule. */
@@ -83,6 +95,10 @@ export interface CoverageReport {
   readonly uncovered: readonly UncoveredVm[];
   readonly coveredVms: readonly CoveredVm[];
   readonly groups: readonly RuleGroup[];
+  /** Those that the journal knows a hold of, the longest due first. */
+  readonly holds: readonly HeldVm[];
+  /** What a person should look at though it decides no verdict, a sentence each. */
+  readonly findings: readonly string[];
   /** From the environment's file as it is now; empty for a report about the past. */
   readonly exemptions: readonly OperatorExemption[];
 }
@@ -109,6 +125,7 @@ export function coverageReport(input: CoverageInput): CoverageReport {
   const covered = counts.byState.running;
   const of = counts.byEligibility.eligible + counts.byEligibility.undecided;
   const held = heldBy(counts, unknownZones);
+  const holds = heldVms(rows);
   const isMet = of === 0 || (covered * 100) / of >= environment.coverageTarget - 1e-9;
   return {
     environment: environment.name,
@@ -124,6 +141,8 @@ export function coverageReport(input: CoverageInput): CoverageReport {
     uncovered: rows.flatMap((row) => uncoveredVm(row, input.since)),
     coveredVms: rows.flatMap(coveredVm),
     groups: groupsOf(rows),
+    holds,
+    findings: findingsOf(holds, rows),
     exemptions: input.isPast ? [] : exemptionsOf(input),
   };
 }
@@ -155,6 +174,42 @@ function named({ id, name, project, zone }: FleetRow): NamedVm {
   return { id, name, ...(project === undefined ? {} : { project }), zone };
 }
 
+function heldVms(rows: readonly FleetRow[]): HeldVm[] {
+  return rows
+    .flatMap((row) => (row.held === undefined ? [] : [{ ...named(row), held: row.held, state: row.state }]))
+    .sort((a, b) => a.held.until - b.held.until || compareText(a.name, b.name));
+}
+
+/** Most VMs that one finding names. */
+const MOST_NAMED = 5;
+
+/** CR4. */
+function findingsOf(holds: readonly HeldVm[], rows: readonly FleetRow[]): string[] {
+  const due = holds.filter(({ held }) => held.due);
+  // What was seen before the stop says nothing about it.
+  const running = rows.filter(
+    ({ held, state, agentSeenAt }) =>
+      held?.state === 'confirmed' && state === 'running' && agentSeenAt > held.since,
+  );
+  return [
+    ...(due.length === 0
+      ? []
+      : [
+          `${due.length} hold(s) are past their end and still in force: ${namesOf(due, ({ name, held }) => `${name} (${whyHeld(held)})`)}; osqueryd start lifts them`,
+        ]),
+    ...(running.length === 0
+      ? []
+      : [
+          `${running.length} VM(s) run the agent although they are held: ${namesOf(running, ({ name }) => name)}`,
+        ]),
+  ];
+}
+
+function namesOf<Vm>(vms: readonly Vm[], word: (vm: Vm) => string): string {
+  const rest = vms.length - MOST_NAMED;
+  return `${vms.slice(0, MOST_NAMED).map(word).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+}
+
 function holdOf({ agent }: FleetRow): string {
   return agent.kind === 'installed' ? agent.hold : '';
 }
@@ -167,9 +222,16 @@ function uncoveredVm(row: FleetRow, since: ReadonlyMap<HostId, number>): Uncover
     {
       ...named(row),
       state: isUndecided ? 'undecided' : state,
-      why: [isUndecided ? '' : whyUncovered(row), whyEligibility(eligibility)].filter(Boolean).join('; '),
+      why: [
+        isUndecided ? '' : whyUncovered(row),
+        row.held === undefined ? '' : whyHeld(row.held),
+        whyEligibility(eligibility),
+      ]
+        .filter(Boolean)
+        .join('; '),
       since: since.get(row.id) ?? null,
       hold: holdOf(row),
+      ...(row.held === undefined ? {} : { held: row.held }),
     },
   ];
 }
@@ -194,7 +256,8 @@ function whyUncovered({ state, version, agent, silence }: FleetRow): string {
 function coveredVm(row: FleetRow): CoveredVm[] {
   if (row.eligibility.kind !== 'eligible' || row.state !== 'running') return [];
   const { version, versionBy, isOffPin, agentSeenAt: seenAt } = row;
-  return [{ ...named(row), version, versionBy, isOffPin, hold: holdOf(row), seenAt }];
+  const held = row.held === undefined ? {} : { held: row.held };
+  return [{ ...named(row), version, versionBy, isOffPin, hold: holdOf(row), seenAt, ...held }];
 }
 
 /** By rule, in the order exempt, unsupported, not running, excluded, and then by name. */

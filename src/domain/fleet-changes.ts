@@ -5,10 +5,15 @@
  * F2  A look that brought nothing never overwrites what a look had brought: what ran stays known, with its time, and since when
  *     the host has been silent.
  * F3  A VM made anew under an old name or address is another host, since only the instance id counts.
+ * F4  A listing counts when the last of its entries is there (listing-parts.ts).
+ * F5  What a lifecycle action proved on a host is what is there from when it happened, unless something newer is known. A started
+ *     agent counts as running only with the executable that was seen running there before, in that version (FV1).
  */
 import type { AgentSeen, SeenHost } from './fleet-record.ts';
 import type { HostId } from './host.ts';
 import type { AnsweredHost, Entry, EntryBody } from './journal.ts';
+import type { AnsweredAction } from './lifecycle.ts';
+import { ListingParts } from './listing-parts.ts';
 import { isUnknownPlace } from './unknown-zones.ts';
 
 /** `why` of an agent that is `unseen` because nobody looked: says nothing about the host (F2). */
@@ -36,6 +41,16 @@ export interface FleetRecord {
   readonly at: number;
 }
 
+type Installed = Extract<AgentSeen, { kind: 'installed' }>;
+
+/** As the host's `look` calls a hold of this tool. */
+const HELD_WORD = 'rollout hold';
+
+/** What else keeps it as it is. A mask may have been the hold's brake: the next look tells. */
+function withoutHeldWord(hold: string): string {
+  return hold.includes(HELD_WORD) ? '' : hold;
+}
+
 export type FleetSeen = Extract<EntryBody, { kind: 'fleet-seen' }>;
 
 /** Most hosts an entry. */
@@ -55,10 +70,23 @@ export class FleetFold {
   #at = 0;
   /** The last listing before a zone became unknown, by the zone's name. */
   readonly #knownUntil = new Map<string, number>();
+  readonly #parts = new ListingParts();
+  /** What ran last on a host, for when it runs again (F5). */
+  readonly #lastRan = new Map<HostId, Installed>();
 
   apply({ at, body }: Pick<Entry, 'at' | 'body'>): void {
-    if (body.kind === 'fleet-seen') this.#listed(body, at);
-    else if (body.kind === 'hosts-answered') for (const host of body.hosts) this.#answered(host, at);
+    switch (body.kind) {
+      case 'fleet-seen':
+        for (const part of this.#parts.take(body) ?? []) this.#listed(part, at);
+        return;
+      case 'hosts-answered':
+        for (const host of body.hosts) this.#answered(host, at);
+        return;
+      case 'lifecycle-answered':
+        for (const host of body.hosts) this.#acted(host, Math.min(at, body.happenedAt));
+        return;
+      default:
+    }
   }
 
   #listed({ seen, gone, unknownZones }: FleetSeen, at: number): void {
@@ -71,7 +99,53 @@ export class FleetFold {
       this.#hosts.set(id, { ...host, lastSeenAt: this.#lastSeen(host), goneAt: at });
     }
     this.#at = at;
-    for (const host of seen) this.#hosts.set(host.id, withKnown(host, this.#hosts.get(host.id), at));
+    for (const host of seen) {
+      const known = withKnown(host, this.#hosts.get(host.id), at);
+      this.#hosts.set(host.id, known);
+      this.#remember(host.id, known.agent);
+    }
+  }
+
+  #remember(id: HostId, agent: AgentSeen): void {
+    if (agent.kind === 'installed' && agent.runningSha256 !== '') this.#lastRan.set(id, agent);
+  }
+
+  /** F5. */
+  #acted({ id, outcome }: AnsweredAction, at: number): void {
+    const host = this.#hosts.get(id);
+    if (host === undefined || outcome.kind !== 'proven' || host.agentSeenAt > at) return;
+    const agent = this.#agentAfter(host, outcome);
+    if (agent === null) return;
+    this.#hosts.set(id, {
+      ...host,
+      agent,
+      agentSeenAt: at,
+      silentSince: null,
+      goneAt: null,
+      lastSeenAt: Math.max(host.lastSeenAt, at),
+    });
+  }
+
+  /** Null: what is there now cannot be told from it. */
+  #agentAfter(
+    { id, agent }: RecordedHost,
+    { service, version, held }: Extract<AnsweredAction['outcome'], { kind: 'proven' }>,
+  ): AgentSeen | null {
+    if (service === 'absent') return { kind: 'absent' };
+    const before = agent.kind === 'installed' ? agent : null;
+    const packageVersion = version === '' ? (before?.packageVersion ?? '') : version;
+    if (packageVersion === '') return null;
+    if (service !== 'running')
+      return {
+        kind: 'installed',
+        packageVersion,
+        service: 'inactive',
+        runningSha256: '',
+        hold: held ? HELD_WORD : withoutHeldWord(before?.hold ?? ''),
+      };
+    const ran = this.#lastRan.get(id);
+    if (ran?.packageVersion !== packageVersion) return null;
+    return { ...ran, service: 'active', hold: held ? HELD_WORD : withoutHeldWord(before?.hold ?? '') };
   }
 
   /** Between two listings, what a rollout proved on a host is what runs there. */
@@ -85,13 +159,14 @@ export class FleetFold {
     }
     if (outcome.kind !== 'verified' && outcome.kind !== 'reverted') return;
     const isRunning = outcome.service === 'running';
-    const agent: AgentSeen = {
+    const agent: Installed = {
       kind: 'installed',
       packageVersion: outcome.packageVersion,
       service: isRunning ? 'active' : 'inactive',
       runningSha256: isRunning ? outcome.sha256 : '',
       hold: host.agent.kind === 'installed' ? host.agent.hold : '',
     };
+    this.#remember(id, agent);
     this.#hosts.set(id, {
       ...host,
       agent,

@@ -7,8 +7,11 @@
  * FV2  A host that does not answer now is silent, whatever it ran when it last did.
  */
 import type { FleetRecord, RecordedHost } from './fleet-changes.ts';
+import { dueOf } from './holds.ts';
 import type { Eligibility, HostId } from './host.ts';
 import type { Entry, Pin } from './journal.ts';
+import type { HoldTerms } from './lifecycle.ts';
+import type { HeldHost } from './state.ts';
 import { releaseOf } from './version.ts';
 
 export type AgentState =
@@ -31,6 +34,22 @@ export interface FleetRow extends RecordedHost {
   readonly isOffPin: boolean | null;
   /** Why there is no answer; empty where there is one. */
   readonly silence: string;
+  /** The hold that the journal knows of; absent: none. */
+  readonly held?: HeldShown;
+}
+
+/** Who wants the agent to stay stopped, why, and until when. */
+export interface HeldShown extends Pick<HoldTerms, 'actionId' | 'by' | 'reason' | 'since' | 'until'> {
+  /** `wished`: the host has not confirmed it. */
+  readonly state: HeldHost['state'];
+  /** Past its end, and in force all the same. */
+  readonly due: boolean;
+}
+
+export interface HoldsAt {
+  readonly holds: ReadonlyMap<HostId, HeldHost>;
+  /** Ms since the epoch: what is due is due by then. */
+  readonly now: number;
 }
 
 /** What the journal tells of packages: by it a digest on a host gets its version. */
@@ -63,11 +82,15 @@ export function fleetRows(
   record: FleetRecord,
   builds: KnownBuilds,
   only?: { readonly ids: ReadonlySet<HostId>; readonly silences: ReadonlyMap<HostId, string> },
+  holdsAt: HoldsAt = { holds: new Map(), now: 0 },
 ): FleetRow[] {
   const rows: FleetRow[] = [];
   for (const host of record.hosts.values()) {
     if (only === undefined ? host.goneAt === null : only.ids.has(host.id))
-      rows.push(rowOf(host, builds, only?.silences.get(host.id)));
+      rows.push({
+        ...rowOf(host, builds, only?.silences.get(host.id)),
+        ...heldNow(holdsAt.holds.get(host.id), holdsAt.now),
+      });
   }
   return rows.sort(byOrder);
 }
@@ -84,6 +107,25 @@ function rowOf(host: RecordedHost, builds: KnownBuilds, silence: string | undefi
     ...(agent.kind === 'installed' ? versionOf(agent, builds) : none),
   };
 }
+
+function heldNow(held: HeldHost | undefined, now: number): { readonly held?: HeldShown } {
+  if (held === undefined) return {};
+  const { actionId, by, reason, since, until } = held.terms;
+  return { held: { actionId, by, reason, since, until, state: held.state, due: dueOf(held.terms, now).due } };
+}
+
+/** Who holds it, why and until when, in a sentence without its end mark. */
+export function whyHeld({ by, reason, since, until, state, due }: HeldShown): string {
+  const wished = state === 'wished' ? ', which the host has not confirmed' : '';
+  const end = due ? `was due to end ${day(until)}` : `until ${day(until)}`;
+  return `held by ${by} since ${day(since)} (${reason}), ${end}${wished}`;
+}
+
+function day(at: number): string {
+  return `${new Date(Math.min(at, LAST_DAY)).toISOString().slice(0, 16)}Z`;
+}
+
+const LAST_DAY = Date.UTC(9999, 11, 31);
 
 /** FV1, FV2. */
 function stateOf({ agent, silentSince }: RecordedHost): AgentState {

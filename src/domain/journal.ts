@@ -121,6 +121,8 @@ export type EntryBody =
       readonly gone: readonly HostId[];
       /** All that could not be listed this time: what is there is unknown. */
       readonly unknownZones: readonly string[];
+      /** Of a listing that takes several entries: it counts once all `of` are there (listing-parts.ts). `part` from 0. */
+      readonly listing?: { readonly id: string; readonly part: number; readonly of: number };
     }
   /* The lifecycle. At most 500 hosts an entry; parts of an action may reach the journal late, and each counts once. */
   | (ActionPart & {

@@ -8,12 +8,17 @@ import { NOT_LOOKED } from './fleet-changes.ts';
 import type { SeenHost } from './fleet-record.ts';
 import type { HostId } from './host.ts';
 import type { Entry } from './journal.ts';
+import { ListingParts } from './listing-parts.ts';
 
 /** Ms since the epoch by host; who is not in it was covered, or need not be, or is not in the record. */
 export function uncoveredSince(entries: readonly Pick<Entry, 'at' | 'body'>[]): Map<HostId, number> {
   const since = new Map<HostId, number>();
   const must = new Set<HostId>();
+  const parts = new ListingParts();
+  /** When it was told last whether an agent runs there: an action's entry may come late. */
+  const toldAt = new Map<HostId, number>();
   const mark = (id: HostId, isCovered: boolean, at: number): void => {
+    toldAt.set(id, at);
     if (isCovered) since.delete(id);
     else if (!since.has(id)) since.set(id, at);
   };
@@ -24,12 +29,18 @@ export function uncoveredSince(entries: readonly Pick<Entry, 'at' | 'body'>[]): 
         if (isProof && must.has(id)) mark(id, outcome.service === 'running', at);
       }
     }
+    if (body.kind === 'lifecycle-answered') {
+      for (const { id, outcome } of body.hosts)
+        if (outcome.kind === 'proven' && must.has(id) && !((toldAt.get(id) ?? 0) > body.happenedAt))
+          mark(id, outcome.service === 'running', Math.min(at, body.happenedAt));
+    }
     if (body.kind !== 'fleet-seen') continue;
-    for (const id of body.gone) {
+    const listing = parts.take(body) ?? [];
+    for (const id of listing.flatMap(({ gone }) => gone)) {
       since.delete(id);
       must.delete(id);
     }
-    for (const host of body.seen) {
+    for (const host of listing.flatMap(({ seen }) => seen)) {
       const covered = isCovered(host);
       if (covered === 'need-not') {
         since.delete(host.id);

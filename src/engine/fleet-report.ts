@@ -13,6 +13,7 @@ import { type FleetRow, fleetRows, knownBuilds } from '../domain/fleet-view.ts';
 import { foldEntries } from '../domain/fold.ts';
 import type { HostId } from '../domain/host.ts';
 import { type Entry, verifyChain } from '../domain/journal.ts';
+import { nextListing } from '../domain/listing-parts.ts';
 import { recordedUntil } from '../domain/recorded-until.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { uncoveredSince } from '../domain/uncovered-since.ts';
@@ -108,7 +109,7 @@ function presentReport(
   const seen = seenHosts(fleet, looked);
   const body = { kind: 'fleet-seen', seen, gone: [], unknownZones } as const;
   fold.apply({ at, body });
-  const { pin } = foldEntries(entries);
+  const { pin, holds } = foldEntries(entries);
   const ids = new Set(hosts.map(({ host }) => host.id));
   const since = uncoveredSince([...entries, { at, body }]);
   // First seen by this very question: the journal does not know since when.
@@ -116,7 +117,12 @@ function presentReport(
   return {
     environment: context.environment.name,
     source: how === 'look' ? { kind: how, at } : { kind: how, at, agentsAt: lastLook(before) },
-    rows: fleetRows(fold.record(), knownBuilds(entries, pin), { ids, silences: silencesOf(looked) }),
+    rows: fleetRows(
+      fold.record(),
+      knownBuilds(entries, pin),
+      { ids, silences: silencesOf(looked) },
+      { holds, now: at },
+    ),
     all: fleet.hosts.length,
     unknownZones: withLastKnown(fleet.unknownZones, before),
     pin: pin?.version ?? null,
@@ -164,10 +170,10 @@ function recordedReport(
   }
   const { entries: until, clockAhead } = recordedUntil(entries, asked);
   const record = foldFleet(until);
-  const nextAt = nextListing(entries.slice(until.length));
+  const nextAt = nextListing(until, entries.slice(until.length))?.entry.at ?? null;
   if (record.at === 0) return err(noRecord(name, asked, nextAt));
-  const { pin } = foldEntries(until);
-  const all = fleetRows(record, knownBuilds(until, pin));
+  const { pin, holds } = foldEntries(until);
+  const all = fleetRows(record, knownBuilds(until, pin), undefined, { holds, now: asked });
   return ok({
     environment: name,
     source: { kind: 'recorded', asked, at: record.at, nextAt },
@@ -182,10 +188,6 @@ function recordedReport(
     notes: clockNotes(clockAhead),
     recorded: null,
   });
-}
-
-function nextListing(after: readonly Entry[]): number | null {
-  return after.find(({ body }) => body.kind === 'fleet-seen')?.at ?? null;
 }
 
 function clockNotes(clockAhead: number | null): string[] {

@@ -3,10 +3,13 @@
  *
  * RF1  Only changes are written, as facts; a fleet that did not change costs nothing.
  * RF2  It never fails what it is part of: what could not be written is told, and found again as a change the next time.
+ * RF3  A large fleet takes several entries. Who is killed between two of them leaves none that counts.
  */
 import { changesSince, NOT_LOOKED, seenUnchanged } from '../domain/fleet-changes.ts';
 import type { AgentSeen, SeenHost } from '../domain/fleet-record.ts';
 import type { ClassifiedHost } from '../domain/host.ts';
+import { canonicalJson } from '../domain/journal.ts';
+import { asListing } from '../domain/listing-parts.ts';
 import type { EngineContext } from './context.ts';
 import { journalTrouble, type Ledger } from './ledger.ts';
 import type { Fleet, LookedAt } from './survey.ts';
@@ -27,7 +30,9 @@ export async function recordFleet(
   const unknownZones = fleet.unknownZones.map(({ zone }) => zone);
   const changes = changesSince(ledger.fleet, seenHosts(fleet, looked), unknownZones);
   const entries = changes.length === 0 && evenUnchanged ? [seenUnchanged(unknownZones)] : changes;
-  for (const body of entries) {
+  const listing = context.digest(canonicalJson([context.actor, context.clock.now(), fleet.hosts.length]));
+  // RF3.
+  for (const body of asListing(entries, listing.slice(0, 16))) {
     const written = await ledger.fact(body);
     if (written.ok) continue;
     const why = journalTrouble(written.error);
