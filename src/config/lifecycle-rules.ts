@@ -46,33 +46,17 @@ function brakeFaults(written: unknown): Fault[] {
 
 /** Folders that hold more than one program's files: neither they nor what they are in may be purged. */
 const SHARED = [
-  ...[
-    'apparmor.d',
-    'apt',
-    'cron.d',
-    'default',
-    'dpkg',
-    'init.d',
-    'logrotate.d',
-    'network',
-    'pam.d',
-    'profile.d',
-  ],
-  ...['rsyslog.d', 'security', 'ssh', 'ssl', 'sudoers.d', 'sysctl.d', 'systemd', 'systemd/system', 'udev'],
-]
-  .map((name) => `/etc/${name}`)
-  .concat(
-    ['bin', 'games', 'include', 'lib', 'lib32', 'lib64', 'libexec', 'sbin', 'share', 'src', 'local'].map(
-      (name) => `/usr/${name}`,
-    ),
-    ['bin', 'etc', 'lib', 'sbin', 'share', 'src'].map((name) => `/usr/local/${name}`),
-    ['backups', 'cache', 'lib', 'local', 'lock', 'log', 'mail', 'opt', 'run', 'spool', 'tmp', 'www'].map(
-      (name) => `/var/${name}`,
-    ),
-    ['apt', 'dpkg', 'rollout', 'systemd'].map((name) => `/var/lib/${name}`),
-    ['/run/lock', '/run/rollout', '/run/systemd', '/run/user', '/var/cache/apt', '/var/log/journal'],
-    ['/usr/lib/systemd', '/usr/share/doc', '/var/spool/cron'],
-  );
+  '/etc apparmor.d apt cron.d default dpkg init.d logrotate.d network pam.d profile.d rsyslog.d security ssh ssl',
+  '/etc sudoers.d sysctl.d systemd systemd/system udev',
+  '/run lock rollout systemd user',
+  '/usr bin games include lib lib/systemd lib32 lib64 libexec local sbin share share/doc src',
+  '/usr/local bin etc lib sbin share src',
+  '/var backups cache cache/apt lib local lock log log/journal mail opt run spool spool/cron tmp www',
+  '/var/lib apt dpkg rollout systemd',
+].flatMap((line) => {
+  const [folder = '', ...names] = line.split(' ');
+  return names.map((name) => `${folder}/${name}`);
+});
 
 /** Nothing in them is the agent's own. */
 const NEVER_IN = ['bin', 'boot', 'dev', 'lib', 'lib32', 'lib64', 'proc', 'sbin', 'sys'].map(
@@ -151,7 +135,7 @@ function commandFaults(controller: unknown, path: Path): Fault[] {
     return [
       ...stray,
       fault([...path, 'onStop'], 'a command is a list of words: there is no shell that would take it apart', {
-        found: String(onStop),
+        found: JSON.stringify(onStop),
         allowed: ['[chef-client-disable, "{reason}"]', 'roleFile: FILE beside it'],
         ...suggestion,
       }),

@@ -2,31 +2,36 @@
  * Reads `environments/*.yaml` and `playbooks/*.yaml`: every problem of every file at once, and each environment as what it
  * is worth: ready, not usable now, or wrong.
  *
- * L1  An environment's problem makes only that environment invalid: a slip in gprd does not stop work on gstg. A playbook
- *     lies under all environments, so that its problem is each one's: never is another playbook used in its place.
+ * L1  An environment's problem makes only that environment invalid: a slip in gprd does not stop work on gstg. A rollout's playbook
+ *     lies under all environments, so that its problem is each one's; a lifecycle playbook's is its own alone, since nobody who stops
+ *     the agent should have to mend a file about restarts first. Never is another playbook used in a wrong one's place.
  * L2  An environment that is only listed may name a sandbox that does not run.
  */
-import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Environment } from '../domain/environment.ts';
+import type { LifecyclePlaybook } from '../domain/lifecycle-playbook.ts';
+import { nearestWord } from '../domain/nearest.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { acrossFiles, type EnvironmentFile } from './across-files.ts';
+import { nameOf, readOne, whole, yamlFiles } from './config-folder.ts';
+import { type PlaybooksRead, readPlaybooks } from './load-playbooks.ts';
 import type { PathBase } from './paths.ts';
 import { expandPath } from './paths.ts';
 import { fault, type Problem, sortProblems } from './problem.ts';
-import { MAX_CONFIG_BYTES, MAX_INVENTORY_BYTES, readText } from './read-file.ts';
-import { type Playbook, type Playbooks, resolveEnvironment } from './resolve.ts';
+import { MAX_INVENTORY_BYTES, readText } from './read-file.ts';
+import { resolveEnvironment } from './resolve.ts';
+import { isLifecycleVerb, resolveLifecyclePlaybook } from './resolve-playbook.ts';
 import type { EnvironmentWritten, HostWritten } from './schema/environment.ts';
 import { whyNoBaseUrl } from './schema/parts.ts';
-import { ACTIONS, type Action } from './schema/playbook.ts';
+import type { Action } from './schema/playbook.ts';
 import { sharedHostFaults } from './shared-hosts.ts';
-import { readEnvironmentText, readHostsText, readPlaybookText, type Written } from './written.ts';
+import { readEnvironmentText, readHostsText } from './written.ts';
 import type { YamlFile } from './yaml-file.ts';
 
 export interface ConfigPlaces {
   /** Folder that holds `environments/`. */
   readonly dir: string;
-  /** Folders of playbooks; a later one overrides an earlier one by action. One that does not exist is empty. */
+  /** Folders of playbooks; a later one overrides an earlier one by name. One that does not exist is empty. */
   readonly playbookDirs: readonly string[];
   /** What `${state}` stands for in paths. */
   readonly stateDir: string;
@@ -42,7 +47,18 @@ export interface ReadyEnvironment {
   readonly environment: Environment;
   /** The same with another action's playbook laid underneath. */
   readonly forAction: (action: Action) => Environment;
+  /** A playbook of `osqueryd VERB`, by the name of its file without ending, such as `restart`, over this environment. */
+  readonly lifecyclePlaybook: (name: string) => Result<LifecyclePlaybook, NoPlaybook>;
 }
+
+/** Why there is no lifecycle playbook of a name. */
+export type NoPlaybook =
+  /** `known`: the names that there are, those with problems among them. */
+  | { readonly kind: 'unknown'; readonly known: readonly string[]; readonly suggestion: string | null }
+  /** It is there and wrong. */
+  | { readonly kind: 'invalid'; readonly file: string; readonly problems: readonly Problem[] }
+  /** It is a rollout's, such as `upgrade`. */
+  | { readonly kind: 'not-lifecycle'; readonly file: string; readonly action: Action };
 
 export type LoadedEnvironment =
   | ReadyEnvironment
@@ -89,7 +105,7 @@ export async function loadConfig(places: ConfigPlaces): Promise<LoadedConfig> {
   for (const file of files.list) environments.set(file.name, await finish(file, playbooks, places));
   refuseSharedHosts(environments, files.list);
   const invalid = [...environments.values()].flatMap((one) => (one.kind === 'invalid' ? one.problems : []));
-  const all = new Set([...files.problems, ...playbooks.problems, ...invalid]);
+  const all = new Set([...files.problems, ...playbooks.problems, ...playbooks.lifecycleProblems, ...invalid]);
   const notes = sortProblems(files.list.flatMap((file) => file.notes));
   return { environments, problems: sortProblems([...all]), notes };
 }
@@ -104,10 +120,6 @@ function refuseSharedHosts(
     if (file === undefined || yaml === undefined || yaml === null) continue;
     environments.set(name, { kind: 'invalid', name, file, problems: faults.map((one) => yaml.problem(one)) });
   }
-}
-
-function whole(file: string, message: string): Problem {
-  return { file, line: 0, column: 0, path: '', message };
 }
 
 async function readEnvironments(
@@ -134,91 +146,6 @@ async function readEnvironments(
   return { list: acrossFiles(list, (file) => baseOf(file, places)), problems };
 }
 
-interface PlaybooksRead {
-  readonly playbooks: Playbooks;
-  readonly problems: readonly Problem[];
-}
-
-async function readPlaybooks(dirs: readonly string[]): Promise<PlaybooksRead> {
-  const playbooks: Partial<Record<Action, Playbook>> = {};
-  const problems: Problem[] = [];
-  for (const dir of new Set(dirs.map((one) => resolve(one)))) {
-    const listing = await yamlFiles(dir);
-    if (!listing.ok) {
-      if (listing.error.kind === 'unreadable')
-        problems.push(whole(dir, `the folder of playbooks ${listing.error.message}`));
-      continue;
-    }
-    const files = new Map<string, string>();
-    for (const file of listing.value) {
-      const name = nameOf(file);
-      const twin = files.get(name);
-      if (twin === undefined) files.set(name, file);
-      else problems.push(whole(file, `there is ${basename(twin)} too; one of the two must go`));
-    }
-    for (const [name, file] of files) {
-      const playbook = await readPlaybook(name, file);
-      if (playbook.ok) playbooks[playbook.value.action] = playbook.value;
-      else problems.push(...playbook.error);
-    }
-  }
-  return { playbooks, problems };
-}
-
-async function readPlaybook(name: string, file: string): Promise<Result<Playbook, readonly Problem[]>> {
-  const { written, yaml, problems } = await readOne(file, readPlaybookText);
-  if (written === null || yaml === null) return err(problems);
-  const { action } = written;
-  if (action === name) return ok({ action, file, written, raw: yaml.value });
-  const known = ACTIONS.find((one) => one === name);
-  const message = `the file is named ${basename(file)}; action and name must be the same`;
-  const detail = { found: action, allowed: known === undefined ? ACTIONS : [known] };
-  return err([
-    yaml.problem(fault(['action'], message, known === undefined ? detail : { ...detail, suggestion: known })),
-  ]);
-}
-
-function nameOf(file: string): string {
-  return basename(file).replace(/\.ya?ml$/, '');
-}
-
-async function readOne<T>(
-  file: string,
-  read: (file: string, text: string) => Written<T>,
-): Promise<Written<T>> {
-  const text = await readText(file, MAX_CONFIG_BYTES);
-  if (text.ok) return read(file, text.value);
-  const { message, line = 0, column = 0 } = text.error;
-  return {
-    file,
-    yaml: null,
-    written: null,
-    problems: [{ ...whole(file, message), line, column }],
-    notes: [],
-  };
-}
-
-async function yamlFiles(
-  dir: string,
-): Promise<Result<string[], { readonly kind: 'not-there' | 'unreadable'; readonly message: string }>> {
-  try {
-    const names = await readdir(dir);
-    return ok(
-      names
-        .filter((name) => /^[^.].*\.ya?ml$/.test(name))
-        .sort()
-        .map((name) => join(dir, name)),
-    );
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    return err(
-      code === 'ENOENT'
-        ? { kind: 'not-there', message: 'does not exist' }
-        : { kind: 'unreadable', message: `cannot be read (${code})` },
-    );
-  }
-}
-
 function baseOf(file: string, places: ConfigPlaces): PathBase {
   return { file, stateDir: resolve(places.stateDir), homeDir: places.homeDir };
 }
@@ -226,7 +153,7 @@ function baseOf(file: string, places: ConfigPlaces): PathBase {
 /** Opens what the environment's file names, and resolves it. */
 async function finish(
   file: EnvironmentFile,
-  { playbooks, problems: playbookProblems }: PlaybooksRead,
+  { rollout, byName, problems: playbookProblems }: PlaybooksRead,
   places: ConfigPlaces,
 ): Promise<LoadedEnvironment> {
   const { name, written, yaml } = file;
@@ -256,12 +183,35 @@ async function finish(
     base,
     raw: yaml.value,
     written,
-    playbooks,
+    playbooks: rollout,
     hosts: hosts.value,
     prometheusUrl: url.value,
   };
   const forAction = (action: Action): Environment => resolveEnvironment(resolving, action);
-  return { kind: 'ready', name, file: file.file, environment: forAction('upgrade'), forAction };
+  return {
+    kind: 'ready',
+    name,
+    file: file.file,
+    environment: forAction('upgrade'),
+    forAction,
+    lifecyclePlaybook: (called) => lifecyclePlaybook(called, byName, yaml.value),
+  };
+}
+
+function lifecyclePlaybook(
+  name: string,
+  playbooks: PlaybooksRead['byName'],
+  environment: unknown,
+): Result<LifecyclePlaybook, NoPlaybook> {
+  const found = playbooks.get(name);
+  if (found === undefined) {
+    const known = [...playbooks].flatMap(([one, { isRollouts }]) => (isRollouts ? [] : [one])).sort();
+    return err({ kind: 'unknown', known, suggestion: nearestWord(name, known) });
+  }
+  if (found.playbook === null) return err({ kind: 'invalid', file: found.file, problems: found.problems });
+  const { action } = found.playbook;
+  if (!isLifecycleVerb(action)) return err({ kind: 'not-lifecycle', file: found.file, action });
+  return ok(resolveLifecyclePlaybook(name, { ...found.playbook, action }, environment));
 }
 
 type Opened<T> =

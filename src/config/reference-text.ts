@@ -23,7 +23,7 @@ export interface NoSuchPart {
 
 const TITLES: Readonly<Record<ConfigKind, string>> = {
   environment: 'environments/NAME.yaml',
-  playbook: 'playbooks/ACTION.yaml',
+  playbook: 'playbooks/NAME.yaml',
 };
 const KINDS = ['environment', 'playbook'] as const;
 /** Keys of playbooks that are an environment's own, laid underneath. */

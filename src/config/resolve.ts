@@ -9,12 +9,18 @@ import type { GatePolicy, RolloutPolicy, StepTimeouts } from '../domain/policy.t
 import { expandPath, type PathBase } from './paths.ts';
 import { resolveLifecycle } from './resolve-lifecycle.ts';
 import { type EnvironmentWritten, environmentSchema, type HostWritten } from './schema/environment.ts';
-import { type Action, DEFAULT_TIMEOUTS, type PlaybookWritten, type Program } from './schema/playbook.ts';
+import {
+  type Action,
+  DEFAULT_TIMEOUTS,
+  type PlaybookAction,
+  type PlaybookWritten,
+  type Program,
+} from './schema/playbook.ts';
 import { readKey } from './schema-walk.ts';
 
 /** A playbook that was read and checked, with its text as it was written, to be laid under environments. */
 export interface Playbook {
-  readonly action: Action;
+  readonly action: PlaybookAction;
   readonly file: string;
   readonly written: PlaybookWritten;
   readonly raw: unknown;
@@ -227,12 +233,12 @@ function layered(environment: unknown, playbook: unknown): unknown {
   return { ...under, ...own, waves: { ...waves, maxUnavailable } };
 }
 
-function mapAt(value: unknown, key: string): object {
+export function mapAt(value: unknown, key: string): object {
   const found = readKey(value, key);
   return typeof found === 'object' && found !== null ? found : {};
 }
 
-function resolveGate(gate: EnvironmentWritten['gates'][number]): GatePolicy {
+export function resolveGate(gate: EnvironmentWritten['gates'][number]): GatePolicy {
   const builtins: Readonly<Record<string, GatePolicy>> = BUILTIN_GATES;
   const builtin = gate.use === undefined ? undefined : builtins[gate.use];
   return {
@@ -258,7 +264,7 @@ function stepTimeouts(playbooks: Playbooks, action: Action): StepTimeouts {
   };
 }
 
-function timeoutOf(playbook: Playbook | undefined, program: Program): number {
+export function timeoutOf(playbook: Playbook | undefined, program: Program): number {
   const written = playbook?.written.steps.find((step) => step.run === program)?.timeout;
   if (written !== undefined) return written;
   const fallback = parseDuration(DEFAULT_TIMEOUTS[program]);

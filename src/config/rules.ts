@@ -8,7 +8,6 @@ import type { Bound } from '../domain/policy.ts';
 import { lifecycleFaults } from './lifecycle-rules.ts';
 import { type Fault, fault } from './problem.ts';
 import { parseBound } from './schema/parts.ts';
-import { STEP_ORDER } from './schema/playbook.ts';
 import { readKey } from './schema-walk.ts';
 import { sshFaults } from './ssh-rules.ts';
 import { has, isMap, listOf, notBoth, oneOf } from './written-shape.ts';
@@ -31,28 +30,8 @@ export function environmentFaults(written: unknown): Fault[] {
   ];
 }
 
-/** All rules inside one playbook. */
-export function playbookFaults(written: unknown): Fault[] {
-  return [...stepFaults(written), ...strategyFaults(written), ...rollbackFaults(written)];
-}
-
-/** A rollback has one wave, is not watched, and looks and proves in the rollout's own times: other keys would do nothing. */
-function rollbackFaults(written: unknown): Fault[] {
-  if (readKey(written, 'action') !== 'rollback') return [];
-  const idle = ['waves', 'soak', 'gates'].filter((key) => has(written, key));
-  const faults = idle.map((key) =>
-    fault([key], 'a rollback goes to every host at once and is not watched', { part: 'key', found: key }),
-  );
-  for (const [index, step] of listOf(readKey(written, 'steps')).entries()) {
-    const run = readKey(step, 'run');
-    if ((run !== 'look' && run !== 'prove') || !has(step, 'timeout')) continue;
-    const message = `\`${run}\` takes the time that the rollout's own playbook gives it`;
-    faults.push(fault(['steps', index, 'timeout'], message, { part: 'key', allowed: ['timeout of revert'] }));
-  }
-  return faults;
-}
-
-function strategyFaults(written: unknown): Fault[] {
+/** Rules of waves and gates, wherever they stand. */
+export function strategyFaults(written: unknown): Fault[] {
   return [
     ...waveFaults(readKey(readKey(written, 'waves'), 'then')),
     ...gateFaults(readKey(written, 'gates')),
@@ -222,37 +201,4 @@ function freezeFaults(freeze: unknown): Fault[] {
         ]
       : [];
   });
-}
-
-function stepFaults(written: unknown): Fault[] {
-  const action = readKey(written, 'action');
-  const steps = readKey(written, 'steps');
-  const order =
-    typeof action === 'string' && Object.hasOwn(STEP_ORDER, action)
-      ? STEP_ORDER[action as keyof typeof STEP_ORDER]
-      : null;
-  if (order === null || !Array.isArray(steps)) return [];
-  const faults: Fault[] = [];
-  const runs = steps.map((step) => readKey(step, 'run'));
-  if (runs.join(' ') !== order.join(' ')) {
-    faults.push(
-      fault(['steps'], `the steps of ${action as string} are these, in this order`, {
-        part: 'key',
-        found: runs.map(String).join(', '),
-        allowed: [order.join(', ')],
-      }),
-    );
-  }
-  for (const [index, step] of steps.entries()) {
-    const upgrade = readKey(step, 'run') === 'upgrade';
-    if (upgrade && !has(step, 'undo'))
-      faults.push(
-        fault(['steps', index], 'without its undo there is no way back', { allowed: ['undo: revert'] }),
-      );
-    if (!upgrade && has(step, 'undo'))
-      faults.push(
-        fault(['steps', index, 'undo'], 'only `upgrade` changes a host and is undone', { part: 'key' }),
-      );
-  }
-  return faults;
 }

@@ -2,8 +2,9 @@
 import type { z } from 'zod';
 import { check } from './check.ts';
 import { lifecycleNotes } from './lifecycle-rules.ts';
+import { playbookFaults } from './playbook-rules.ts';
 import { type Fault, type Problem, sortProblems } from './problem.ts';
-import { environmentFaults, hostFaults, playbookFaults } from './rules.ts';
+import { environmentFaults, hostFaults } from './rules.ts';
 import { type EnvironmentWritten, environmentSchema, type HostWritten } from './schema/environment.ts';
 import { hostListSchema } from './schema/fleet.ts';
 import { type PlaybookWritten, playbookSchema } from './schema/playbook.ts';

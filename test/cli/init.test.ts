@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { PLAYBOOK_ACTIONS } from '../../src/config/schema/playbook.ts';
 import { fleetOf } from '../fakes/google/compute-fleet.ts';
 import { startComputeServer } from '../fakes/google/compute-server.ts';
 import { startIdentity } from '../fakes/google/identity.ts';
@@ -110,9 +111,7 @@ playbooks: true
     expect(left().filter((file) => file.endsWith('.yaml'))).toEqual([
       'infra/environments/gprd.yaml',
       'infra/environments/gstg.yaml',
-      'infra/playbooks/canary.yaml',
-      'infra/playbooks/rollback.yaml',
-      'infra/playbooks/upgrade.yaml',
+      ...PLAYBOOK_ACTIONS.map((action) => `infra/playbooks/${action}.yaml`).sort(),
     ]);
     expect(await place.run(['config', 'check', '--config', join(dir, 'infra')])).toMatchObject({ code: 0 });
   });

@@ -115,7 +115,7 @@ describe('the reference as text', () => {
     expect(text('limits')).toContain('    failedHosts  ');
     expect(text('limits')).not.toContain('promotesFrom');
     expect(text('inventory.projects')).toContain('inventory(gce).projects  list of text; required');
-    expect(text('steps')).toContain('playbooks/ACTION.yaml');
+    expect(text('steps')).toContain('playbooks/NAME.yaml');
     expect(text('gates').match(/agent-memory: above 250000000 bytes/g)).toHaveLength(1);
   });
 

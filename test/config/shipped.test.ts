@@ -9,6 +9,7 @@ import { isMap, isSeq, type Node, type Pair, parse, parseDocument, visit } from 
 import { z } from 'zod';
 import { environmentJsonSchema, playbookJsonSchema } from '../../src/config/json-schema.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { PLAYBOOK_ACTIONS } from '../../src/config/schema/playbook.ts';
 import { readEnvironmentText, readPlaybookText } from '../../src/config/written.ts';
 import { loadFiles } from './some-files.ts';
 
@@ -34,7 +35,8 @@ describe('the shipped configuration', () => {
     const { environments, problems } = await load('/nowhere');
     expect(problems).toEqual([]);
     expect([...environments.keys()]).toEqual(['gprd', 'gstg', 'sandbox-gprd', 'sandbox-gstg']);
-    expect(readdirSync(join(ROOT, 'playbooks'))).toEqual(['canary.yaml', 'rollback.yaml', 'upgrade.yaml']);
+    const playbooks = PLAYBOOK_ACTIONS.map((action) => `${action}.yaml`);
+    expect(readdirSync(join(ROOT, 'playbooks')).sort()).toEqual(playbooks.sort());
   });
 
   it.each([
@@ -89,6 +91,45 @@ describe('the shipped configuration', () => {
       expect(soakMs + bakeMs).toBeLessThan(15_000);
     } finally {
       await rm(state, { recursive: true, force: true });
+    }
+  });
+
+  it('tells Chef of a stop, in words that a start takes back, and brakes the unit besides', async () => {
+    const files = filesIn('environments').map((file): [string, string] => [
+      `environments/${file.name}`,
+      file.text
+        .replace('example: true\n', '')
+        .replaceAll(/^ {2}# (- name: chef-role| {2}\w+: .*)$/gm, '  $1'),
+    ]);
+    const loaded = await loadFiles(Object.fromEntries(files));
+    expect(loaded.problems).toEqual([]);
+    for (const name of ['gstg', 'gprd']) {
+      expect(loaded.environment(name)).toMatchObject({
+        environment: {
+          lifecycle: {
+            brake: 'mask',
+            holdForMs: 72 * 3_600_000,
+            purgePaths: ['/etc/osquery', '/var/osquery', '/var/log/osquery'],
+            controllers: [
+              {
+                kind: 'command',
+                name: 'chef',
+                when: 'chef-client',
+                onStop: ['chef-client-disable', '{reason}'],
+                onStart: ['chef-client-enable'],
+              },
+              // As the comment in the file has it, once somebody takes its marks away.
+              {
+                kind: 'role-file',
+                file: `${loaded.dir}/home/chef-repo/roles/${name}-base.json`,
+                path: ['default_attributes', 'uptycs', 'enable'],
+                onStop: false,
+                branch: 'rollout/{environment}-{verb}',
+              },
+            ],
+          },
+        },
+      });
     }
   });
 

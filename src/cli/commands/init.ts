@@ -10,7 +10,7 @@ import { endpointsFrom } from '../../adapters/google/endpoints.ts';
 import type { LoadedConfig } from '../../config/load.ts';
 import { expandPath } from '../../config/paths.ts';
 import { type Problem, renderProblems } from '../../config/problem.ts';
-import { ACTIONS } from '../../config/schema/playbook.ts';
+import { PLAYBOOK_ACTIONS } from '../../config/schema/playbook.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import { type Refusal, refuse } from '../../engine/context.ts';
 import { datedFindings, placesFinding } from '../../engine/doctor-record.ts';
@@ -261,7 +261,7 @@ async function filesOf({ environments, playbooks, looks }: Wanted, { cwd }: Invo
     };
   });
   if (!playbooks) return own;
-  const copies = ACTIONS.map(
+  const copies = PLAYBOOK_ACTIONS.map(
     async (action): Promise<NewFile> => ({
       path: `playbooks/${action}.yaml`,
       text: await readFile(join(shippedPlaybooks(), `${action}.yaml`), 'utf8'),
