@@ -70,9 +70,12 @@ function processOn(world: World, machine: Machine, plan?: KillPlan): LifecyclePr
     if (when === 'after') process.die();
     return process.isAlive() ? value : never();
   };
+  // Longer than anybody may wait, and not for ever: adapters have deadlines of their own.
+  const hung = (): Promise<void> => world.clock.sleep(300_000);
   const overBucket = async <T>(go: () => Promise<T>, refused: T): Promise<T> => {
-    if (machine.bucket === 'hangs') return never();
-    return machine.bucket === 'refuses' ? refused : go();
+    if (machine.bucket === 'none') return go();
+    if (machine.bucket === 'hangs') await hung();
+    return refused;
   };
   const away = { kind: 'unavailable', message: 'the bucket does not answer', retryable: true } as const;
   const { journal, lease, inventory } = context;
@@ -93,10 +96,9 @@ function processOn(world: World, machine: Machine, plan?: KillPlan): LifecyclePr
       },
       inventory: {
         list: async (how) => {
-          if (machine.cloud === 'hangs') return never();
-          return machine.cloud === 'refuses'
-            ? err({ kind: 'unavailable', message: 'the cloud says 503', retryable: true })
-            : inventory.list(how);
+          if (machine.cloud === 'none') return inventory.list(how);
+          if (machine.cloud === 'hangs') await hung();
+          return err({ kind: 'unavailable', message: 'the cloud says 503', retryable: true });
         },
       },
       outbox: {
