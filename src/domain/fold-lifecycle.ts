@@ -159,27 +159,27 @@ function heard(
   const isStop = verb === 'stop' || (verb === 'disable' && now);
   // Whoever only changes the boot, or removes a package, may end well without having looked for a hold.
   const isStart = verb === 'start' || verb === 'restart' || verb === 'install' || (verb === 'enable' && now);
-  const mayHaveActed = isStop && wishes ? wishActed(words, actionId, told) : words;
-  const calledOff = isStop && wishes ? callOff(words, actionId, told) : words;
+  const mayHaveActed = (then: HostWords) => (isStop && wishes ? wishActed(then, actionId, told) : then);
+  const calledOff = () => (isStop && wishes ? callOff(words, actionId, told) : words);
   switch (outcome.kind) {
     case 'gone':
       return liftedAt(words, told);
     case 'proven': {
       const isDown = outcome.service !== 'running';
-      const proven = withService(isStop ? mayHaveActed : words, told, isDown);
-      if (isStop) return outcome.held ? toldHeld(proven, told) : proven;
+      const proven = withService(words, told, isDown);
+      if (isStop) return outcome.held ? toldHeld(proven, told) : mayHaveActed(proven);
       if (verb === 'purge') return liftedAt(proven, told);
       if (outcome.held) return seenHeld(proven, told);
       return isStart && outcome.service === 'running' ? liftedAt(proven, told) : proven;
     }
     case 'failed':
-      if (!outcome.held) return mayHaveActed;
-      return isStop ? toldHeld(mayHaveActed, told) : seenHeld(words, told);
+      if (!outcome.held) return mayHaveActed(words);
+      return isStop ? toldHeld(words, told) : seenHeld(words, told);
     case 'no-answer':
-      if (outcome.why === 'cancelled') return calledOff;
-      return outcome.why === 'unknown' || outcome.why === 'timed-out' ? mayHaveActed : words;
+      if (outcome.why === 'cancelled') return calledOff();
+      return outcome.why === 'unknown' || outcome.why === 'timed-out' ? mayHaveActed(words) : words;
     case 'blocked':
-      return outcome.why === 'wrong-host' ? calledOff : words;
+      return outcome.why === 'wrong-host' ? calledOff() : words;
     default:
       return outcome satisfies never;
   }
