@@ -5,10 +5,12 @@
  *      has looked at the hosts, so that their architecture is not asked for.
  * LW2  Never more hosts out of service than may be: those being acted on, that failed, or that do not answer. A bound in percent is of
  *      the hosts that are meant, which is never more than of the whole fleet.
+ * LW3  Gates about the agent say nothing of hosts where it is meant to be gone: there only a playbook's own gates watch.
  */
 import type { Host, HostId } from './host.ts';
+import type { LifecycleVerb } from './lifecycle.ts';
 import { byName, cutIntoWaves, hostsAllowed, stratumOf } from './planning.ts';
-import type { WavePolicy } from './policy.ts';
+import type { GatePolicy, WavePolicy } from './policy.ts';
 
 /** LW1. Every host is in exactly one wave; no wave is empty. `policy` null: all of them at once. */
 export function planWaves(hosts: readonly Host[], policy: WavePolicy | null): Host[][] {
@@ -72,4 +74,18 @@ function roomIn(
   for (const [name, total] of totals) room.set(name, hostsAllowed(bound, total));
   for (const host of out) room.set(place(host), (room.get(place(host)) ?? 0) - 1);
   return room;
+}
+
+/** Whether the agent is meant to run on the hosts afterwards. */
+export function isMeantToRun(verb: LifecycleVerb): boolean {
+  return verb === 'start' || verb === 'restart' || verb === 'enable' || verb === 'install';
+}
+
+/** LW3. What a wave is watched by; none: there is nothing to watch it with. */
+export function gatesFor(
+  verb: LifecycleVerb,
+  own: readonly GatePolicy[],
+  environments: readonly GatePolicy[],
+): readonly GatePolicy[] {
+  return own.length > 0 || !isMeantToRun(verb) ? own : environments;
 }
