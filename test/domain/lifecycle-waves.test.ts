@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Host } from '../../src/domain/host.ts';
-import { nextBatch, planWaves } from '../../src/domain/lifecycle-waves.ts';
+import { gatesFor, nextBatch, planWaves } from '../../src/domain/lifecycle-waves.ts';
 import { hostsAllowed } from '../../src/domain/planning.ts';
 import type { Bound, WavePolicy } from '../../src/domain/policy.ts';
-import { someHosts } from '../engine/world.ts';
+import { someHosts, somePolicy } from '../engine/world.ts';
 
 const percent = (of: number): Bound => ({ kind: 'percent', percent: of });
 const count = (of: number): Bound => ({ kind: 'count', count: of });
@@ -109,4 +109,22 @@ describe('who may be acted on at once', () => {
       ),
     );
   });
+});
+
+describe('what a wave is watched by', () => {
+  const [own] = somePolicy.gates;
+  const gates = own === undefined ? [] : [own];
+
+  it.each(['start', 'restart', 'enable', 'install'] as const)("%s: the environment's gates", (verb) => {
+    expect(gatesFor(verb, [], somePolicy.gates)).toBe(somePolicy.gates);
+    expect(gatesFor(verb, gates, somePolicy.gates)).toBe(gates);
+  });
+
+  it.each(['stop', 'disable', 'remove', 'purge'] as const)(
+    "%s: never the environment's, which are about an agent that is meant to be gone",
+    (verb) => {
+      expect(gatesFor(verb, [], somePolicy.gates)).toEqual([]);
+      expect(gatesFor(verb, gates, somePolicy.gates)).toBe(gates);
+    },
+  );
 });

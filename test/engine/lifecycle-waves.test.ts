@@ -4,12 +4,15 @@ import { err, type Result } from '../../src/domain/result.ts';
 import type { LifecycleContext, Refusal } from '../../src/engine/context.ts';
 import type { LifecycleReport, LifecycleRequest } from '../../src/engine/lifecycle-types.ts';
 import { planLifecycleWaves, runLifecycleInWaves } from '../../src/engine/lifecycle-waves.ts';
+import { openLedger } from '../../src/engine/run-rollout.ts';
 import type { Metrics } from '../../src/ports/metrics.ts';
 import { someActor } from '../fakes/journal-entries.ts';
 import {
+  act,
   type LifecycleProcess,
   type LifecycleWorld,
   lifecycleWorld,
+  namesDown,
   someRequest,
 } from './lifecycle/lifecycle-world.ts';
 import { begin as deploy, someHosts, somePolicy } from './world.ts';
@@ -280,6 +283,26 @@ describe('what stops it before the next wave', () => {
     expect(notCovered(ended)).toHaveLength(4);
   });
 
+  it('an emergency stop in a wave: what it stopped is not started again, and everything is down at the end', async () => {
+    const world = lifecycleWorld();
+    let emergency: ReturnType<typeof act> | null = null;
+    world.fleet.onContact = ({ order }) => {
+      // In the middle of the second wave.
+      if (emergency !== null || order.program !== 'service' || touched(world).length < 4) return;
+      emergency = act(world, world.machine().process());
+    };
+    const ended = await report(world);
+    expect(ended.end).not.toBe('done');
+    expect(await world.clock.run(emergency ?? Promise.reject(new Error('no emergency began')))).toMatchObject(
+      {
+        end: 'done',
+        settled: { stayedDown: 6, startedAgain: [] },
+      },
+    );
+    expect(namesDown(world)).toHaveLength(6);
+    expect(notCovered(ended).length).toBeGreaterThanOrEqual(2);
+  });
+
   it('a lease that somebody holds: refused, and nothing is written', async () => {
     const world = lifecycleWorld();
     await world.leases.of(99).acquire(someActor);
@@ -409,8 +432,13 @@ describe('a stop in waves', () => {
     expect(touched(world)).toHaveLength(2);
   });
 
-  it('sets a role file behind its last wave, and not where it is halted before', async () => {
-    for (const isHalted of [false, true]) {
+  it('sets a role file behind its last wave, and not where it is halted before; a start puts it back before its first', async () => {
+    const cases = [
+      { verb: 'stop', isHalted: false, at: [6], left: 1 },
+      { verb: 'stop', isHalted: true, at: [], left: 0 },
+      { verb: 'start', isHalted: false, at: [0], left: 0 },
+    ] as const;
+    for (const { verb, isHalted, at, left } of cases) {
       const world = lifecycleWorld();
       if (isHalted) world.fleet.host('h4').trouble.cannotStop = true;
       const process = world.machine().process();
@@ -431,21 +459,37 @@ describe('a stop in waves', () => {
           lifecycle: { ...lifecycle, controllers: [controller] },
         },
         roleFiles: {
-          plan: async (edit) => ({ ok: true, value: { edit, before: 'true', diff: '-+' } }),
-          apply: async ({ edit: { name, file, path, value } }) => {
+          plan: async (edit) => {
+            const before = verb === 'stop' ? 'true' : 'false';
+            return { ok: true, value: { edit, before, diff: before === edit.value ? '' : '-+' } };
+          },
+          apply: async ({ before, edit: { name, file, path, value } }) => {
             applied.push(touched(world));
-            return { ok: true, value: { name, file, path, before: 'true', after: value, commit: null } };
+            return { ok: true, value: { name, file, path, before, after: value, commit: null } };
           },
         },
       };
+      if (verb === 'start') {
+        const change = {
+          name: 'role',
+          file: '/r.json',
+          path: ['on'],
+          before: 'true',
+          after: 'false',
+          commit: null,
+        };
+        const part = { actionId: 'stop-before', part: 0, happenedAt: world.clock.now() };
+        await openLedger(context).fact({ kind: 'role-file-changed', ...part, change });
+        expect(world.state().roleFiles).toHaveLength(1);
+      }
       const ended = await report(world, {
-        plays: playbook('stop'),
+        plays: playbook(verb),
         process: { ...process, context },
         more: { wholeFleet: true },
       });
       expect(ended.end).toBe(isHalted ? 'halted' : 'done');
-      expect(applied.map((names) => names.length)).toEqual(isHalted ? [] : [6]);
-      expect(world.state().roleFiles).toHaveLength(isHalted ? 0 : 1);
+      expect(applied.map((names) => names.length)).toEqual(at);
+      expect(world.state().roleFiles).toHaveLength(left);
     }
   });
 });
