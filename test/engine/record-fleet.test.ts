@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { foldFleet } from '../../src/domain/fleet-changes.ts';
 import { recordedUntil } from '../../src/domain/recorded-until.ts';
+import { reportFleet } from '../../src/engine/fleet-report.ts';
+import { CrashError } from '../fakes/crash-error.ts';
 import { begin, makeWorld, NEW, someHosts } from './world.ts';
 
 const small = { hosts: someHosts(4), policy: { soakMs: 10_000, bakeMs: 15_000 } } as const;
@@ -73,5 +75,28 @@ describe('the record of the fleet', () => {
     expect(told).toContain('fleet-not-recorded');
     expect([...foldFleet(world.journal.entries).hosts.keys()].sort()).toEqual(['1', '2', '3', '4']);
     expect(world.running()).toEqual({ h1: NEW, h2: NEW, h3: NEW, h4: NEW });
+  });
+
+  it('of a fleet of several entries counts only whole: whoever is killed between two leaves nothing', async () => {
+    const world = makeWorld({ hosts: someHosts(1_100) });
+    const record = () =>
+      world.clock.run(reportFleet(world.process().context, { how: { kind: 'list' }, record: true }));
+    const asRecorded = async () => {
+      const at = world.clock.now();
+      return world.clock.run(reportFleet(world.process().context, { how: { kind: 'recorded', at } }));
+    };
+    world.journal.failBy((call) =>
+      call.on === 'append' && world.bodies('fleet-seen').length === 1
+        ? { on: 'append', kind: 'crash-after' }
+        : undefined,
+    );
+    await expect(record()).rejects.toThrow(CrashError);
+    world.journal.failBy(null);
+    expect(world.bodies('fleet-seen').map(({ seen }) => seen.length)).toEqual([500, 500]);
+    expect(await asRecorded()).toMatchObject({ ok: false, error: { code: 'no-record' } });
+    expect((await record()).ok).toBe(true);
+    expect(world.bodies('fleet-seen').map(({ seen }) => seen.length)).toEqual([500, 500, 500, 500, 100]);
+    const told = await asRecorded();
+    expect(told.ok && told.value.rows.length).toBe(1_100);
   });
 });
