@@ -258,6 +258,19 @@ describe('what stops it before the next wave', () => {
     expect(await report(world)).toMatchObject({ end: 'done', notCovered: [] });
   });
 
+  it('VMs that are gone by then make room smaller: a share is of those who are there', async () => {
+    const world = lifecycleWorld();
+    const environment = { kind: 'percent', percent: 34 } as const;
+    const waves = {
+      ...somePolicy.waves,
+      maxUnavailable: { ...somePolicy.waves.maxUnavailable, environment },
+    };
+    const plays = playbook('restart', { waves });
+    for (const { id } of planLifecycleWaves(someHosts(6), plays)[1] ?? []) world.fleet.deleted.add(id);
+    expect(await report(world, { plays })).toMatchObject({ end: 'done' });
+    expect(intended(world).map((batch) => batch.length)).toEqual([2, 2, 1, 1]);
+  });
+
   it('a journal that takes no intention: nobody of that wave is touched', async () => {
     const world = lifecycleWorld();
     const machine = world.machine();
