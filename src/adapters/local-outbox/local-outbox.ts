@@ -47,7 +47,7 @@ export function localOutbox({ folder, clock }: LocalOutboxOptions): Outbox {
     return prepared;
   }
 
-  async function write(entry: WaitingEntry): Promise<Result<void, string>> {
+  async function write(entry: WaitingEntry, again = true): Promise<Result<void, string>> {
     try {
       await prepare();
       last = Math.max(last, ...numbersOf(await readdir(folder))) + 1;
@@ -56,8 +56,9 @@ export function localOutbox({ folder, clock }: LocalOutboxOptions): Outbox {
       await syncFolder(folder);
       return ok(undefined);
     } catch (cause) {
-      // The folder may have been taken away since it was made.
+      // The folder was taken away since it was made.
       prepared = null;
+      if (again && errorCode(cause) === 'ENOENT') return write(entry, false);
       return err(folderError('write an entry', folder, cause));
     }
   }
