@@ -83,7 +83,11 @@ export function applyLifecycle(
       // Of an action that is known to leave no hold, no wish is kept in mind.
       const wishes = known === undefined || known.hosts === 0 || terms !== null;
       const answered = changeWords(counted, body.hosts, own, (words, host) =>
-        heard(words, { ...body, wishes }, host.outcome, told),
+        // By when the host answered, not by when its group was written: another action may have come in between.
+        heard(words, { ...body, wishes }, host.outcome, {
+          ...told,
+          ...instantOf(state, entry, body.happenedAt - Math.max(0, host.agoMs ?? 0)),
+        }),
       );
       return { ...answered, rollout: withLeftStopped(answered, body.hosts, when, own) };
     }

@@ -191,6 +191,8 @@ export interface AnsweredAction extends NamedHost {
   readonly outcome: LifecycleOutcome;
   /** How long the attempt took, ms. */
   readonly tookMs: number;
+  /** How long before the entry's `happenedAt` it ended, ms: answers are written in groups. Absent: 0. */
+  readonly agoMs?: number;
 }
 
 /** Which of the entries of an action this is; by it an entry that was sent twice is known. */

@@ -56,8 +56,12 @@ export class ActionEntries {
 
   answered(reports: readonly HostReport[]): EntryBody {
     const { verb, now } = this.#request;
-    const hosts = reports.map(({ host, outcome, tookMs }) => ({ ...named(host), outcome, tookMs }));
-    return { kind: 'lifecycle-answered', ...this.part(), verb, now, hosts };
+    const part = this.part();
+    const hosts = reports.map(({ host, outcome, tookMs, at = part.happenedAt }) => {
+      const agoMs = Math.max(0, part.happenedAt - at);
+      return { ...named(host), outcome, tookMs, ...(agoMs === 0 ? {} : { agoMs }) };
+    });
+    return { kind: 'lifecycle-answered', ...part, verb, now, hosts };
   }
 
   settled({ stayedDown, startedAgain, unseen }: NonNullable<LifecycleReport['settled']>): EntryBody {

@@ -87,6 +87,8 @@ export interface HostReport {
   readonly outcome: LifecycleOutcome;
   readonly attempts: number;
   readonly tookMs: number;
+  /** When the last attempt ended, ms since the epoch; absent: there was none. */
+  readonly at?: number;
 }
 
 export interface RoleFileReport {

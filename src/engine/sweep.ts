@@ -130,7 +130,7 @@ async function tryHost(rounds: Rounds, host: Host): Promise<HostReport> {
 async function attempt(
   { context, request, stop }: Rounds,
   host: Host,
-): Promise<Pick<HostReport, 'outcome' | 'tookMs'>> {
+): Promise<Pick<HostReport, 'outcome' | 'tookMs' | 'at'>> {
   const { clock } = context;
   const started = clock.now();
   const { order, packages } = request.orderFor(host);
@@ -143,7 +143,8 @@ async function attempt(
     answer.kind === 'no-answer'
       ? { kind: 'no-answer', why: answer.why, message: plainText(answer.message) }
       : lifecycleOutcomeOf(order, answer);
-  return { outcome, tookMs: clock.now() - started };
+  const at = clock.now();
+  return { outcome, tookMs: at - started, at };
 }
 
 export function reachedAt({ id, name, address, port, zone, project }: Host): RemoteHost {
