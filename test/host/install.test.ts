@@ -252,6 +252,32 @@ exec '${sleeps}' "$@"`;
   });
 });
 
+describe('install on a host with sysvinit', () => {
+  it('starts by the init script, for the next boot too, and proves the process', async () => {
+    await host.command('mkdir -p "$ROLLOUT_ROOT/run"');
+    await host.withoutSystemd();
+    await host.command('rm "$ROLLOUT_ROOT/etc/rc2.d/S01osqueryd"');
+    const { answer, outcome } = await install();
+    expect(outcome).toMatchObject({ kind: 'proven', service: 'running', version: made.ref.packageVersion });
+    expect(stepOf(answer, 'status')).toMatchObject({ init: 'sysvinit', unitFileState: 'enabled' });
+    expect((await install()).outcome).toMatchObject({ kind: 'proven', service: 'running' });
+  });
+
+  it('leaves a held one behind its brake, although the package brings the script anew', async () => {
+    await host.command('mkdir -p "$ROLLOUT_ROOT/run"');
+    await host.withoutSystemd();
+    await carryOut(host, serviceOrder('stop'));
+    const anew = makePackage('5.10.3-1.linux', { postinst: 'chmod 755 "$ROLLOUT_ROOT/etc/init.d/osqueryd"' });
+    host.deliver(anew);
+    expect((await install(anew)).outcome).toMatchObject({ kind: 'proven', service: 'left-held', held: true });
+    await expect(host.command('service osqueryd start')).rejects.toThrow('unrecognized service');
+    expect((await carryOut(host, serviceOrder('start'))).outcome).toMatchObject({
+      kind: 'proven',
+      service: 'running',
+    });
+  });
+});
+
 // Every line of the answer, and a spread over the time that it takes.
 const moments = [
   ...[1, 3, 4, 5, 6, 7].map((line) => ({ killAfterSteps: line })),

@@ -358,6 +358,26 @@ describe('a removal that is refused', () => {
   });
 });
 
+describe('on a host with sysvinit', () => {
+  it.each([removeOrder(), purgeOrder(...PURGE)])(
+    'stops by the init script and proves the same (%#)',
+    async (order) => {
+      await host.withoutSystemd();
+      await carry(serviceOrder('stop'));
+      await carry(serviceOrder('start'));
+      const { answer, outcome } = await carry(order);
+      expect(outcome).toMatchObject({ kind: 'proven', service: 'absent', held: false });
+      expect(stepOf(answer, 'stop')).toMatchObject({ did: 'stopped' });
+      expect(stepOf(answer, 'status')).toMatchObject({
+        init: 'sysvinit',
+        packageState: 'absent',
+        mainPid: 0,
+      });
+      expect((await carry(order)).outcome).toMatchObject({ kind: 'proven', service: 'absent' });
+    },
+  );
+});
+
 const moments = [
   ...[1, 2, 3, 4, 5, 6].map((line) => ({ killAfterSteps: line })),
   ...[80, 160, 240, 320, 400].map((ms) => ({ killAfterMs: ms })),
