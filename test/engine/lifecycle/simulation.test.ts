@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Life, live } from './simulation.ts';
 
 const only = process.env.LIFE_SEED;
-const count = Number(process.env.LIFE_SEEDS ?? 400);
+const count = Number(process.env.LIFE_SEEDS ?? 250);
 
 function told(life: Life): string {
   return [`seed ${life.seed}:`, ...life.violations, ...life.trace].join('\n  ');
