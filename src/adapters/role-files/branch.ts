@@ -116,7 +116,7 @@ export async function commitToBranch(
     const update = ['update-ref', '-m', `rollout: ${subject}`, base.ref, commit, base.tip ?? none];
     const moved = await git({ cwd: base.folder, args: update, env });
     if (moved.ok) return ok(commit);
-    if (/cannot lock ref .* (is at|already exists|expected)/.test(moved.error.message))
+    if (/cannot lock ref .*(is at|already exists|expected|\.lock': File exists)/.test(moved.error.message))
       return err({ kind: 'moved' });
     return err({ kind: 'failed', message: `git update-ref failed: ${moved.error.message}` });
   } catch (cause) {

@@ -73,7 +73,7 @@ export function roleFiles({ env }: RoleFilesOptions): RoleFiles {
         if (id.error.kind === 'failed') return err(`${edit.file}: ${id.error.message}`);
         if (attempt >= MOST_TRIES)
           return err(
-            `${edit.file}: the branch ${edit.branch ?? ''} is moved by others all the time; run the command again`,
+            `${edit.file}: the branch ${edit.branch ?? ''} is moved or locked by others all the time; run the command again`,
           );
       }
     },
