@@ -1,11 +1,11 @@
 /** `--dry-run`: who is meant and exactly what would run there. Nothing is changed and nothing is written. */
 
-import { planWaves } from '../domain/lifecycle-waves.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { Refusal } from '../engine/context.ts';
 import { describeLifecycle, lifecycleOrder } from '../engine/lifecycle-orders.ts';
 import { type InstallPlan, prepareInstall } from '../engine/lifecycle-packages.ts';
 import type { LifecycleRequest } from '../engine/lifecycle-types.ts';
+import { planLifecycleWaves } from '../engine/lifecycle-waves.ts';
 import { readState } from '../engine/start-rollout.ts';
 import { EXIT } from './exit-codes.ts';
 import { jsonLine } from './json-lines.ts';
@@ -66,7 +66,7 @@ async function dryRunOf(
   const install = request.verb === 'install' ? await installPlan(action, request, signal) : ok(null);
   if (!install.ok) return install;
   const hosts = install.value === null ? request.hosts : install.value.hosts;
-  const waves = planWaves(hosts, playbook?.strategy?.waves ?? null);
+  const waves = playbook === null ? [hosts] : planLifecycleWaves(hosts, playbook);
   const [first] = waves[0] ?? [];
   const artifact = first === undefined ? null : (install.value?.artifacts.get(first.id) ?? null);
   return ok({

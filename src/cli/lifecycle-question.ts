@@ -26,6 +26,9 @@ export type HoldAsked =
 export interface ActionAsked {
   readonly verb: LifecycleVerb;
   readonly now: boolean;
+  /** Leaves no process behind: a stop, or `disable --now`. */
+  readonly stops: boolean;
+  /** In waves, as a playbook says, nothing is an emergency. */
   readonly polarity: Polarity;
   readonly scope: Scope;
   readonly hold: HoldAsked;
@@ -50,6 +53,7 @@ export function actionAsked(invocation: Invocation, verb: LifecycleVerb): Result
   if (!selection.fleet && selection.hosts.length === 0 && selection.where === null)
     return err(nothingChosen(invocation, verb));
   const now = flag(invocation, 'now');
+  const playbook = textOption(invocation, 'playbook') ?? null;
   const stops = verb === 'stop' || (verb === 'disable' && now);
   const hold = holdAsked(invocation);
   if (!hold.ok) return hold;
@@ -66,12 +70,13 @@ export function actionAsked(invocation: Invocation, verb: LifecycleVerb): Result
   return ok({
     verb,
     now,
-    polarity: stops ? 'emergency' : 'calm',
+    stops,
+    polarity: stops && playbook === null ? 'emergency' : 'calm',
     scope: scope.value,
     hold: hold.value,
     deadline: flag(invocation, 'untilComplete') ? 'complete' : deadline.value,
     settle: settle.value,
-    playbook: textOption(invocation, 'playbook') ?? null,
+    playbook,
     dryRun: flag(invocation, 'dryRun'),
     confirm: textOption(invocation, 'confirm') ?? null,
   });

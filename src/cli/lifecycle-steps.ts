@@ -101,11 +101,11 @@ function requestFor(
 }
 
 function holdFor(
-  { polarity, hold }: ActionAsked,
+  { stops, hold }: ActionAsked,
   { environment, actor }: LifecycleContext,
   wish: { readonly actionId: string; readonly now: number; readonly reason: string },
 ): Result<HoldTerms | null, string> {
-  if (polarity !== 'emergency' || hold.kind === 'none') return ok(null);
+  if (!stops || hold.kind === 'none') return ok(null);
   return newHold({
     ...wish,
     environment: environment.name,

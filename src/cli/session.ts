@@ -1,6 +1,6 @@
 /** What every command that touches an environment begins with: configuration read, environments wired on demand, closed at the end. */
 import { endpointsFrom } from '../adapters/google/endpoints.ts';
-import type { LoadedConfig, LoadedEnvironment } from '../config/load.ts';
+import type { LoadedConfig, LoadedEnvironment, NoPlaybook } from '../config/load.ts';
 import { renderProblems } from '../config/problem.ts';
 import type { Action } from '../config/schema/playbook.ts';
 import type { Environment } from '../domain/environment.ts';
@@ -73,8 +73,12 @@ export async function withSession(
     unusable: [...environments.values()].filter((one) => one.kind !== 'ready' && one.kind !== 'example'),
     examples: [...environments.values()].flatMap((one) => (one.kind === 'example' ? [one.name] : [])),
     open,
-    lifecyclePlaybook: (_environment, name) =>
-      err(refuse('usage', 'unknown-playbook', `there is no playbook ${JSON.stringify(name)} for this`)),
+    lifecyclePlaybook: (environment, name) => {
+      const loaded = environments.get(environment);
+      if (loaded?.kind !== 'ready') return err(whyNotUsable(environment, read.value));
+      const found = loaded.lifecyclePlaybook(name);
+      return found.ok ? found : err(noPlaybook(name, found.error));
+    },
     successorOf: (name) => usable.find(({ promotesFrom }) => promotesFrom === name)?.name ?? null,
     line: (name) => {
       const contexts: LifecycleContext[] = [];
@@ -110,6 +114,40 @@ function whyNotUsable(name: string, { environments }: LoadedConfig): Refusal {
   return refuse('usage', 'unknown-environment', `no environment is called ${JSON.stringify(name)}; ${list}`, {
     next: meant === null ? '--config DIR names another folder' : `did you mean ${meant}?`,
   });
+}
+
+function noPlaybook(name: string, why: NoPlaybook): Refusal {
+  const shown = JSON.stringify(name);
+  switch (why.kind) {
+    case 'unknown':
+      return refuse(
+        'usage',
+        'unknown-playbook',
+        `no playbook of the lifecycle is called ${shown}; there are ${why.known.join(', ')}`,
+        {
+          ...(why.suggestion === null ? {} : { next: `did you mean ${why.suggestion}?` }),
+        },
+      );
+    case 'invalid':
+      return refuse('usage', 'wrong-playbook', `the playbook ${shown} cannot be used:`, {
+        details: renderProblems(why.problems)
+          .split('\n')
+          .filter((line) => line.trim() !== ''),
+        next: 'rollout config check',
+      });
+    case 'not-lifecycle':
+      return refuse(
+        'usage',
+        'rollout-playbook',
+        `the playbook ${shown} is of ${why.action}, which is a rollout’s`,
+        {
+          details: [why.file],
+          next: 'rollout deploy, promote, canary and rollback follow those',
+        },
+      );
+    default:
+      return why satisfies never;
+  }
 }
 
 /** Predecessors before successors. */

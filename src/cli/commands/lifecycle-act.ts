@@ -9,7 +9,9 @@ import { formatDuration } from '../../domain/duration.ts';
 import type { LifecycleVerb } from '../../domain/lifecycle.ts';
 import type { Result } from '../../domain/result.ts';
 import type { Refusal } from '../../engine/context.ts';
+import { isStop } from '../../engine/lifecycle-orders.ts';
 import type { LifecycleReport } from '../../engine/lifecycle-types.ts';
+import { runLifecycleInWaves } from '../../engine/lifecycle-waves.ts';
 import { runLifecycle } from '../../engine/run-lifecycle.ts';
 import type { CommandModule } from '../command-module.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -43,7 +45,7 @@ export function act(verb: LifecycleVerb): CommandModule {
 async function actOn(session: Session, asked: ActionAsked): Promise<number> {
   const { invocation } = session;
   const { polarity, verb } = asked;
-  const wide = polarity === 'emergency' && asked.playbook === null;
+  const wide = polarity === 'emergency';
   const opened = openEnvironments(session, asked.scope.environments, { polarity, wide });
   if (!opened.ok) return sayRefused(invocation, opened.error);
   // An emergency waits for no journal; what it leaves behind is sent along with its own record.
@@ -68,13 +70,15 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
   if (!consent.given) return consent.exit;
   const startedAt = systemClock.now();
   session.narrator.countLifecycle({ verb, now: asked.now, total: hosts, then: thenText(steps) });
-  const run: Run = ({ action, request }) => runLifecycle(action.context, request, invocation.signal);
+  const run: Run = ({ action, request, playbook }) =>
+    playbook === null
+      ? runLifecycle(action.context, request, invocation.signal)
+      : runLifecycleInWaves(action.context, request, playbook, invocation.signal);
   const ran = polarity === 'emergency' ? await allAtOnce(steps, run) : await oneByOne(steps, run, invocation);
   session.narrator.close();
-  if (ran.reports.length === 0) return sayRefused(invocation, ran.refusals);
-  if (invocation.json)
-    for (const refusal of ran.refusals)
-      jsonLine(invocation, 'event', { event: { kind: 'refused', ...refusal } });
+  // Said in full, and once more where the end lists what is not covered.
+  const refused = ran.refusals.length === 0 ? EXIT.done : sayRefused(invocation, ran.refusals);
+  if (ran.reports.length === 0) return refused;
   const end: ActionEnd = {
     verb,
     now: asked.now,
@@ -86,15 +90,12 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
     tookMs: systemClock.now() - startedAt,
   };
   const exit = sayActionEnd(invocation, end, session.paint);
-  const locked = ran.refusals.find((refusal) => refusal.exit === 'locked');
-  return locked !== undefined && exit === EXIT.incomplete ? EXIT.locked : exit;
+  return refused === EXIT.locked && exit === EXIT.incomplete ? EXIT.locked : exit;
 }
 
 /** Hosts are done, and the prompt is not back yet. */
 function thenText(steps: readonly Step[]): string {
-  const settleMs = Math.max(
-    ...steps.map(({ request }) => (request.polarity === 'emergency' ? request.settleMs : 0)),
-  );
+  const settleMs = Math.max(...steps.map(({ request }) => (isStop(request) ? request.settleMs : 0)));
   return settleMs === 0 ? '' : `; second look in ${formatDuration(settleMs)}`;
 }
 

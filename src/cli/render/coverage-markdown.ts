@@ -39,8 +39,9 @@ function environmentLines({ fleet, report }: Coverage): string[] {
   const seen = seenSince({ fleet, report });
   const basis = `${sourceWords(fleet.source)}${seen === '' ? '' : `; ${seen}`}`;
   lines.push('', `As of: ${escaped(basis)}.`, '');
-  for (const note of [...report.held, ...fleet.notes]) lines.push(`- ${escaped(note)}`);
-  if (report.held.length + fleet.notes.length > 0) lines.push('');
+  const notes = [...report.held, ...report.findings, ...fleet.notes];
+  for (const note of notes) lines.push(`- ${escaped(note)}`);
+  if (notes.length > 0) lines.push('');
   const rows: [string, number | string][] = [
     ['VMs in all', counts.all],
     ['must have the agent', by.eligible],

@@ -28,6 +28,7 @@ export function coverageLines({ fleet, report }: Coverage, paint: Paint): string
         ...unknownRows(fleet, paint),
         ['as of', sourceWords(fleet.source)],
         ...countRows({ fleet, report }, paint),
+        ...report.findings.map((finding): [string, string] => ['note', paint.warn(harmless(finding))]),
       ],
       paint,
     ),

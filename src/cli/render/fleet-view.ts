@@ -1,9 +1,15 @@
 /** A fleet in words: what nobody knows first, then counts, then a row a VM. */
-import { countFleet, type FleetCounts, type FleetRow, whyEligibility } from '../../domain/fleet-view.ts';
+import {
+  countFleet,
+  type FleetCounts,
+  type FleetRow,
+  whyEligibility,
+  whyHeld,
+} from '../../domain/fleet-view.ts';
 import type { FleetReport, FleetSource } from '../../engine/fleet-report.ts';
 import { agoText } from './ago-text.ts';
 import { tableLines } from './fleet-table.ts';
-import { count, facts, harmless, moment, type Paint } from './paint.ts';
+import { count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
 
 /** `shown`: the rows that were asked for. */
 export function fleetLines(report: FleetReport, shown: readonly FleetRow[], paint: Paint): string[] {
@@ -66,7 +72,7 @@ export function sourceWords(source: FleetSource): string {
   }
 }
 
-function countRows({ pin }: FleetReport, counts: FleetCounts, paint: Paint): [string, string][] {
+function countRows({ pin, rows: all }: FleetReport, counts: FleetCounts, paint: Paint): [string, string][] {
   const { byEligibility: by, offPin, held } = counts;
   const rows: [string, string][] = [
     ['must have it', `${by.eligible}${by.eligible === 0 ? '' : `: ${stateWords(counts, paint)}`}`],
@@ -77,6 +83,12 @@ function countRows({ pin }: FleetReport, counts: FleetCounts, paint: Paint): [st
   if (rest !== '') rows.push(['need not', rest]);
   const pinned = offPin === 0 ? '' : paint.warn(`, ${count(offPin, 'VM')} not on it`);
   rows.push(['pin', pin === null ? 'none yet' : `${pin}${pinned}`]);
+  const holds = all.flatMap((row) => (row.held === undefined ? [] : [{ name: row.name, ...row.held }]));
+  if (holds.length > 0) {
+    const due = holds.filter((hold) => hold.due).map(({ name }) => harmless(name));
+    const dueText = due.length === 0 ? '' : paint.bad(`, ${due.length} DUE: ${someOf(due, 5)}`);
+    rows.push(['holds', paint.warn(`${count(holds.length, 'VM')} held stopped`) + dueText]);
+  }
   if (held > 0) rows.push(['hold', paint.warn(`${count(held, 'VM')} held on the host itself`)]);
   return rows;
 }
@@ -119,11 +131,14 @@ function stateWord({ eligibility, state }: FleetRow, paint: Paint): string {
   return state === 'running' ? paint.good(state) : paint.bad(state);
 }
 
-function remarks({ eligibility, silence, state, isOffPin, agent }: FleetRow): string[] {
+function remarks({ eligibility, silence, state, isOffPin, agent, held }: FleetRow): string[] {
+  const known = held === undefined ? '' : whyHeld(held);
   const hold = agent.kind === 'installed' && agent.hold !== '' ? `hold: ${agent.hold}` : '';
   const isEligible = eligibility.kind === 'eligible';
   const pin = isEligible && state === 'running' && isOffPin === true ? 'not the pinned version' : '';
-  return [isEligible ? silence : '', hold, pin, whyEligibility(eligibility)].filter((word) => word !== '');
+  return [isEligible ? silence : '', known, hold, pin, whyEligibility(eligibility)].filter(
+    (word) => word !== '',
+  );
 }
 
 /** How long before the time that is told of the agent was seen. */

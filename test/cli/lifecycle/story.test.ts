@@ -228,8 +228,53 @@ describe('holds', () => {
     ]);
     expect((await place.run(['status', 'sandbox-gstg'])).stdout).toContain('1 hold is DUE: api-01-gstg');
     expect(await severities(...GSTG)).toEqual({ 'hold-due': 1, active: 7 });
+    const fleet = await place.run(['fleet', 'sandbox-gstg']);
+    expect(fleet.stdout).toContain('1 VM held stopped, 1 DUE: api-01-gstg');
+    expect(fleet.stdout).toMatch(/api-01-gstg .*held by \S+ since .* was due to end/u);
+    const coverage = await place.run(['coverage', 'sandbox-gstg']);
+    expect(coverage.stdout).toMatch(/note +1 hold\(s\) are past their end/u);
     await osqueryd(['start', '--host', 'api-01-gstg', '--yes']);
     expect((await osqueryd(['holds', '--due'])).code).toBe(0);
+  }, 60_000);
+});
+
+describe('a playbook', () => {
+  it('cuts a restart into waves; a dry run shows them, and the journal has each', async () => {
+    const words = ['restart', '--fleet', ...GSTG, '--playbook', 'restart'];
+    const dry = await osqueryd([...words, '--dry-run']);
+    expect(dry.stdout).toMatch(/sandbox-gstg {2}8 hosts in [2-9] waves\n +wave 1 /u);
+    const ran = await osqueryd([...words, '--yes']);
+    expect(ran.stdout).toContain('restarted 8/8 hosts');
+    expect(ran.code).toBe(0);
+    const intended = place.journal('sandbox-gstg').filter(({ body }) => body.kind === 'lifecycle-intended');
+    expect(new Set(intended.slice(-2).map(({ body }) => 'actionId' in body && body.actionId)).size).toBe(1);
+  }, 60_000);
+
+  it('of another verb is refused, and so is one of a rollout', async () => {
+    const other = await osqueryd(['start', '--fleet', ...GSTG, '--yes', '--playbook', 'restart']);
+    expect(other.code).toBe(2);
+    expect(other.stderr).toContain('is of restart, not of start');
+    const rollout = await osqueryd(['start', '--fleet', ...GSTG, '--yes', '--playbook', 'upgrade']);
+    expect(rollout.code).toBe(2);
+    expect(rollout.stderr).toContain('which is a rollout’s');
+  });
+});
+
+describe('packages', () => {
+  it('are removed and installed again from the pin, each proven', async () => {
+    const removed = await osqueryd(['remove', '--host', 'web-01-gstg', '--yes']);
+    expect(removed.stdout).toContain('removed 1/1 host');
+    expect(await severities(...GSTG)).toEqual({ absent: 1, active: 7 });
+    const unpinned = await osqueryd(['install', '--fleet', ...GSTG, '--yes']);
+    expect(unpinned.code).not.toBe(0);
+    expect(unpinned.stderr).toMatch(/pin/u);
+    for (const version of ['5.9.1', '5.10.2'])
+      expect((await place.run(['stage', version, ...place.packages(version, 'gstg', 'gprd')])).code).toBe(0);
+    expect((await place.run(['deploy', 'sandbox-gstg', '5.10.2', '--yes'])).code).toBe(5);
+    const installed = await osqueryd(['install', '--fleet', ...GSTG, '--yes']);
+    expect(installed.code, installed.stdout + installed.stderr).toBe(0);
+    expect(await severities(...GSTG)).toEqual({ active: 8 });
+    expect((await place.agents('gstg'))['web-01-gstg']).toBe('5.10.2');
   }, 60_000);
 });
 
@@ -300,19 +345,17 @@ describe('what does not answer', () => {
 
 describe('with a rollout under way', () => {
   const changing = (): ReturnType<typeof place.start> =>
-    place.start(['deploy', 'sandbox-gstg', '5.10.2', '--yes', '--json']);
+    place.start(['rollback', 'sandbox-gstg', '--to', '5.9.1', '--yes', '--json']);
 
   it('a calm verb is locked out and told by whom; a stop takes over and pauses it', async () => {
-    for (const version of ['5.9.1', '5.10.2'])
-      expect((await place.run(['stage', version, ...place.packages(version, 'gstg', 'gprd')])).code).toBe(0);
     const deploy = changing();
     await deploy.says(/"kind":"hosts-intended"/u);
     const locked = await osqueryd(['restart', '--fleet', ...GSTG, '--yes']);
     expect(locked.code).toBe(6);
-    expect(locked.stderr).toContain('rollout deploy sandbox-gstg 5.10.2');
+    expect(locked.stderr).toContain('rollout rollback sandbox-gstg --to 5.9.1');
     const stopped = await osqueryd(['stop', '--fleet', ...GSTG, '--yes', ...AT_ONCE, '--reason', 'INC-14']);
     expect(stopped.stdout).toContain('stopped 8/8 hosts');
-    expect(stopped.stdout).toMatch(/rollout +sandbox-gstg-\d+ of 5\.10\.2 is paused/u);
+    expect(stopped.stdout).toMatch(/rollout +sandbox-gstg-\d+ of 5\.9\.1 is paused/u);
     expect(stopped.code).toBe(0);
     const ended = await deploy.ended;
     expect(ended.code).not.toBe(0);
