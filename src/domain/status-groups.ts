@@ -43,7 +43,8 @@ export function severityOf({ answer }: Pick<StatusAnswer, 'answer'>, now: number
 
 export function severityOfStatus(status: AgentStatus, now: number): Severity {
   const { activeState, subState, hold, mainPid, restarts, uptimeMs } = status;
-  if (activeState === 'failed') return 'failed';
+  // A stop that had to kill leaves `failed` behind: held, that is what was wanted.
+  if (activeState === 'failed' && hold === null) return 'failed';
   const isYoung = uptimeMs !== null && uptimeMs < SETTLED_MS;
   if (subState.startsWith('auto-restart') || (mainPid !== 0 && isYoung && restarts >= CRASHES))
     return 'crash-looping';
@@ -122,8 +123,9 @@ export function rankOf(severity: Severity): number {
   return SEVERITIES.indexOf(severity);
 }
 
-function whyOf({ answer }: StatusAnswer): string {
-  if (answer.kind === 'none') return answer.why;
+/** Without what is each host's own, or every one that is out of reach would be a group. */
+function whyOf({ host, answer }: StatusAnswer): string {
+  if (answer.kind === 'none') return answer.why.replaceAll(host.address, 'its address');
   const { hold } = answer.status;
   return hold === null ? '' : `${hold.by}: ${hold.reason}`;
 }

@@ -5,6 +5,7 @@ import type { FleetRecord, RecordedHost } from '../../src/domain/fleet-changes.t
 import type { AgentSeen } from '../../src/domain/fleet-record.ts';
 import { fleetRows, type KnownBuilds, knownBuilds } from '../../src/domain/fleet-view.ts';
 import type { Eligibility } from '../../src/domain/host.ts';
+import type { HeldHost } from '../../src/domain/state.ts';
 
 const NOW = Date.UTC(2026, 10, 21);
 const DAY = 86_400_000;
@@ -265,5 +266,81 @@ describe('what runs', () => {
     expect(row).toMatchObject({ versionBy: 'dpkg', isOffPin: true });
     const [unpinned] = rowsOf([vm(1, { agent: agent(digest(9)) })]);
     expect(unpinned).toMatchObject({ versionBy: 'dpkg', isOffPin: null });
+  });
+});
+
+describe('holds', () => {
+  const held = (id: number, until: number, state: HeldHost['state'] = 'confirmed'): [string, HeldHost] => [
+    String(id),
+    {
+      id: String(id),
+      name: `vm-${id}`,
+      terms: {
+        actionId: 'stop-1',
+        environment: 'gprd',
+        by: 'ada@ops-1',
+        reason: 'CPU',
+        since: NOW - DAY,
+        until,
+      },
+      by: { user: 'ada', hostname: 'ops-1', command: 'osqueryd stop' },
+      state,
+    },
+  ];
+  const withHolds = (hosts: readonly RecordedHost[], ...holds: readonly [string, HeldHost][]) => {
+    const record: FleetRecord = {
+      hosts: new Map(hosts.map((host) => [host.id, host])),
+      unknownZones: [],
+      at: NOW,
+    };
+    return report([], { rows: fleetRows(record, NO_BUILDS, undefined, { holds: new Map(holds), now: NOW }) });
+  };
+
+  it('say who, why and until when, of those that are not covered as of the others', () => {
+    const { uncovered, coveredVms, holds } = withHolds(
+      [vm(1, { agent: stopped }), vm(2, { agentSeenAt: NOW - 2 * DAY }), vm(3)],
+      held(1, NOW + DAY),
+      held(2, NOW + DAY, 'wished'),
+    );
+    const shown = {
+      actionId: 'stop-1',
+      by: 'ada@ops-1',
+      reason: 'CPU',
+      since: NOW - DAY,
+      until: NOW + DAY,
+      due: false,
+    };
+    expect(uncovered).toMatchObject([
+      {
+        name: 'vm-1',
+        why: '5.10.2-1.linux is installed and does not run (inactive); held by ada@ops-1 since 2026-11-20T00:00Z (CPU), until 2026-11-22T00:00Z',
+        held: { ...shown, state: 'confirmed' },
+      },
+    ]);
+    expect(coveredVms.map((one) => one.held)).toEqual([{ ...shown, state: 'wished' }, undefined]);
+    expect(holds.map(({ name }) => name)).toEqual(['vm-1', 'vm-2']);
+  });
+
+  it('that are due are a finding, the longest due first, and change no verdict', () => {
+    const hosts = [1, 2, 3].map((id) => vm(id, { agent: stopped }));
+    const told = withHolds(hosts, held(1, NOW), held(2, NOW - DAY), held(3, NOW + 1));
+    expect(told.findings).toEqual([
+      '2 hold(s) are past their end and still in force: ' +
+        'vm-2 (held by ada@ops-1 since 2026-11-20T00:00Z (CPU), was due to end 2026-11-20T00:00Z), ' +
+        'vm-1 (held by ada@ops-1 since 2026-11-20T00:00Z (CPU), was due to end 2026-11-21T00:00Z); osqueryd start lifts them',
+    ]);
+    expect(told.holds.map(({ name, held: { due } }) => [name, due])).toEqual([
+      ['vm-2', true],
+      ['vm-1', true],
+      ['vm-3', false],
+    ]);
+    expect([told.verdict, report(hosts).verdict]).toEqual(['below-target', 'below-target']);
+  });
+
+  it('on a VM that was seen to run since are a finding; seen before the stop is none', () => {
+    const since = withHolds([vm(1)], held(1, NOW + DAY));
+    expect(since.findings).toEqual(['1 VM(s) run the agent although they are held: vm-1']);
+    expect(withHolds([vm(1, { agentSeenAt: NOW - 2 * DAY })], held(1, NOW + DAY)).findings).toEqual([]);
+    expect(report([vm(1)])).toMatchObject({ holds: [], findings: [] });
   });
 });

@@ -11,6 +11,7 @@ import {
 } from '../../src/domain/fleet-changes.ts';
 import type { AgentSeen, SeenHost } from '../../src/domain/fleet-record.ts';
 import type { AnsweredHost, Entry, EntryBody } from '../../src/domain/journal.ts';
+import type { AnsweredAction } from '../../src/domain/lifecycle.ts';
 import { recordedUntil } from '../../src/domain/recorded-until.ts';
 import { isUnknownPlace } from '../../src/domain/unknown-zones.ts';
 import { chainOf, draft } from '../fakes/journal-entries.ts';
@@ -229,5 +230,60 @@ describe('what could not be listed', () => {
     expect(
       ['x/us-east1-b', 'x/*', 'x/us-east1-c'].map((place) => isUnknownPlace({ zone }, new Set([place]))),
     ).toEqual([true, true, false]);
+  });
+});
+
+describe('what a lifecycle action proved', () => {
+  const acted = (
+    outcome: Partial<Extract<AnsweredAction['outcome'], { kind: 'proven' }>>,
+    happenedAt: number,
+  ): EntryBody => ({
+    kind: 'lifecycle-answered',
+    actionId: 'stop-1',
+    part: happenedAt,
+    happenedAt,
+    verb: 'stop',
+    now: false,
+    hosts: [
+      {
+        id: '1',
+        name: 'h1',
+        tookMs: 1,
+        outcome: { kind: 'proven', service: 'stopped', version: '1', held: true, notes: [], ...outcome },
+      },
+    ],
+  });
+  const known = (...bodies: EntryBody[]) => {
+    const host = foldFleet(journal(...bodies)).hosts.get('1');
+    return [host?.agent, host?.agentSeenAt];
+  };
+  const isDown = { ...runs('1'), service: 'inactive', runningSha256: '', hold: 'rollout hold' };
+
+  it('is what is there from then on: stopped and held, started again, gone', () => {
+    const listed = fleetSeen([seen('1')]);
+    const stop = acted({}, 1_500);
+    expect(known(listed, stop)).toEqual([isDown, 1_500]);
+    expect(known(listed, stop, acted({ service: 'running', held: false }, 2_500))).toEqual([
+      runs('1'),
+      2_500,
+    ]);
+    expect(known(listed, stop, acted({ service: 'absent', held: false, version: '' }, 2_500))).toEqual([
+      { kind: 'absent' },
+      2_500,
+    ]);
+    expect(known(listed, acted({ version: '' }, 1_500))).toEqual([isDown, 1_500]);
+  });
+
+  it('says nothing of what came after it, nor of a host that nobody has listed', () => {
+    expect(known(fleetSeen([seen('1')]), acted({}, 900))).toEqual([runs('1'), 1_000]);
+    expect(known(acted({}, 900))).toEqual([undefined, undefined]);
+  });
+
+  it('a version that nobody has seen run there is not taken for running by word alone', () => {
+    const absent = fleetSeen([seen('1', { agent: { kind: 'absent' } })]);
+    expect(known(absent, acted({ service: 'running', held: false, version: '2' }, 1_500))).toEqual([
+      { kind: 'absent' },
+      1_000,
+    ]);
   });
 });

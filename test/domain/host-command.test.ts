@@ -101,6 +101,107 @@ describe('the command line of a host order', () => {
     ]);
   });
 
+  const service: HostOrder = {
+    program: 'service',
+    agent,
+    verb: 'stop',
+    now: false,
+    brake: 'mask',
+    proveMs: 3000,
+    starters: ['chef-client', 'unit:vendor.timer'],
+    commands: [
+      { name: 'chef', when: 'chef-client', words: ['chef-client-disable', 'CPU by ada'], timeoutS: 30 },
+      { name: 'all', when: 'always', words: ['/bin/true', ''], timeoutS: 5 },
+    ],
+    hold: {
+      actionId: 'stop-1',
+      environment: 'gprd',
+      by: 'ada@ops-1',
+      reason: "it's the CPU",
+      since: 1_000,
+      until: 2_000,
+    },
+  };
+  const words = (order: HostOrder): readonly string[] => orderParameters(order).slice(3);
+
+  it('status is given how long to measure and whom to look for', () => {
+    expect(
+      words({ program: 'status', agent, sampleMs: 250, starters: ['unit:a.timer', 'chef-client'] }),
+    ).toEqual(['sample_ms=250', 'starter=unit:a.timer', 'starter=chef-client']);
+  });
+
+  it('service is given the hold, and each controller with its words behind it', () => {
+    expect(words(service)).toEqual([
+      'verb=stop',
+      'now=false',
+      'brake=mask',
+      'prove_ms=3000',
+      'starter=chef-client',
+      'starter=unit:vendor.timer',
+      'hold_action=stop-1',
+      'hold_environment=gprd',
+      'hold_by=ada@ops-1',
+      "hold_reason=it's the CPU",
+      'hold_since=1000',
+      'hold_until=2000',
+      'controller=chef',
+      'controller_when=chef-client',
+      'controller_timeout_s=30',
+      'controller_word=chef-client-disable',
+      'controller_word=CPU by ada',
+      'controller=all',
+      'controller_when=always',
+      'controller_timeout_s=5',
+      'controller_word=/bin/true',
+      'controller_word=',
+    ]);
+    const { hold: _none, ...bare } = service as Extract<HostOrder, { program: 'service' }>;
+    expect(words({ ...bare, commands: [] }).some((word) => /^(hold|controller)/.test(word))).toBe(false);
+  });
+
+  it('install and remove are given the action, and what they are about', () => {
+    const named = { agent, orderId: 'install-1', environment: 'gprd', fence: 7, lockTimeoutS: 60 };
+    expect(words({ ...named, program: 'install', target, proveMs: 20 })).toEqual([
+      'order=install-1',
+      'environment=gprd',
+      'fence=7',
+      'target_sha256=a1',
+      'target_size=10',
+      'target_version=5.10.2-1.linux',
+      'target_exe=/opt/osquery/bin/osqueryd',
+      'target_exe_sha256=a2',
+      'prove_ms=20',
+      'lock_timeout_s=60',
+    ]);
+    expect(
+      words({ ...named, program: 'remove', purge: true, purgePaths: ['/var/osquery', '/var/log/osquery'] }),
+    ).toEqual([
+      'order=install-1',
+      'environment=gprd',
+      'fence=7',
+      'lock_timeout_s=60',
+      'purge=true',
+      'purge_path=/var/osquery',
+      'purge_path=/var/log/osquery',
+    ]);
+  });
+
+  it('no reason is refused: what no shell could quote becomes a blank, what is too long is cut', () => {
+    if (service.program !== 'service' || service.hold === undefined) throw new Error('another order');
+    const hold = { ...service.hold, by: 'a\u0000b', reason: `one\ntwo\u2028${'\u{1f600}'.repeat(2_000)}` };
+    const commands = [{ name: 'chef', when: 'always', words: ['off', 'x\r\ny'], timeoutS: 1 }] as const;
+    const given = words({ ...service, hold, commands });
+    expect(given).toContain('hold_by=a b');
+    expect(given).toContain(`hold_reason=one two ${'\u{1f600}'.repeat(992)}`);
+    expect(given).toContain('controller_word=x  y');
+    expect(() => words({ ...service, hold: { ...hold, environment: 'a\nb' } })).toThrow(
+      /hold_environment holds/,
+    );
+    expect(() => words({ ...service, commands: [{ ...commands[0], name: 'a\nb' }] })).toThrow(
+      /controller holds/,
+    );
+  });
+
   it('a dry run shows the programs and the whole line', () => {
     expect(describeOrder({ program: 'look', agent })).toBe(
       `cat lib.sh lib-change.sh look.sh | ${hostCommandLine({ program: 'look', agent })}`,
