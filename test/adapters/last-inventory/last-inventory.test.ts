@@ -121,6 +121,8 @@ describe('the file of the last listing', () => {
     const signals: unknown[] = [];
     const { signal } = new AbortController();
     let call = 0;
+    const store = lastInventory(file);
+    let written: Promise<void> = Promise.resolve();
     const inventory = rememberListings(
       {
         async list(options) {
@@ -128,14 +130,27 @@ describe('the file of the last listing', () => {
           return answers[call++] ?? answers[0] ?? ok(VIEW);
         },
       },
-      lastInventory(file),
+      {
+        ...store,
+        keep: (view) => {
+          written = store.keep(view);
+          return written;
+        },
+      },
     );
     const seen: (InventoryView | null)[] = [];
     for (const answer of answers) {
       expect(await inventory.list({ signal })).toBe(answer);
+      await written;
       seen.push(await last());
     }
     expect(seen).toEqual([VIEW, VIEW, VIEW, viewOf([bareHost('3')], 2e12)]);
     expect(new Set(signals)).toEqual(new Set([signal]));
+  });
+
+  it('on a disk that hangs keeps nobody from the list', async () => {
+    const hangs = { keep: () => new Promise<void>(() => undefined), last: async () => null };
+    const inventory = rememberListings({ list: async () => ok(VIEW) }, hangs);
+    expect(await inventory.list()).toEqual(ok(VIEW));
   });
 });
