@@ -279,14 +279,21 @@ settle() {
 }
 
 # Puts back what a package's script changed. A mask that a hold has brought stays, also against such a script: only who lifts
-# the hold takes it off.
+# the hold takes it off, and that waits for this program.
 restore_unit_file() {
   from=$was_unit_file
-  ! is_held || from=$seen_unit_file
+  if is_held; then
+    from=$seen_unit_file
+    if grep -qsx 'brake=mask' "$HOLD"; then
+      from=masked
+    elif grep -qsx 'brake=mask' "$HOLD_IN_MEMORY"; then
+      from=masked-runtime
+    fi
+  fi
   case $from:$unit_file in
     enabled:disabled) systemctl enable -q "$service.service" >/dev/null ;;
     disabled:enabled) systemctl disable -q "$service.service" >/dev/null ;;
-    masked:masked | masked-runtime:masked-runtime) ;;
+    masked*:masked*) ;;
     masked:*) systemctl mask -q "$service.service" >/dev/null ;;
     masked-runtime:*) systemctl mask -q --runtime "$service.service" >/dev/null ;;
     enabled:masked | disabled:masked) is_held || systemctl unmask -q "$service.service" >/dev/null ;;

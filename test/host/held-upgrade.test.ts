@@ -150,6 +150,27 @@ case $1 in restart) { ${hold}\n} >/dev/null 2>&1; exit 0 ;; esac\nexec '${real}'
     await expectHeld(pushy);
   });
 
+  it('that comes before such a script runs is not undone either', async () => {
+    const pushy = makePackage('5.10.3-1.linux', {
+      postinst: 'systemctl unmask osqueryd; systemctl start osqueryd',
+    });
+    host.deliver(pushy, old);
+    const stop = `${STOP}; echo brake=mask >>"$ROLLOUT_ROOT/var/lib/rollout/hold"`;
+    const tools = await around('apt-get', 'install', stop, 'before');
+    expect((await run('upgrade', tools, pushy)).outcome).toMatchObject({ service: 'left-stopped' });
+    await expectHeld(pushy);
+  });
+
+  it('that was killed when it had left its hold is carried out by the upgrade', async () => {
+    const hold = 'echo held >"$ROLLOUT_ROOT/var/lib/rollout/hold"';
+    const tools = await around('sleep', '0.25', hold, 'before');
+    expect((await run('upgrade', tools)).outcome).toMatchObject({
+      kind: 'verified',
+      service: 'left-stopped',
+    });
+    expect(await host.state()).toMatchObject({ running: '', unit: 'inactive enabled' });
+  });
+
   it.each([
     ['does not start', 'startfail=1'],
     ['crash-loops', 'crash=1'],
