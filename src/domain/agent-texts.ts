@@ -1,5 +1,6 @@
 /** What an expression can ask of the agent on a host, read from what the host told of it. Pure. */
 import type { AgentStatus } from './lifecycle.ts';
+import { nearestWord } from './nearest.ts';
 
 /** Attributes that only the host itself can tell. */
 export const AGENT_ATTRIBUTES = ['version', 'state', 'hold'] as const;
@@ -20,6 +21,25 @@ export const AGENT_STATES = [
   'maintenance',
   'absent',
 ] as const;
+
+/** What people write for a state of a service, and systemd's word for it. */
+const STATE_WORDS: Readonly<Record<string, string>> = {
+  running: 'active',
+  started: 'active',
+  up: 'active',
+  stopped: 'inactive',
+  dead: 'inactive',
+  down: 'inactive',
+  crashed: 'failed',
+  missing: 'absent',
+  none: 'absent',
+};
+
+/** The state that was meant by a word that is none; null: nobody can tell. */
+export function meantState(word: string): string | null {
+  const lower = word.toLowerCase();
+  return Object.hasOwn(STATE_WORDS, lower) ? (STATE_WORDS[lower] ?? null) : nearestWord(lower, AGENT_STATES);
+}
 
 /**
  * The attribute's texts, any of which a comparison may meet; none: the host has it not; null: it is not known.

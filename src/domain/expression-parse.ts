@@ -14,6 +14,7 @@ import {
   AGENT_ATTRIBUTES,
   AGENT_STATES,
   type AgentAttributeName,
+  meantState,
   OPTIONAL_AGENT_ATTRIBUTES,
 } from './agent-texts.ts';
 import { type ExpressionError, readTokens, type Token } from './expression-tokens.ts';
@@ -21,8 +22,6 @@ import { VM_STATUSES } from './host.ts';
 import { MOMENT_EXAMPLES, parseMoment } from './moment.ts';
 import { nearestWord } from './nearest.ts';
 import { ok, type Result } from './result.ts';
-
-export { AGENT_ATTRIBUTES } from './agent-texts.ts';
 
 /** Attributes with one text each. `region` is the zone without its last part. */
 export const TEXT_ATTRIBUTES = [
@@ -112,19 +111,6 @@ const START_WORDS = [
 ];
 /** An example of what a list may hold. */
 const LIST_ITEMS = { tags: 'TAG', licenses: 'LICENCE' } as const;
-
-/** What people write for a state of a service, and systemd's word for it. */
-const STATE_WORDS: Readonly<Record<string, string>> = {
-  running: 'active',
-  started: 'active',
-  up: 'active',
-  stopped: 'inactive',
-  dead: 'inactive',
-  down: 'inactive',
-  crashed: 'failed',
-  missing: 'absent',
-  none: 'absent',
-};
 
 export interface ExpressionOptions {
   /** The hosts are asked, so that it may compare `version`, `state` and `hold`. Default false. */
@@ -354,9 +340,7 @@ class Parser {
       return this.#wrong('no VM ever has this status', VM_STATUSES, quoted(meant));
     }
     if (attribute.name === 'state' && !isOneOf(value, AGENT_STATES)) {
-      const word = value.toLowerCase();
-      const meant = Object.hasOwn(STATE_WORDS, word) ? STATE_WORDS[word] : nearestWord(word, AGENT_STATES);
-      return this.#wrong('no service is ever in this state', AGENT_STATES, quoted(meant ?? null));
+      return this.#wrong('no service is ever in this state', AGENT_STATES, quoted(meantState(value)));
     }
     if (attribute.name === 'hold' && /^(yes|no|true|false|held)?$/i.test(value)) {
       const asked = /^(no|false)?$/i.test(value) ? 'not has(hold)' : 'has(hold)';

@@ -17,10 +17,8 @@ import type { AgentStatus } from './lifecycle.ts';
 import { unreachable } from './result.ts';
 
 export {
-  AGENT_ATTRIBUTES,
   type Attribute,
   type Expression,
-  type ExpressionOptions,
   LIST_ATTRIBUTES,
   OPTIONAL_ATTRIBUTES,
   parseExpression,

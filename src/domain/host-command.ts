@@ -165,7 +165,7 @@ const TEXT_LIMIT = 1_000;
 
 /** HC4. */
 function personsWord(key: string, text: string): string {
-  return word(key, [...withoutControls(text)].slice(0, TEXT_LIMIT).join(''));
+  return word(key, Array.from(withoutControls(text)).slice(0, TEXT_LIMIT).join(''));
 }
 
 function withoutControls(text: string): string {

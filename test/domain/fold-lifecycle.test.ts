@@ -25,7 +25,7 @@ const terms = (actionId: string): HoldTerms => ({
   since: NOW,
   until: NOW + 1,
 });
-const named = (ids: string) => [...ids].map((id) => ({ id, name: `h${id}` }));
+const named = (ids: string) => Array.from(ids).map((id) => ({ id, name: `h${id}` }));
 const intended = (
   actionId: string,
   at: number,

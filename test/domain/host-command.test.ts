@@ -155,7 +155,7 @@ describe('the command line of a host order', () => {
       'controller_word=/bin/true',
       'controller_word=',
     ]);
-    const { hold: _none, ...bare } = service as Extract<HostOrder, { program: 'service' }>;
+    const { hold: _none, ...bare } = service;
     expect(words({ ...bare, commands: [] }).some((word) => /^(hold|controller)/.test(word))).toBe(false);
   });
 

@@ -28,7 +28,7 @@ function vm(id: string, more: Partial<SeenHost> = {}): SeenHost {
 
 const seen = (ids: string, more: Partial<FleetSeen> = {}): FleetSeen => ({
   ...seenUnchanged([]),
-  seen: [...ids].map((id) => vm(id)),
+  seen: Array.from(ids).map((id) => vm(id)),
   ...more,
 });
 
