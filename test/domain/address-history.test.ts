@@ -196,3 +196,45 @@ describe('since when a VM is without', () => {
 function exempt(): SeenHost['eligibility'] {
   return { kind: 'exempt', rule: 'exempt[0]', reason: 'why', evidence: 'role="web"' };
 }
+
+describe('since when a VM is without, by what lifecycle actions proved', () => {
+  const acted = (service: 'stopped' | 'running', happenedAt: number): EntryBody => ({
+    kind: 'lifecycle-answered',
+    actionId: 'stop-1',
+    part: happenedAt,
+    happenedAt,
+    verb: 'stop',
+    now: false,
+    hosts: [
+      {
+        id: '1',
+        name: 'web-1',
+        tookMs: 1,
+        outcome: { kind: 'proven', service, version: '1', held: service === 'stopped', notes: [] },
+      },
+    ],
+  });
+  const runs: SeenHost['agent'] = {
+    kind: 'installed',
+    packageVersion: '1',
+    service: 'active',
+    runningSha256: 'a'.repeat(64),
+    hold: '',
+  };
+  const listed = seen([vm('1', [IP], { agent: runs })]);
+
+  it('begins when the stop happened, and ends with a proven start', () => {
+    expect([...uncoveredSince(journal([100, listed], [300, acted('stopped', 200)]))]).toEqual([['1', 200]]);
+    expect([
+      ...uncoveredSince(journal([100, listed], [200, acted('stopped', 200)], [300, acted('running', 300)])),
+    ]).toEqual([]);
+  });
+
+  it('is not begun by a stop that came late, from before the VM was seen to run', () => {
+    expect([...uncoveredSince(journal([100, listed], [300, acted('stopped', 50)]))]).toEqual([]);
+  });
+
+  it('is nothing of a VM that need not have the agent, or that nobody has listed', () => {
+    expect([...uncoveredSince(journal([300, acted('stopped', 200)]))]).toEqual([]);
+  });
+});
