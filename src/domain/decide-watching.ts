@@ -5,6 +5,7 @@
  * W2  A fail verdict starts the rollback, paused or not; inconclusive and error only wait.
  * W3  The watch ends with a proof on every host: metrics cannot show which executable runs.
  * W4  Where nothing can be watched, a person must say so; silence is not health.
+ * W5  What the metrics show of a time in which somebody stopped, started or restarted agents says nothing about the version.
  */
 import { describeTrouble, earliestAttempt, idsOf, isDue, isOverdue, nameHosts } from './attempts.ts';
 import { leaveOut } from './decide-acting.ts';
@@ -61,9 +62,12 @@ function keepJudging(
 ): Decision {
   const { sampleEveryMs, sampleDelayMs, gates } = rollout.policy;
   // The window of a rate must lie wholly behind the change, or it would mix the old version in.
+  const lookBackMs = Math.max(0, ...gates.map((gate) => gate.windowMs + gate.forMs));
   const warmUpMs = kind === 'soaking' ? Math.max(0, ...gates.map((gate) => gate.windowMs)) : 0;
   const newest = now - sampleDelayMs;
-  const from = Math.max(watch.judgedTo ?? 0, since + warmUpMs, newest - MOST_STEPS * sampleEveryMs);
+  const undisturbed = watch.disturbedAt === undefined ? 0 : watch.disturbedAt + lookBackMs; // W5
+  const begun = Math.max(watch.judgedTo ?? 0, since + warmUpMs, undisturbed);
+  const from = Math.max(begun, newest - MOST_STEPS * sampleEveryMs);
   const steps = Math.floor((newest - from) / sampleEveryMs);
   const lastTried = watch.lastAt + sampleEveryMs;
   if (steps >= 1 && now >= lastTried) {

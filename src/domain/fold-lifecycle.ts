@@ -12,7 +12,7 @@
  *      or was not heard, lifts nothing; the end of a hold's time does not either (LC2).
  * FL4  A host that was found held by an action which leaves no hold confirms the newest wish.
  * FL5  Of a rollout's host nothing changes but `leftStopped`: proven down it is set, proven running it is taken back, unless the
- *      rollout itself proved the host after that.
+ *      rollout itself proved the host after that. What is watched counts anew from what was done to any of its hosts.
  * FL6  Role files are net changes: a value that is back at what it was before is no change, in whatever order the two came.
  * FL7  The newest 100 actions are kept, by when they happened.
  */
@@ -68,9 +68,13 @@ export function applyLifecycle(
   switch (body.kind) {
     case 'lifecycle-intended': {
       const { hold: terms, actionId } = body;
-      if (terms === undefined) return counted;
+      const disturbed = {
+        ...counted,
+        rollout: disturbedRollout(counted.rollout, body.hosts, body.happenedAt),
+      };
+      if (terms === undefined) return disturbed;
       const wish = { ...when, actionId, terms, by: entry.actor, state: 'open' } as const;
-      return changeWords(counted, body.hosts, own, (words) => addWish(words, wish));
+      return changeWords(disturbed, body.hosts, own, (words) => addWish(words, wish));
     }
     case 'lifecycle-answered': {
       const terms = known?.hold ?? null;
@@ -89,7 +93,8 @@ export function applyLifecycle(
           ...instantOf(state, entry, body.happenedAt - Math.max(0, host.agoMs ?? 0)),
         }),
       );
-      return { ...answered, rollout: withLeftStopped(answered, body.hosts, when, own) };
+      const rollout = withLeftStopped(answered, body.hosts, when, own);
+      return { ...answered, rollout: disturbedRollout(rollout, body.hosts, body.happenedAt) };
     }
     case 'role-file-changed':
       return { ...counted, roleFiles: withRoleFile(state.roleFiles, body.change) };
@@ -216,6 +221,20 @@ function withLeftStopped(
     if (host !== undefined) progress.set(id, { ...host, leftStopped: !host.leftStopped });
   }
   return { ...rollout, hosts: progress };
+}
+
+/** FL5, by the writer's clock, which is the one that judges too: a rollout's hosts that nobody has changed yet are no matter. */
+function disturbedRollout(
+  rollout: EnvironmentState['rollout'],
+  hosts: readonly NamedHost[],
+  at: number,
+): EnvironmentState['rollout'] {
+  if (rollout === null || (rollout.phase.kind !== 'soaking' && rollout.phase.kind !== 'baking'))
+    return rollout;
+  const { phase } = rollout;
+  if (!hosts.some(({ id }) => rollout.hosts.get(id)?.touched === true)) return rollout;
+  const disturbedAt = Math.max(phase.watch.disturbedAt ?? 0, at);
+  return { ...rollout, phase: { ...phase, watch: { ...phase.watch, disturbedAt } } };
 }
 
 /** Null: an entry of an action of which nothing else is here and whose name does not tell its verb either. */

@@ -306,5 +306,5 @@ function judgedPhase(rollout: RolloutState, judgement: Judgement, { at, seq }: E
   // An error says nothing about the span: it is asked for again. Anything else settles it.
   const judgedTo = judgement.kind === 'error' ? watch.judgedTo : judgement.to;
   const observedMs = watch.observedMs + (rollout.stop === null ? judgement.observedMs : 0);
-  return { ...phase, watch: { judgedTo, observedMs, lastAt: at, last: judgement, markSeq: seq } };
+  return { ...phase, watch: { ...watch, judgedTo, observedMs, lastAt: at, last: judgement, markSeq: seq } };
 }

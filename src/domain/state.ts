@@ -78,6 +78,8 @@ export interface Watch {
   readonly last: Judgement | null;
   /** Number of the entry of the last judgement, or of the watch's beginning: a proof must come after it. */
   readonly markSeq: number;
+  /** When a lifecycle action last concerned a host of this rollout, ms: time before it is nobody's proof; absent: none has. */
+  readonly disturbedAt?: number;
 }
 
 export type Phase =
