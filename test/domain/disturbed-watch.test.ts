@@ -1,0 +1,80 @@
+/** A watch whose hosts somebody stops and starts in the middle of it. */
+import { describe, expect, it } from 'vitest';
+import { decide } from '../../src/domain/decide.ts';
+import { applyEntry } from '../../src/domain/fold.ts';
+import type { EntryBody } from '../../src/domain/journal.ts';
+import { EMPTY_STATE, type EnvironmentState, type RolloutState } from '../../src/domain/state.ts';
+import { chainOf, draft } from '../fakes/journal-entries.ts';
+import { calm, NOW, progress, rollout, soaking } from './rollout-states.ts';
+
+const GATE = {
+  name: 'agent-alive',
+  query: 'up',
+  unit: 'processes',
+  direction: 'below',
+  limit: 1,
+  windowMs: 4_000,
+  forMs: 3_000,
+} as const;
+
+function soakingSince(since: number): RolloutState {
+  const made = rollout([progress('1', 'verified', { touched: true })], {
+    phase: soaking({ judgedTo: since }),
+  });
+  return { ...made, policy: { ...made.policy, gates: [GATE], sampleEveryMs: 1_000, sampleDelayMs: 0 } };
+}
+
+function told(state: EnvironmentState, at: number, body: EntryBody): EnvironmentState {
+  const [entry] = chainOf([draft(body, { at })]);
+  if (entry === undefined) throw new Error('no entry');
+  return applyEntry(state, entry);
+}
+
+function answered(happenedAt: number, service: 'running' | 'stopped', id = '1'): EntryBody {
+  const outcome = { kind: 'proven', service, version: '5.10.2', held: false, notes: [] } as const;
+  const hosts = [{ id, name: `web-${id}`, outcome, tookMs: 10 }];
+  const verb = service === 'running' ? 'start' : 'stop';
+  return { kind: 'lifecycle-answered', actionId: `${verb}-1`, part: 1, happenedAt, verb, now: false, hosts };
+}
+
+const judgedFrom = (state: EnvironmentState, now: number): number | string => {
+  const { rollout: made } = state;
+  if (made === null) throw new Error('no rollout');
+  const decision = decide(made, calm, now);
+  return decision.next === 'judge' ? decision.from : decision.next;
+};
+
+describe('a watch', () => {
+  it('is judged only from the gates’ look-back behind a start on, however long the agent was down before', () => {
+    const before = { ...EMPTY_STATE, rollout: soakingSince(NOW - 60_000) };
+    expect(judgedFrom(before, NOW)).toBe(NOW - 60_000);
+    const stopped = told(before, NOW - 50_000, answered(NOW - 50_000, 'stopped'));
+    const started = told(stopped, NOW - 20_000, answered(NOW - 20_000, 'running'));
+    expect(judgedFrom(started, NOW)).toBe(NOW - 20_000 + GATE.windowMs + GATE.forMs);
+    expect(judgedFrom(started, NOW - 19_000)).toBe('wait');
+  });
+
+  it('stays so when the metrics backend fails in between', () => {
+    const started = told(
+      { ...EMPTY_STATE, rollout: soakingSince(NOW - 60_000) },
+      NOW - 20_000,
+      answered(NOW - 20_000, 'running'),
+    );
+    const judgement = {
+      kind: 'error',
+      from: NOW - 13_000,
+      to: NOW - 5_000,
+      observedMs: 0,
+      gates: [],
+    } as const;
+    const failed = told(started, NOW - 5_000, { kind: 'judged', judgement });
+    expect(judgedFrom(failed, NOW)).toBe(NOW - 13_000);
+  });
+
+  it('goes on undisturbed by what is done to a host that the rollout has not touched', () => {
+    const before = { ...EMPTY_STATE, rollout: soakingSince(NOW - 60_000) };
+    expect(judgedFrom(told(before, NOW - 20_000, answered(NOW - 20_000, 'running', '9')), NOW)).toBe(
+      NOW - 60_000,
+    );
+  });
+});
