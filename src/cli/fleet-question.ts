@@ -1,6 +1,6 @@
 /** What `fleet`, `coverage` and `whois` are asked: the options that they share, read and checked. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
-import { type Expression, parseExpression } from '../domain/expression.ts';
+import { AGENT_EXPRESSION_GUIDE, type Expression, parseExpression } from '../domain/expression.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { parseTimeAsked } from '../domain/time-asked.ts';
 import { unanswerable } from '../domain/withheld-metadata.ts';
@@ -58,7 +58,11 @@ export function expressionAsked(
   const { column, message, allowed, suggestion } = parsed.error;
   return err(
     refuse('usage', 'bad-expression', `--where is wrong at its column ${column}: ${message}`, {
-      details: [text.replaceAll(/\s/g, ' '), `${' '.repeat(Math.max(0, column - 1))}^`],
+      details: [
+        text.replaceAll(/\s/g, ' '),
+        `${' '.repeat(Math.max(0, column - 1))}^`,
+        ...(options.agent === true ? AGENT_EXPRESSION_GUIDE : []),
+      ],
       next:
         suggestion === undefined || suggestion === null
           ? `allowed there: ${allowed.join(', ')}`

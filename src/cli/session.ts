@@ -119,15 +119,11 @@ function whyNotUsable(name: string, { environments }: LoadedConfig): Refusal {
 function noPlaybook(name: string, why: NoPlaybook): Refusal {
   const shown = JSON.stringify(name);
   switch (why.kind) {
-    case 'unknown':
-      return refuse(
-        'usage',
-        'unknown-playbook',
-        `no playbook of the lifecycle is called ${shown}; there are ${why.known.join(', ')}`,
-        {
-          ...(why.suggestion === null ? {} : { next: `did you mean ${why.suggestion}?` }),
-        },
-      );
+    case 'unknown': {
+      const message = `no playbook of the lifecycle is called ${shown}; there are ${why.known.join(', ')}`;
+      const next = why.suggestion === null ? {} : { next: `did you mean ${why.suggestion}?` };
+      return refuse('usage', 'unknown-playbook', message, next);
+    }
     case 'invalid':
       return refuse('usage', 'wrong-playbook', `the playbook ${shown} cannot be used:`, {
         details: renderProblems(why.problems)

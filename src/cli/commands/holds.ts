@@ -1,5 +1,5 @@
 /** `rollout holds [ENV]`, `osqueryd holds`: whose agent is held stopped, from the journals alone. */
-import { readHolds } from '../../engine/list-holds.ts';
+import { listHolds } from '../../engine/list-holds.ts';
 import { EXIT } from '../exit-codes.ts';
 import { flag, type Invocation, listOption } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
@@ -19,23 +19,19 @@ export function run(invocation: Invocation): Promise<number> {
     const onlyDue = flag(invocation, 'due');
     const holds: PlacedHold[] = [];
     let worst: number = opened.value.notBegun.length > 0 ? EXIT.incomplete : EXIT.done;
-    for (const context of opened.value.contexts) {
-      const read = await readHolds(context);
-      if (!read.ok) {
-        worst = Math.max(worst, sayRefused(invocation, [read.error]));
-        continue;
-      }
-      const { environment, notes } = read.value;
+    const read = await listHolds(opened.value.contexts);
+    if (read.refusals.length > 0) worst = Math.max(worst, sayRefused(invocation, read.refusals));
+    for (const { environment, holds: found, notes } of read.holds) {
       for (const note of notes)
         if (!invocation.json) invocation.output.err(`${environment}: ${harmless(note)}`);
-      for (const hold of read.value.holds) if (!onlyDue || hold.due) holds.push({ environment, ...hold });
+      for (const hold of found) if (!onlyDue || hold.due) holds.push({ environment, ...hold });
     }
     if (invocation.json) for (const hold of holds) jsonLine(invocation, 'hold', fieldsOf(hold));
     else {
-      const names = opened.value.contexts.map(({ environment }) => environment.name);
-      invocation.output.out(
-        holdsLines(holds, { names, onlyDue, typed: typedAs(invocation) }, session.paint).join('\n'),
-      );
+      // Of a journal that cannot be read nobody can say that it has no hold.
+      const names = read.holds.map(({ environment }) => environment);
+      const asked = { names, onlyDue, typed: typedAs(invocation) };
+      if (names.length > 0) invocation.output.out(holdsLines(holds, asked, session.paint).join('\n'));
       for (const { environment, why } of opened.value.notBegun)
         invocation.output.err(`${environment}: not asked: ${why}`);
     }

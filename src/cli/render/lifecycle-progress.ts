@@ -42,7 +42,7 @@ export function lifecycleProgress(options: ProgressOptions): LifecycleProgress {
   const { verb, now, total, output, paint } = options;
   const standing = new Map<string, Standing>();
   const told = new Set<string>();
-  let lastPlainAt = 0;
+  let lastPlainAt: number | null = null;
   let lastDrawnAt = 0;
   const counts: Record<Standing, number> = { done: 0, 'left-held': 0, again: 0, 'not-done': 0 };
   const line = (): string => {
@@ -87,6 +87,7 @@ export function lifecycleProgress(options: ProgressOptions): LifecycleProgress {
         lastDrawnAt = event.at;
         output.live(isOver ? `${line()}${options.then}` : line());
       }
+      lastPlainAt ??= event.at;
       if (output.errIsTerminal || (!isOver && event.at - lastPlainAt < PLAIN_EVERY_MS)) return;
       lastPlainAt = event.at;
       output.err(`${paint.dim(timeOfDay(event.at))} ${line()}${isOver ? options.then : ''}`);

@@ -304,6 +304,9 @@ describe('what does not answer', () => {
     expect(ran.stdout).toContain('stopped 1/1 host');
     expect(ran.stdout).toMatch(/record +sandbox-gstg: \d+ entries wait on this machine/u);
     expect(ran.code).toBe(0);
+    const holds = await osqueryd(['holds']);
+    expect(holds.code).toBe(1);
+    expect(holds.stdout).toBe('sandbox-gprd: no hold\n');
     const still = await place.run(['status', 'sandbox-gstg']);
     expect(still.stderr).toMatch(/entries of an earlier emergency still wait on this machine/u);
     renameSync(entries, `${entries}.wrong`);
