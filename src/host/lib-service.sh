@@ -780,10 +780,10 @@ detect_starters() {
   if any_unit "$vendor_found" || any_file "$R"/etc/cron.*/*osquery*update* "$R"/etc/cron.*/*osquery*upgrade* "$R"/etc/cron.*/*uptycs*; then
     would_start vendor-updater
   fi
-  for name in $starters_asked; do
-    case $name in
-      unit:*.*) ! any_unit "${name#unit:}" || would_start "$name" ;;
-      unit:*) ! any_unit "${name#unit:}.service" || would_start "$name" ;;
+  for asked_one in $starters_asked; do
+    case $asked_one in
+      unit:*.*) ! any_unit "${asked_one#unit:}" || would_start "$asked_one" ;;
+      unit:*) ! any_unit "${asked_one#unit:}.service" || would_start "$asked_one" ;;
     esac
   done
 }
@@ -975,7 +975,8 @@ read_measures() {
     up_ms=$((now_ms - began_us / 1000))
   fi
   if [ -n "$up_ms" ] && [ "$up_ms" -lt 0 ]; then up_ms=0; fi
-  [ -n "$mem_bytes" ] || sum_memory
+  # A cgroup of v1 that systemd has lost sight of in a reload counts nothing.
+  [ "${mem_bytes:-0}" -ne 0 ] || sum_memory
   over_ms=$up_ms
   if [ "$cpu_over" = sample ]; then
     read_cpu

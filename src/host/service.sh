@@ -64,7 +64,8 @@ bring_up() {
   was_held=
   ! read_hold || was_held=yes
   release_brake
-  if [ "$did" = released ] || [ "$reload_due" = yes ]; then reload; fi
+  # Also where nothing was left to release: an earlier start may have been killed before systemd was told.
+  if [ -n "$was_held" ] || [ "$did" = released ] || [ "$reload_due" = yes ]; then reload; fi
   if [ -n "$was_held" ]; then
     detect_starters
     tell_controllers
@@ -135,7 +136,9 @@ set_boot() {
       elif [ "$verb" = enable ]; then
         refuse boot 78 "$service is masked, and by no hold of this tool, so that it cannot be enabled: ask who did it, then systemctl unmask $service"
       else
-        boot_message="$service is masked, and by no hold of this tool: it is not started at boot as it is"
+        # As systemctl has it, which ends well here.
+        emit boot true did nothing unitFileState masked message "$service is masked, and by no hold of this tool: it is not started at boot as it is"
+        return 0
       fi
       ;;
   esac

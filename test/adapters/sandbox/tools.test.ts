@@ -7,7 +7,18 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { layTools } from '../../../src/adapters/sandbox/tools.ts';
 
 const STAND_INS = join(import.meta.dirname, '../../../src/adapters/sandbox/bin');
-const DANGEROUS = ['apt-get', 'dpkg', 'dpkg-query', 'dpkg-deb', 'sudo', 'systemctl', 'service', 'reboot'];
+const DANGEROUS = [
+  'apt-get',
+  'dpkg',
+  'dpkg-query',
+  'dpkg-deb',
+  'sudo',
+  'systemctl',
+  'service',
+  'update-rc.d',
+  'invoke-rc.d',
+  'reboot',
+];
 
 let place: string;
 let machine: string;
@@ -34,9 +45,9 @@ describe('what an embedded host has on its PATH', () => {
   it('are the stand-ins, and the machine’s tools without those that would change it', async () => {
     const path = await layTools(join(place, 'tools'), `${machine}:/nowhere:relative`);
     expect(found(path, 'harmless')).toBe(join(place, 'tools', 'harmless'));
-    for (const name of ['dpkg', 'sudo', 'systemctl', 'apt-get', 'dpkg-query'])
+    for (const name of ['dpkg', 'sudo', 'systemctl', 'apt-get', 'dpkg-query', 'service', 'update-rc.d'])
       expect(found(path, name)).toBe(join(STAND_INS, name));
-    for (const name of ['dpkg-deb', 'service', 'reboot']) expect(found(path, name)).toBe('');
+    for (const name of ['dpkg-deb', 'invoke-rc.d', 'reboot']) expect(found(path, name)).toBe('');
   });
 
   it('lacks a stand-in that goes missing later, instead of finding the machine’s own', async () => {
