@@ -34,7 +34,7 @@ const AGENT = { package: 'osquery', service: 'osqueryd', executable: EXECUTABLE 
 const UNIT = `[Unit]\nDescription=agent\n[Service]\nExecStart=${EXECUTABLE} --flagfile /etc/osquery/osquery.flags\nRestart=on-failure\n`;
 
 /** The stand-in executable is a text of assignments; run by a shell it says what the real one says. */
-const TELLS_VERSION = '[ "$*" != --version ] || echo "osqueryd version $' + '{version%%-*}"';
+const TELLS_VERSION = `[ "$*" != --version ] || echo "osqueryd version \${version%%-*}"`;
 
 /** Runs the same words as systemd would, as an init script. */
 const INIT_SCRIPT = '#!/bin/sh\nexec systemctl "$1" osqueryd\n';
@@ -301,7 +301,7 @@ export class ShimHost {
     const pid = /MainPID=(\d+)/.exec(shown)?.[1] ?? '0';
     const executable = this.path('proc', pid, 'exe');
     return {
-      running: pid === '0' ? '' : sha256(readFileSync(executable)),
+      running: pid === '0' || !existsSync(executable) ? '' : sha256(readFileSync(executable)),
       installed: sha256(readFileSync(this.path(EXECUTABLE))),
       version: shown.split('\n').at(-1) ?? '',
       unit: `${/ActiveState=(\w+)/.exec(shown)?.[1]} ${/UnitFileState=(\w*)/.exec(shown)?.[1]}`,
