@@ -61,7 +61,7 @@ export const PARALLEL_SSH: Peer = {
     '-t',
     '0',
     '-h',
-    join(folder, 'hosts'),
+    join(folder, 'host-list'),
     '-x',
     `-F ${config}`,
     command,
@@ -93,7 +93,7 @@ export function measurePeer(peer: Peer, run: PeerRun): BenchRow {
   const row = { name: peer.tool, what: run.what };
   const none = { ...row, wallMs: Number.NaN };
   if (!installed(peer)) return { ...none, note: 'not installed' };
-  writeFileSync(join(run.folder, 'hosts'), `${run.addresses.join('\n')}\n`);
+  writeFileSync(join(run.folder, 'host-list'), `${run.addresses.join('\n')}\n`);
   const started = performance.now();
   // bash's `time` counts the children that the tool waited for.
   const ran = spawnSync(
