@@ -914,9 +914,9 @@ command_quietly() {
   )
 }
 
-# emit_status: the `status` step, as AgentStatus. Changes nothing. Needs detect_init; sample_ms, if any.
+# emit_status: the `status` step, as AgentStatus. Changes nothing. Needs detect_init; $just_read where that was a moment ago.
 emit_status() {
-  read_service || :
+  [ -n "${just_read:-}" ] || read_service || :
   agent_processes
   read_package
   [ "$pid" -ne 0 ] || cpu_ns='' mem_bytes=''

@@ -1,10 +1,10 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 # Tells of the agent's service, its processes and its hold. Changes nothing, waits for nobody, needs no dpkg.
 
 main() {
-  sample_ms=0
   begin status "$@"
   detect_init
+  just_read=yes
   emit_status
   finish 0
 }
