@@ -4,7 +4,7 @@
  * ER1  Nothing here is waited for by the hosts but the first entries' way to the disk, and that not for long.
  * ER2  An entry that the outbox does not take goes to the journal from memory; only if that fails too it is lost, and said to be.
  * ER3  The lease is taken by force, which fences whoever carries a rollout on; the rollout is paused. Losing it again to another
- *      emergency ends nothing: what is written here is written without it.
+ *      emergency ends nothing: what is written here is written without it, and it is taken back once it is free.
  * ER4  What goes wrong here, a bug included, is told at the end and stops nobody.
  */
 import { canAbort, isFinished } from '../domain/fold.ts';
@@ -211,7 +211,7 @@ export class EmergencyRecord {
       await this.#pause(false);
     }
     if (this.#closed.signal.aborted) return this.#lease.release();
-    void this.#keepLease(this.#lease).catch(() => undefined);
+    void this.#hold(this.#lease).catch(() => undefined);
     await this.#fence(this.#lease);
   }
 
@@ -232,6 +232,25 @@ export class EmergencyRecord {
       if (taken.ok || taken.error.kind === 'fenced') return;
       if (this.#ending.signal.aborted) return;
       await this.#pause(false);
+    }
+  }
+
+  /** Lost to another emergency, it is taken again once that one is done, so that nobody calm comes in between. */
+  async #hold(first: HeldLease): Promise<void> {
+    const { actor, lease: leases } = this.#context;
+    for (let lease = first; ; ) {
+      await this.#keepLease(lease);
+      let again: HeldLease | null = null;
+      while (again === null) {
+        await this.#pause(false);
+        if (this.#ending.signal.aborted) return;
+        const acquired = await leases.acquire(actor);
+        if (acquired.ok) again = acquired.value;
+      }
+      if (this.#closed.signal.aborted) return again.release();
+      lease = again;
+      this.#lease = lease;
+      void this.#fence(lease).catch(() => undefined);
     }
   }
 

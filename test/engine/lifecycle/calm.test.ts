@@ -90,6 +90,20 @@ describe('a calm action', () => {
     expect(await world.leases.of(99).holder()).toBeNull();
   });
 
+  it('touches nobody whose intention the journal did not take', async () => {
+    const world = lifecycleWorld();
+    world.journal.failBy((call) =>
+      call.on === 'append' && call.entry.body.kind === 'lifecycle-intended'
+        ? { on: 'append', kind: 'unavailable', retryable: false }
+        : undefined,
+    );
+    const ended = await world.clock.run(
+      runLifecycle(world.machine().process().context, someRequest(world, { verb: 'restart' }), never),
+    );
+    expect(ended).toMatchObject({ ok: false, error: { exit: 'failed', code: 'journal-unavailable' } });
+    expect(world.fleet.contacts).toEqual([]);
+  });
+
   it('leaves what is held stopped when it restarts', async () => {
     const world = lifecycleWorld({ hosts: someHosts(3) });
     const machine = world.machine();

@@ -154,6 +154,51 @@ describe('an emergency stop', () => {
   });
 });
 
+describe('while some hosts are slow', () => {
+  it('what others answered is written down within seconds, and the lease stays held', async () => {
+    const world = lifecycleWorld({ hosts: someHosts(3) });
+    const machine = world.machine();
+    world.fleet.cutOff.add('1');
+    const called = new AbortController();
+    const stopping = act(world, machine.process(), someRequest(world, { deadlineMs: null }), called.signal);
+    await world.clock.run(Promise.race([stopping, world.clock.sleep(8_500)]));
+    expect(world.bodies('lifecycle-answered').flatMap(({ hosts }) => hosts.map(({ name }) => name))).toEqual([
+      'h2',
+      'h3',
+    ]);
+    await world.clock.run(Promise.race([stopping, world.clock.sleep(200_000)]));
+    expect(await world.leases.of(99).holder()).toMatchObject({ actor: { hostname: 'ops-1' } });
+    called.abort();
+    expect(await world.clock.run(stopping)).toMatchObject({ end: 'interrupted' });
+  });
+
+  it('says in the journal when each answered, not when its group was written', async () => {
+    const world = lifecycleWorld({ hosts: someHosts(3) });
+    world.fleet.host('h3').trouble.stopTakesMs = 4_000;
+    const started = world.clock.now();
+    await world.clock.run(act(world, world.machine().process()));
+    const [answered] = world.bodies('lifecycle-answered');
+    expect(
+      answered?.hosts.map(({ name, agoMs = 0 }) => `${name} ${answered.happenedAt - agoMs - started}`),
+    ).toEqual(['h1 250', 'h2 250', 'h3 4050']);
+  });
+
+  it('a stop and a start in turn at one host are told apart although groups overlap', async () => {
+    const world = lifecycleWorld({ hosts: someHosts(2) });
+    const [one, two] = [world.machine(), world.machine()];
+    await world.clock.run(act(world, one.process(), someRequest(world, { settleMs: 0 })));
+    world.fleet.cutOff.add('2');
+    // The start hears from h1 at once and waits for h2; the stop that comes in between has its answers written before.
+    const starting = act(world, one.process(), someRequest(world, { verb: 'start' }));
+    await world.clock.run(Promise.race([starting, world.clock.sleep(1_000)]));
+    const hosts = [world.fleet.host('h1').host];
+    await world.clock.run(act(world, two.process(), someRequest(world, { hosts, settleMs: 0 })));
+    await world.clock.run(starting);
+    expect(namesDown(world)).toContain('h1');
+    expect(world.state().holds.get('1')).toMatchObject({ state: 'confirmed' });
+  });
+});
+
 describe('hosts in an emergency', () => {
   it('gives those that do not answer a second and a third try, and lists them', async () => {
     const world = lifecycleWorld();
@@ -419,6 +464,25 @@ describe('two who stop at once', () => {
     expect(world.rollout().stop).toMatchObject({ kind: 'paused' });
     expect([one.outbox.entries, two.outbox.entries]).toEqual([[], []]);
     expect(verifyChain(world.journal.entries, sha256)).toBeNull();
+  });
+});
+
+describe('an emergency that lost the lease to another', () => {
+  it('has it again once that one is done: nobody calm comes in between', async () => {
+    const world = lifecycleWorld({ hosts: someHosts(3) });
+    const [one, two] = [world.machine(), world.machine()];
+    world.fleet.cutOff.add('1');
+    const called = new AbortController();
+    const long = act(world, one.process(), someRequest(world, { deadlineMs: null }), called.signal);
+    await world.clock.run(Promise.race([long, world.clock.sleep(3_000)]));
+    const hosts = [world.fleet.host('h2').host];
+    await world.clock.run(act(world, two.process(), someRequest(world, { hosts })));
+    await world.clock.run(Promise.race([long, world.clock.sleep(15_000)]));
+    expect(await world.leases.of(99).holder()).toMatchObject({ actor: { hostname: 'ops-1' } });
+    called.abort();
+    await world.clock.run(long);
+    expect(await world.leases.of(99).holder()).toBeNull();
+    expect(world.bodies('lifecycle-ended')).toHaveLength(2);
   });
 });
 

@@ -94,12 +94,14 @@ describe('whom an emergency is about', () => {
     if (like === undefined) throw new Error('no host');
     world.fleet.deleted.add('2');
     world.fleet.add({ ...like, id: '92', name: 'h2', zone: 'z2' });
+    world.fleet.add({ ...like, id: '94', name: 'h4', zone: 'z2' });
     const found = await targets(world, machine);
     expect(found.chosen.map(({ id, name }) => `${name} ${id}`)).toEqual([
       'h1 1',
       'h2 92',
       'h3 3',
       'h4 4',
+      'h4 94',
       'h5 5',
       'h6 6',
     ]);

@@ -87,8 +87,10 @@ export async function live(seed: number): Promise<Life> {
   const { holds } = world.state();
   for (const [id, host] of world.fleet.hosts) {
     if (host.hold === null || holds.has(id)) continue;
-    // A start that was proven between the wish and the stop of a process that was killed: nobody is left who could tell.
-    if (dead.has(host.hold.actionId) && account.startedAround(id, host.hold.since)) continue;
+    // A start that was proven after the wish and before a later attempt of that stop, whose end nobody heard of: the journal lets
+    // the proof count, and only the host itself knows better.
+    const isUnheard = dead.has(host.hold.actionId) || account.isUnheard(id, host.hold.actionId);
+    if (isUnheard && account.startedAround(id, host.hold.since)) continue;
     violations.add(`${host.host.name} is held and the journal does not know`);
   }
   const paused = world.bodies('pause-requested').length;
@@ -199,6 +201,7 @@ function keepPuts(machine: Machine): Set<string> {
 function accountOf(world: LifecycleWorld, say: (what: string) => void) {
   const proven = new Map<HostId, number>();
   const started = new Map<HostId, number>();
+  const unheard = new Set<string>();
   const starts: { readonly id: HostId; readonly at: number }[] = [];
   const begun = new Map<string, number>();
   world.fleet.onContact = ({ at, id, order, process }) => {
@@ -210,12 +213,16 @@ function accountOf(world: LifecycleWorld, say: (what: string) => void) {
   };
   world.fleet.onAnswer = ({ id, order, process }, answer) => {
     if (order.program !== 'service' || order.verb !== 'stop') return;
+    const hold = `${id} ${order.hold?.actionId}`;
+    if (answer.kind === 'answered') unheard.delete(hold);
+    else unheard.add(hold);
     if (answer.kind === 'answered' && answer.exitCode === 0)
       proven.set(id, begun.get(`${process} ${id}`) ?? 0);
   };
   return {
+    isUnheard: (id: HostId, actionId: string): boolean => unheard.has(`${id} ${actionId}`),
     startedAround: (id: HostId, at: number): boolean =>
-      starts.some((one) => one.id === id && Math.abs(one.at - at) < 10_000),
+      starts.some((one) => one.id === id && Math.abs(one.at - at) < OVER_MS),
     /** Hosts that are held as they were proven to be. */
     check(): number {
       let held = 0;
