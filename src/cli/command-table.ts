@@ -1,25 +1,8 @@
 /** The command table: names, arguments, options, examples and what to load. Nothing here loads more than commander. */
 import { InvalidArgumentError, Option } from 'commander';
-import type { CommandModule } from './command-module.ts';
+import type { CommandSpec } from './command-spec.ts';
 import { INIT_HELP } from './init/help-text.ts';
 import { HOLDS_COMMAND, LIFECYCLE_COMMANDS } from './lifecycle-table.ts';
-
-export interface CommandSpec {
-  readonly name: string;
-  /** Arguments in commander's notation. */
-  readonly args?: string;
-  readonly summary: string;
-  /** What the summary leaves out: what it needs, what it leaves behind, how it ends. */
-  readonly help: string;
-  /** Behind `rollout `; each on a line of its own. */
-  readonly examples: readonly string[];
-  readonly options?: readonly Option[];
-  /** Changes hosts or a journal: takes --yes and --reason. */
-  readonly changes?: boolean;
-  /** Words that no argument takes reach the command, which says what was meant. */
-  readonly excess?: boolean;
-  readonly load: () => Promise<CommandModule>;
-}
 
 const MAX_HOLD = new Option(
   '--give-up-after <duration>',

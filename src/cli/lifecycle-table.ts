@@ -1,7 +1,7 @@
 /** The lifecycle's part of the command table: verbs and options, the same for `rollout osqueryd VERB` and for `osqueryd VERB`. */
 import { Option } from 'commander';
 import type { LifecycleVerb } from '../domain/lifecycle.ts';
-import type { CommandSpec } from './command-table.ts';
+import type { CommandSpec } from './command-spec.ts';
 
 const SELECTION = (): Option[] => [
   new Option('--fleet', 'every host that must have the agent'),

@@ -1,7 +1,8 @@
 /** From argv to one command: commander's parsing, help and complaints, in the words and exit codes of this program. */
 import { Command, CommanderError } from 'commander';
 import type { CommandModule } from './command-module.ts';
-import { COMMANDS, type CommandSpec, GROUPS } from './command-table.ts';
+import type { CommandSpec } from './command-spec.ts';
+import { COMMANDS, GROUPS } from './command-table.ts';
 import { EXIT } from './exit-codes.ts';
 import type { Output } from './invocation.ts';
 import { jsonText } from './json-lines.ts';

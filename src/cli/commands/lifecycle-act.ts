@@ -50,7 +50,9 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
   if (!opened.ok) return sayRefused(invocation, opened.error);
   // An emergency waits for no journal; what it leaves behind is sent along with its own record.
   if (polarity === 'calm') await sendWaitingFirst(session, opened.value.contexts);
+  invocation.output.live(LISTING);
   const gathered = await gatherActions(session, asked, opened.value);
+  invocation.output.live('');
   if (!gathered.ok) return sayRefused(invocation, gathered.error);
   const { actions, wholeFleet, warnings } = gathered.value;
   const planned = await stepsFor(session, asked, gathered.value);
@@ -93,10 +95,14 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
   return refused === EXIT.locked && exit === EXIT.incomplete ? EXIT.locked : exit;
 }
 
+/** A cloud that does not answer is waited for some seconds: nobody should wonder what for. */
+const LISTING = 'listing the hosts ...';
+
 /** Hosts are done, and the prompt is not back yet. */
 function thenText(steps: readonly Step[]): string {
   const settleMs = Math.max(...steps.map(({ request }) => (isStop(request) ? request.settleMs : 0)));
-  return settleMs === 0 ? '' : `; second look in ${formatDuration(settleMs)}`;
+  if (settleMs > 0) return `; second look in ${formatDuration(settleMs)}`;
+  return steps.some(({ request }) => request.polarity === 'emergency') ? '; writing the record' : '';
 }
 
 interface Ran {

@@ -47,7 +47,9 @@ async function showAgents(session: Session, scope: Scope, sampleMs: number): Pro
   if (!opened.ok) return sayRefused(invocation, opened.error);
   const sending = sendWaitingFirst(session, opened.value.contexts);
   const selection = everythingUnless(scope.selection);
+  invocation.output.live('listing the hosts ...');
   const all = await gatherAll(opened.value.contexts, { selection, polarity: 'emergency' }, invocation.signal);
+  invocation.output.live('');
   if (all.targets.length === 0) return sayRefused(invocation, all.refusals);
   const total = all.targets.reduce((sum, { targets }) => sum + targets.chosen.length, 0);
   const lost = lostWords(selection, all);
