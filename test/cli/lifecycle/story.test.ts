@@ -148,7 +148,7 @@ describe('a stop', () => {
   it('of a fleet with a host down and a frozen one stops the others and names those two: exit 5', async () => {
     const { port, server } = await frozenPort();
     const ran = await withPorts({ 'web-01-gstg': DOWN, 'web-02-gstg': port }, () =>
-      osqueryd(['stop', '--fleet', '--yes', ...AT_ONCE, '--deadline', '2s', '--reason', 'INC-12']),
+      osqueryd(['stop', '--fleet', '--yes', ...AT_ONCE, '--deadline', '8s', '--reason', 'INC-12']),
     );
     server.close();
     expect(ran.stdout).toContain('stopped 18/20 hosts');
