@@ -141,7 +141,7 @@ async function rolloutRow(
   { name, order, typed }: Verb,
   { count, programs }: { count: number; programs?: HostPrograms },
 ): Promise<BenchRow> {
-  startAgents(bed);
+  startAgents(bed, count);
   const same = { text: async () => wholeOrNothing(`${BEGIN}\n${typed}`) };
   const remote = bed.remote({ atOnce, programs: programs ?? same });
   const hosts = bed.addresses.slice(0, count).map(hostAt);
@@ -156,7 +156,7 @@ function peerRow(
   verb: Verb,
   { peer, count }: { peer: Peer; count: number },
 ): BenchRow {
-  startAgents(bed);
+  startAgents(bed, count);
   return measurePeer(peer, {
     ...bed,
     atOnce,
@@ -180,6 +180,7 @@ async function benchFloor({ bed, atOnce }: Fleet, count: number): Promise<BenchR
 /** Nine tenths answer, one twentieth takes the connection and says nothing, one twentieth refuses. */
 async function benchSick({ bed, atOnce }: Fleet): Promise<BenchRow[]> {
   const programs = { text: async () => SAY };
+  startAgents(bed, bed.addresses.length);
   const mute = await listening();
   const closed = await listening();
   await closed.close();
