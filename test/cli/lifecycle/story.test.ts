@@ -2,8 +2,11 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { jsonLines, lastLine, makePlace, OSQUERYD, type Ran, type RunOptions } from '../rig.ts';
+
+// Each test is several processes, on machines that may have other work.
+vi.setConfig({ testTimeout: 180_000 });
 
 const place = makePlace();
 const AT_ONCE = ['--settle', '0s'] as const;
@@ -88,7 +91,7 @@ describe('status', () => {
     const rows = ran.stdout.split('\n').filter((line) => / sandbox-gstg /u.test(line));
     expect(rows[0]).toMatch(/web-0[12]-gstg .*no answer/u);
     expect(rows[1]).toMatch(/web-0[12]-gstg .*no answer/u);
-  }, 60_000);
+  });
 });
 
 describe('what cannot be meant', () => {
@@ -161,7 +164,7 @@ describe('a stop', () => {
     expect(ran.stdout).toContain('next  osqueryd stop --host web-01-gstg web-02-gstg');
     expect(ran.stderr).toMatch(/stopped \d+\/20/u);
     expect(await severities()).toEqual({ held: 18, active: 2 });
-  }, 60_000);
+  });
 
   it('again, all being there, covers all of it, and a second look says that they stayed down', async () => {
     const ran = await osqueryd([
@@ -185,7 +188,7 @@ describe('a stop', () => {
       record: { kind: 'journal' },
     });
     expect(await severities()).toEqual({ held: 20 });
-  }, 60_000);
+  });
 
   it('is in the journals with its reason, and holds shows every host', async () => {
     const history = await place.run(['history', 'sandbox-gstg']);
@@ -203,7 +206,7 @@ describe('a stop', () => {
     expect(ran.stdout).toMatch(/restarted 0\/8 hosts in \S+, 8 left stopped, since held/u);
     expect(ran.code).toBe(0);
     expect(await severities(...GSTG)).toEqual({ held: 8 });
-  }, 60_000);
+  });
 
   it('is lifted by a start, of those that are named and of no other', async () => {
     const ran = await osqueryd(['start', '--host', 'web-*', ...GSTG, '--yes']);
@@ -213,7 +216,7 @@ describe('a stop', () => {
     expect((await osqueryd(['start', '--fleet', '--yes'])).code).toBe(0);
     expect(await severities()).toEqual({ active: 20 });
     expect((await osqueryd(['holds'])).stdout).toBe('sandbox-gstg, sandbox-gprd: no hold\n');
-  }, 60_000);
+  });
 });
 
 describe('holds', () => {
@@ -235,7 +238,7 @@ describe('holds', () => {
     expect(coverage.stdout).toMatch(/note +1 hold\(s\) are past their end/u);
     await osqueryd(['start', '--host', 'api-01-gstg', '--yes']);
     expect((await osqueryd(['holds', '--due'])).code).toBe(0);
-  }, 60_000);
+  });
 });
 
 describe('a playbook', () => {
@@ -248,7 +251,7 @@ describe('a playbook', () => {
     expect(ran.code).toBe(0);
     const intended = place.journal('sandbox-gstg').filter(({ body }) => body.kind === 'lifecycle-intended');
     expect(new Set(intended.slice(-2).map(({ body }) => 'actionId' in body && body.actionId)).size).toBe(1);
-  }, 60_000);
+  });
 
   it('of another verb is refused, and so is one of a rollout', async () => {
     const other = await osqueryd(['start', '--fleet', ...GSTG, '--yes', '--playbook', 'restart']);
@@ -275,7 +278,7 @@ describe('packages', () => {
     expect(installed.code, installed.stdout + installed.stderr).toBe(0);
     expect(await severities(...GSTG)).toEqual({ active: 8 });
     expect((await place.agents('gstg'))['web-01-gstg']).toBe('5.10.2');
-  }, 60_000);
+  });
 });
 
 describe('interrupted by Ctrl-C', () => {
@@ -292,7 +295,7 @@ describe('interrupted by Ctrl-C', () => {
     expect(ran.stdout).toContain('stopped 7/8 hosts');
     expect(ran.stdout).toMatch(/NOT COVERED: 1\n.*\n +web-01-gstg/u);
     await osqueryd(['start', '--fleet', ...GSTG, '--yes']);
-  }, 60_000);
+  });
 });
 
 describe('what does not answer', () => {
@@ -317,7 +320,7 @@ describe('what does not answer', () => {
     expect((await place.run(['history', 'sandbox-gstg'])).stdout).toContain('(INC-13)');
     expect((await place.run(['history', 'sandbox-gstg', '--verify'])).stdout).toContain('chain whole');
     await osqueryd(['start', '--host', 'web-01-gstg', '--yes']);
-  }, 60_000);
+  });
 
   it('an environment whose list of hosts is gone keeps the others from nothing, is named, and makes it 5', async () => {
     renameSync(hostsFile, `${hostsFile}.away`);
@@ -328,7 +331,7 @@ describe('what does not answer', () => {
     expect(ran.stdout).toMatch(/NOT COVERED: 1\n.*\n +all of it +sandbox-gstg/u);
     expect(await severities()).toEqual({ held: 12, active: 8 });
     await osqueryd(['start', '--fleet', '--yes']);
-  }, 60_000);
+  });
 
   it('a file that is wrong is no obstacle either, and alone it is a refusal', async () => {
     const file = join(place.configDir, 'environments/sandbox-gprd.yaml');
@@ -343,7 +346,7 @@ describe('what does not answer', () => {
     expect(alone).toMatchObject({ code: 2, stdout: '' });
     expect(alone.stderr).toMatch(/did you mean: +confirm/u);
     await osqueryd(['start', '--fleet', '--yes']);
-  }, 60_000);
+  });
 });
 
 describe('with a rollout under way', () => {
@@ -366,7 +369,7 @@ describe('with a rollout under way', () => {
     expect(status.stdout).toContain('PAUSED');
     expect(status.stdout).toContain('INC-14');
     expect(await severities(...GSTG)).toEqual({ held: 8 });
-  }, 60_000);
+  });
 });
 
 describe('a pipe that is closed', () => {
