@@ -28,11 +28,13 @@ import type { GoogleCredentials } from '../domain/cloud.ts';
 import type { Environment } from '../domain/environment.ts';
 import type { Tell } from '../domain/event.ts';
 import type { Actor } from '../domain/journal.ts';
+import { fleetIdentity, journalPlace } from '../domain/kept-for.ts';
 import { ok, type Result } from '../domain/result.ts';
 import type { EngineContext, LifecycleContext } from '../engine/context.ts';
 import type { ArtifactStore } from '../ports/artifact-store.ts';
 import type { HostKeySource } from '../ports/host-keys.ts';
 import type { Inventory } from '../ports/inventory.ts';
+import type { LastInventory } from '../ports/last-inventory.ts';
 import { stateDirOf } from './configuration.ts';
 import type { Invocation } from './invocation.ts';
 
@@ -124,19 +126,31 @@ function wireStore({ name, artifacts }: Environment, invocation: Invocation): Ar
   return gcsStore({ objects, settings: artifacts, environment: name, clock });
 }
 
-/** What serves on this machine where the cloud or the journal does not answer. */
+/** What serves on this machine where the cloud or the journal does not answer; kept by what it is of, not by a name (kept-for.ts). */
 function wireFallbacks(
   environment: Environment,
   invocation: Invocation,
 ): Pick<LifecycleContext, 'inventory' | 'outbox' | 'lastInventory' | 'roleFiles'> {
   const state = stateDirOf(invocation);
-  const last = lastInventory(join(state, 'last-inventory', `${environment.name}.json`));
+  const { name, journal } = environment;
+  const last = wireLastInventory(environment, join(state, 'last-inventory'));
   return {
     inventory: rememberListings(wireInventory(environment, invocation), last),
     lastInventory: last,
-    outbox: localOutbox({ folder: join(state, 'outbox', environment.name), clock: systemClock }),
+    outbox: localOutbox({
+      root: join(state, 'outbox'),
+      environment: name,
+      journal: journalPlace(journal),
+      clock: systemClock,
+    }),
     roleFiles: roleFiles({ env: invocation.env }),
   };
+}
+
+/** A list of one's own is there whenever the environment is: nothing needs to be kept of it. */
+function wireLastInventory({ name, inventory }: Environment, folder: string): LastInventory {
+  if (inventory.kind === 'static') return { keep: async () => undefined, last: async () => null };
+  return lastInventory(join(folder, `${name}-${sha256Hex(fleetIdentity(inventory)).slice(0, 16)}.json`));
 }
 
 function wireInventory({ inventory }: Environment, invocation: Invocation): Inventory {

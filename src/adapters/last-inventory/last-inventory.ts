@@ -4,10 +4,11 @@
  * I1  A listing with unknown zones is not kept, and no empty one over one that is not: it would end as "there is nobody to stop".
  * I2  Whoever reads sees one listing whole, or none: written aside and renamed. It is not flushed, which a listing would wait for; what
  *     a power cut leaves of it counts as absent (I3).
- * I3  A file that is damaged in any place counts as absent: half a fleet would look like the whole of it.
+ * I3  A file that is damaged in any place counts as absent: half a fleet would look like the whole of it. So does one that another user
+ *     has laid there: it names the addresses that a stop connects to.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { constants, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { InventoryView } from '../../ports/inventory.ts';
 import type { LastInventory } from '../../ports/last-inventory.ts';
@@ -39,11 +40,25 @@ export function lastInventory(file: string): LastInventory {
 
 async function readListing(file: string): Promise<InventoryView | null> {
   try {
-    const { size } = await stat(file);
-    return size > MAX_BYTES ? null : parseListing(await readFile(file, 'utf8'));
+    // Neither a link that leads elsewhere nor a pipe that nobody writes to.
+    const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const found = await handle.stat();
+      const isOwn = isBelieved(found.uid, process.getuid?.() ?? 0);
+      return found.isFile() && isOwn && found.size <= MAX_BYTES
+        ? parseListing(await handle.readFile('utf8'))
+        : null;
+    } finally {
+      await handle.close();
+    }
   } catch {
     return null;
   }
+}
+
+/** Root believes every owner: under `sudo` it reads what the user wrote, and in containers owners mean little. */
+function isBelieved(owner: number, user: number): boolean {
+  return user === 0 || owner === 0 || owner === user;
 }
 
 async function replaceFile(file: string, text: string): Promise<void> {

@@ -1,23 +1,31 @@
 /**
- * Entries that wait for the journal, as a folder on this machine, one file an entry.
+ * Entries that wait for a journal, as a folder on this machine, one file an entry.
  *
  * O1  A file has its name only once it is whole and on the disk: written aside, flushed, renamed, the folder flushed.
  * O2  A name begins with a number that is greater than any there: the order of names is the order of `put`. Two processes may take the
  *     same number; the rest of the name keeps their files apart, and neither is older than the other.
  * O3  What cannot be understood is named and stays where it is: it may be the only record of what was done to a host.
+ * O4  Each journal has a folder of its own, told by the journal's place, and each entry says which it is for: an environment of the same
+ *     name in another configuration, or one whose journal has moved, gets nothing that was not written for it. That something waits
+ *     there is said. An environment that was renamed finds what waits under its old name.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { err, ok, type Result } from '../../domain/result.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Outbox, StoredEntry, WaitingEntry } from '../../ports/outbox.ts';
 import { errorCode, folderError } from './folder-error.ts';
+import { foldersFor } from './journal-folders.ts';
+import { readOwnFile } from './own-file.ts';
 import { parseWaiting, waitingText } from './waiting-text.ts';
 
 export interface LocalOutboxOptions {
-  /** Absolute; made with mode 0700 by the first `put`. */
-  readonly folder: string;
+  /** Of all environments, absolute; what is made in it and on the way to it has mode 0700. */
+  readonly root: string;
+  readonly environment: string;
+  /** Where the journal is, in words that no other journal has. */
+  readonly journal: string;
   readonly clock: Clock;
 }
 
@@ -27,7 +35,15 @@ const TEMPORARY = /^\..+\.tmp$/;
 /** No writer needs longer for one entry; what is older belongs to one that was killed, and was never promised to be kept. */
 const ABANDONED_AFTER_MS = 3_600_000;
 
-export function localOutbox({ folder, clock }: LocalOutboxOptions): Outbox {
+/** Largest file read, bytes: an entry of 500 hosts whose messages are all as long as they may be has some 1 MiB. */
+const MAX_BYTES = 16 << 20;
+
+/** What a name can hold. Behind it the order is lost, and nothing else. */
+const MOST = 999_999_999_999_999;
+
+export function localOutbox({ root, environment, journal, clock }: LocalOutboxOptions): Outbox {
+  const folders = foldersFor(root, environment, journal);
+  const folder = folders.own;
   let prepared: Promise<void> | null = null;
   let last = 0;
   let queue: Promise<unknown> = Promise.resolve();
@@ -50,9 +66,9 @@ export function localOutbox({ folder, clock }: LocalOutboxOptions): Outbox {
   async function write(entry: WaitingEntry, again = true): Promise<Result<void, string>> {
     try {
       await prepare();
-      last = Math.max(last, ...numbersOf(await readdir(folder))) + 1;
+      last = Math.min(MOST, numbersOf(await readdir(folder)).reduce((a, b) => Math.max(a, b), last) + 1);
       const name = `${String(last).padStart(6, '0')}-${randomUUID()}.json`;
-      await writeAside(folder, name, waitingText(entry));
+      await writeAside(folder, name, waitingText(entry, journal));
       await syncFolder(folder);
       return ok(undefined);
     } catch (cause) {
@@ -72,24 +88,39 @@ export function localOutbox({ folder, clock }: LocalOutboxOptions): Outbox {
     },
 
     async waiting() {
-      let names: string[];
-      try {
-        names = await readdir(folder);
-      } catch (cause) {
-        if (errorCode(cause) === 'ENOENT') return ok({ entries: [], unreadable: [] });
-        return err(folderError('list what waits', folder, cause));
-      }
       const entries: StoredEntry[] = [];
       const unreadable: string[] = [];
-      for (const name of names.filter((one) => !TEMPORARY.test(one)).sort(byNumber)) {
-        const read = await readOne(folder, name);
-        if (read === null) continue;
-        if (read.ok) entries.push({ entry: read.value, done: () => remove(folder, name) });
-        else unreadable.push(`${join(folder, name)}: ${read.error}`);
+      const there = await folders.find();
+      if (!there.ok) return err(folderError('list what waits', root, there.error));
+      for (const one of there.value.ours) {
+        let names: string[];
+        try {
+          names = await readdir(one);
+        } catch (cause) {
+          if (errorCode(cause) === 'ENOENT') continue;
+          return err(folderError('list what waits', one, cause));
+        }
+        for (const name of names.filter((each) => !TEMPORARY.test(each)).sort(byNumber)) {
+          const read = await readOne(one, name, journal);
+          if (read === null) continue;
+          if (read.ok) entries.push({ entry: read.value, done: () => remove(one, name) });
+          else unreadable.push(`${join(one, name)}: ${read.error}`);
+        }
+      }
+      for (const other of there.value.others) {
+        const count = await countIn(other);
+        if (count > 0)
+          unreadable.push(
+            `${other}: ${count} that ${count === 1 ? 'waits' : 'wait'} for another journal of an environment ${environment}; the configuration with that journal sends ${count === 1 ? 'it' : 'them'}`,
+          );
       }
       return ok({ entries, unreadable });
     },
   };
+}
+
+async function countIn(folder: string): Promise<number> {
+  return numbersOf(await readdir(folder).catch(() => [])).length;
 }
 
 function numbersOf(names: readonly string[]): number[] {
@@ -106,14 +137,15 @@ function byNumber(a: string, b: string): number {
 }
 
 /** Null: another process has sent it meanwhile. */
-async function readOne(folder: string, name: string): Promise<Result<WaitingEntry, string> | null> {
+async function readOne(
+  folder: string,
+  name: string,
+  journal: string,
+): Promise<Result<WaitingEntry, string> | null> {
   if (!NAME.test(name)) return err('it is no file of this folder');
-  try {
-    return parseWaiting(await readFile(join(folder, name), 'utf8'));
-  } catch (cause) {
-    const code = errorCode(cause);
-    return code === 'ENOENT' ? null : err(`it cannot be read (${code})`);
-  }
+  const read = await readOwnFile(join(folder, name), MAX_BYTES);
+  if (read === null) return null;
+  return read.ok ? parseWaiting(read.value, journal) : read;
 }
 
 async function writeAside(folder: string, name: string, text: string): Promise<void> {

@@ -1,5 +1,19 @@
 /** The last listing as a file: what is never kept, and what is never believed. */
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -89,6 +103,32 @@ describe('the file of the last listing', () => {
     await kept();
     await truncate(file, (64 << 20) + 1);
     expect(await last()).toBeNull();
+  });
+
+  it('that is a link, a pipe or another user’s counts as absent, and nobody waits for it', async (context) => {
+    const text = await kept();
+    await rename(file, `${file}.real`);
+    await symlink(`${file}.real`, file);
+    expect(await last()).toBeNull();
+    await rm(file);
+    execFileSync('mkfifo', [file]);
+    expect(await last()).toBeNull();
+    await rm(file);
+    await writeFile(file, text);
+    expect(await last()).toEqual(VIEW);
+    if (process.getuid?.() !== 0) return context.skip('only root can give a file to another user');
+    for (const path of [root, join(root, 'last-inventory')]) await chmod(path, 0o755);
+    await chmod(file, 0o644);
+    const adapter = join(import.meta.dirname, '../../../src/adapters/last-inventory/last-inventory.ts');
+    const script = `import { lastInventory } from ${JSON.stringify(adapter)};
+      process.setgid(65534); process.setuid(65534);
+      console.log((await lastInventory(${JSON.stringify(file)}).last())?.hosts.length ?? 'absent');`;
+    const asNobody = (): string =>
+      execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }).trim();
+    expect(asNobody()).toBe('2');
+    await chown(file, 12_345, 12_345);
+    expect(asNobody()).toBe('absent');
+    return undefined;
   });
 
   it('that cannot be written costs nothing but the fallback', async () => {

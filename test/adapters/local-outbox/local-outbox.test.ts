@@ -1,7 +1,19 @@
 /** The outbox as a folder: what the disk and other people do to it. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -10,12 +22,13 @@ import type { Outbox } from '../../../src/ports/outbox.ts';
 import { outboxContract, someWaiting, waitingIn } from '../../contract/outbox.ts';
 
 const NOW = 1_700_000_000_000;
+const JOURNAL = 'gs://bucket/journal';
 const clock = { now: () => NOW, sleep: () => Promise.resolve() };
 
 outboxContract('a folder', async () => {
   const root = await mkdtemp(join(tmpdir(), 'rollout-outbox-'));
   return {
-    open: () => localOutbox({ folder: join(root, 'state', 'gprd'), clock }),
+    open: () => localOutbox({ root: join(root, 'state'), environment: 'gprd', journal: JOURNAL, clock }),
     close: () => rm(root, { recursive: true, force: true }),
   };
 });
@@ -25,11 +38,12 @@ describe('the folder of an outbox', () => {
   let folder: string;
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'rollout-outbox-'));
-    folder = join(root, 'state', 'gprd');
+    folder = join(root, 'state', 'gprd-a10a731e94f134ab');
   });
   afterEach(() => rm(root, { recursive: true, force: true }));
 
-  const open = (): Outbox => localOutbox({ folder, clock });
+  const open = (environment = 'gprd', journal = JOURNAL): Outbox =>
+    localOutbox({ root: join(root, 'state'), environment, journal, clock });
   const mode = async (path: string): Promise<string> => ((await stat(path)).mode & 0o777).toString(8);
   const putOne = async (): Promise<string> => {
     expect((await open().put(someWaiting(0))).ok).toBe(true);
@@ -70,10 +84,7 @@ describe('the folder of an outbox', () => {
     await writeFile(file(2), text.slice(0, 40));
     await writeFile(file(3), '');
     await writeFile(file(4), JSON.stringify({ schema: 2, entry: {} }));
-    await writeFile(
-      file(5),
-      JSON.stringify({ schema: 1, entry: { actor: { user: 'x' }, body: { kind: 'y' } } }),
-    );
+    await writeFile(file(5), text.replace('"hostname"', '"hostnam"'));
     await writeFile(file(6), text.replace('"kind"', '"kin"'));
     await mkdir(file(7));
     await writeFile(join(folder, 'notes.txt'), 'mine');
@@ -131,7 +142,7 @@ describe('the folder of an outbox', () => {
     const script = `import { localOutbox } from ${JSON.stringify(adapter)};
       if (process.getuid() === 0) { process.setgid(65534); process.setuid(65534); }
       const clock = { now: () => 0, sleep: async () => {} };
-      const outbox = localOutbox({ folder: ${JSON.stringify(folder)}, clock });
+      const outbox = localOutbox({ root: ${JSON.stringify(join(root, 'state'))}, environment: 'gprd', journal: ${JSON.stringify(JOURNAL)}, clock });
       console.log(JSON.stringify(await outbox.put(${JSON.stringify(someWaiting(0))})));`;
     for (const path of [root, join(root, 'state')]) await chmod(path, 0o755);
     await chmod(folder, 0o555);
@@ -164,6 +175,121 @@ describe('the folder of an outbox', () => {
     } finally {
       execFileSync('umount', [folder]);
     }
+    return undefined;
+  });
+
+  it('holds back what would stand damaged in the journal for ever, and what nobody here can tell the meaning of', async () => {
+    const text = await readFile(await putOne(), 'utf8');
+    const damages: readonly (readonly [string, string, string])[] = [
+      [
+        '"kind":"lifecycle-settled"',
+        '"kind":"lifecycle-thawed"',
+        'nothing of the kind "lifecycle-thawed" waits',
+      ],
+      // Whoever may write here may not speak for an environment.
+      [
+        '"kind":"lifecycle-settled"',
+        '"kind":"quarantine-lifted"',
+        'nothing of the kind "quarantine-lifted" waits',
+      ],
+      ['"kind":"lifecycle-settled"', '"kind":"toString"', 'nothing of the kind "toString" waits'],
+      ['"part":0', '"part":-1', 'it is damaged: not all of a lifecycle-settled is there'],
+      ['"actionId":"stop-1"', '"actionId":7', 'it is damaged'],
+      ['"happenedAt":1700000000000', '"happenedAt":"now"', 'it is damaged'],
+      ['"unseen":[]', '"unseen":[{"id":"1"}]', 'it is damaged'],
+      ['"startedAgain"', '"startedAgai"', 'it is damaged'],
+    ];
+    for (const [index, [from, to]] of damages.entries()) {
+      expect(text).toContain(from);
+      await writeFile(
+        join(folder, `00001${index}-00000000-0000-4000-8000-000000000000.json`),
+        text.replace(from, to),
+      );
+    }
+    const waiting = await open().waiting();
+    if (!waiting.ok) throw new Error(waiting.error);
+    expect(waiting.value.entries).toHaveLength(1);
+    expect(waiting.value.unreadable).toEqual(damages.map(([, , why]) => expect.stringContaining(why)));
+  });
+
+  it('gives nothing to a journal that it was not written for, and says that it is there', async () => {
+    await putOne();
+    const moved = open('gprd', 'gs://other/journal');
+    await moved.put(someWaiting(1));
+    const waiting = await moved.waiting();
+    if (!waiting.ok) throw new Error(waiting.error);
+    expect(waiting.value.entries.map(({ entry }) => entry)).toEqual([someWaiting(1)]);
+    expect(waiting.value.unreadable).toEqual([
+      `${folder}: 1 that waits for another journal of an environment gprd; the configuration with that journal sends it`,
+    ]);
+    // Also where somebody has put the file there by hand.
+    const [name = ''] = await readdir(folder);
+    const [theirs = ''] = (await readdir(join(root, 'state'))).filter((one) => !folder.endsWith(one));
+    await writeFile(
+      join(root, 'state', theirs, name.replace('000001', '000009')),
+      await readFile(join(folder, name)),
+    );
+    expect(await moved.waiting()).toMatchObject({
+      value: { entries: [{}], unreadable: [expect.stringContaining(`another journal, "${JOURNAL}"`), {}] },
+    });
+    // What is sent is no longer told of, and neither is another environment's.
+    const [first] = await waitingIn(open());
+    await first?.done();
+    expect(await open('gstg', 'gs://third').waiting()).toEqual({
+      ok: true,
+      value: { entries: [], unreadable: [] },
+    });
+  });
+
+  it('of an environment that was renamed since gives what waits under the old name, before its own', async () => {
+    await open().put(someWaiting(0));
+    const renamed = open('production');
+    await renamed.put(someWaiting(1));
+    const entries = await waitingIn(renamed);
+    expect(entries.map(({ entry }) => entry)).toEqual([someWaiting(0), someWaiting(1)]);
+    for (const { done } of entries) await done();
+    expect(await waitingIn(open())).toEqual([]);
+  });
+
+  it('is not held up by a pipe, led elsewhere by a link, or filled by a name with the highest number', async () => {
+    const whole = await putOne();
+    const file = (n: number): string => join(folder, `00000${n}-00000000-0000-4000-8000-000000000000.json`);
+    execFileSync('mkfifo', [file(2)]);
+    await symlink(whole, file(3));
+    const highest = whole.replace('/000001', '/999999999999999');
+    await writeFile(highest, await readFile(whole));
+    await open().put(someWaiting(5));
+    const waiting = await open().waiting();
+    if (!waiting.ok) throw new Error(waiting.error);
+    expect(waiting.value.entries).toHaveLength(3);
+    expect(waiting.value.unreadable).toEqual([
+      `${file(2)}: it cannot be read (no file)`,
+      `${file(3)}: it cannot be read (ELOOP)`,
+    ]);
+  });
+
+  it('does not believe what another user has laid there', async (context) => {
+    const file = await putOne();
+    await chmod(file, 0o644);
+    for (const path of [root, join(root, 'state'), folder]) await chmod(path, 0o755);
+    if (process.getuid?.() !== 0) return context.skip('only root can give a file to another user');
+    const asNobody = (): string => {
+      const adapter = join(import.meta.dirname, '../../../src/adapters/local-outbox/local-outbox.ts');
+      const script = `import { localOutbox } from ${JSON.stringify(adapter)};
+        process.setgid(65534); process.setuid(65534);
+        const clock = { now: () => 0, sleep: async () => {} };
+        const outbox = localOutbox({ root: ${JSON.stringify(join(root, 'state'))}, environment: 'gprd', journal: ${JSON.stringify(JOURNAL)}, clock });
+        console.log(JSON.stringify(await outbox.waiting()));`;
+      return execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    };
+    expect(JSON.parse(asNobody())).toMatchObject({ value: { entries: [{}], unreadable: [] } });
+    await chown(file, 12_345, 12_345);
+    expect(JSON.parse(asNobody())).toMatchObject({
+      value: { entries: [], unreadable: [expect.stringContaining('it belongs to the user 12345')] },
+    });
+    await chown(file, 0, 0);
+    await chmod(file, 0o600);
+    expect(asNobody()).toContain('it cannot be read (EACCES): another user wrote it, perhaps under sudo');
     return undefined;
   });
 });
