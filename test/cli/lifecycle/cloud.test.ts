@@ -1,5 +1,5 @@
 /** A stop while Compute Engine does not answer: the last known list serves, how old it is is said, and what it cannot hold is named. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { fleetOf } from '../../fakes/google/compute-fleet.ts';
@@ -62,6 +62,18 @@ describe('Compute Engine is silent', () => {
     expect(dry.stderr).toMatch(/lab {2}stop 3 hosts/u);
     expect(dry.stderr).toMatch(/LAST KNOWN, \S+ old \(.*this machine’s last listing/u);
   }, 120_000);
+
+  it('the list of another configuration’s environment of the same name does not serve: its hosts are not meant', async () => {
+    const other = join(place.folder, 'other');
+    mkdirSync(join(other, 'environments'), { recursive: true });
+    const written = readFileSync(join(dir, 'environments/lab.yaml'), 'utf8');
+    const theirs = written.replace('[sandbox-project]', '[another-project]').replaceAll(dir, other);
+    writeFileSync(join(other, 'environments/lab.yaml'), theirs);
+    silence();
+    const ran = await osqueryd('stop', '--fleet', '--yes', '--dry-run', '--config', other);
+    expect(ran).toMatchObject({ code: 1, stdout: '' });
+    expect(ran.stderr).toContain('neither this machine nor the journal has an earlier list');
+  }, 60_000);
 
   it('what came of it names every host and the VMs that no list can hold, and is 5', async () => {
     silence();
