@@ -3,6 +3,7 @@
  *
  * P1  The whole text is one compound command. A shell runs it only when it has read all of it, so a connection that dies
  *     while the text is sent runs nothing, and a command that reads stdin cannot eat the program.
+ * P2  Comments stay here: they would be a third of what goes up a laptop's line to each host.
  */
 import { readFile } from 'node:fs/promises';
 import type { HostOrder } from '../../domain/host-order.ts';
@@ -22,7 +23,7 @@ export function createHostPrograms(folder: URL = new URL('../../host/', import.m
       if (known !== undefined) return known;
       const text = Promise.all(
         HOST_PROGRAM_FILES[program].map((file) => readFile(new URL(file, folder), 'utf8')),
-      ).then((parts) => wholeOrNothing(parts.join('\n')));
+      ).then((parts) => wholeOrNothing(withoutComments(parts.join('\n'))));
       texts.set(program, text);
       return text;
     },
@@ -32,4 +33,15 @@ export function createHostPrograms(folder: URL = new URL('../../host/', import.m
 /** Makes a shell text all or nothing (P1). */
 export function wholeOrNothing(text: string): string {
   return `{\n${text}\n}\n`;
+}
+
+/** P2: without the comments between functions. Inside one, a line that begins as a comment may be part of a text. */
+export function withoutComments(text: string): string {
+  let inside = false;
+  const kept = text.split('\n').filter((line) => {
+    if (/^\w+\(\) \{$/u.test(line)) inside = true;
+    else if (line === '}') inside = false;
+    return inside || !line.startsWith('#');
+  });
+  return kept.join('\n');
 }

@@ -1,13 +1,14 @@
 /** The adapter's small parts: answer lines and the program's text. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAnswerLines } from '../../../src/adapters/ssh/answer-lines.ts';
-import { createHostPrograms, wholeOrNothing } from '../../../src/adapters/ssh/programs.ts';
+import { createHostPrograms, wholeOrNothing, withoutComments } from '../../../src/adapters/ssh/programs.ts';
+import { HOST_PROGRAM_FILES } from '../../../src/domain/host-programs.ts';
 
 describe('answer lines', () => {
   const text =
@@ -62,6 +63,27 @@ describe('the program\u2019s text', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it.each(Object.entries(HOST_PROGRAM_FILES))('of %s means the same without its comments', (_, files) => {
+    const folder = new URL('../../../src/host/', import.meta.url);
+    const text = files.map((file) => readFileSync(new URL(file, folder), 'utf8')).join('\n');
+    const scratch = join(mkdtempSync(join(tmpdir(), 'rollout-parsed-')), 'program.sh');
+    const parsed = (script: string): string => {
+      writeFileSync(scratch, script);
+      const { stdout } = spawnSync('bash', ['--posix', '--pretty-print', scratch], { encoding: 'utf8' });
+      return stdout.replaceAll(/\n\n+/g, '\n').trim();
+    };
+    const short = withoutComments(text);
+    expect(parsed(text).length).toBeGreaterThan(1_000);
+    expect(parsed(short)).toBe(parsed(text));
+    expect(short.length).toBeLessThan(text.length * 0.9);
+    rmSync(scratch);
+  });
+
+  it('keeps what looks like a comment inside a function', () => {
+    const text = "# a\nsay() {\ncat <<'END'\n# b\nEND\n  # c\n}\n# d\nsay";
+    expect(withoutComments(text)).toBe("say() {\ncat <<'END'\n# b\nEND\n  # c\n}\nsay");
   });
 
   it('runs nothing when the connection dies while it is sent', () => {
