@@ -64,7 +64,7 @@ async function showAgents(session: Session, scope: Scope, sampleMs: number): Pro
   const take = (environment: string, answer: StatusAnswer): void => {
     const placed = { environment, ...answer };
     answers.push(placed);
-    if (invocation.json) jsonLine(invocation, 'agent', agentFields(placed));
+    if (invocation.json) jsonLine(invocation, 'agent-status', agentFields(placed));
     else invocation.output.live(`${answers.length}/${total} answered`);
   };
   await Promise.all(
@@ -124,7 +124,7 @@ function agentFields({ environment, host, answer, tookMs }: PlacedAnswer): Recor
 }
 
 function sayJson(invocation: Invocation, { all, answers, notAsked, lost, exit }: Shown): void {
-  jsonLine(invocation, 'agents', {
+  jsonLine(invocation, 'agent-statuses', {
     environments: all.targets.map(({ targets }) => ({
       environment: targets.environment,
       inventory: targets.inventory,

@@ -130,7 +130,7 @@ export function inventoryWords(inventory: InventoryUsed, now: number): string {
     `${formatDuration(Math.max(0, Math.floor((now - at) / 1_000) * 1_000))} old`;
   switch (inventory.kind) {
     case 'listed':
-      return `listed ${moment(inventory.at)}`;
+      return `of ${moment(inventory.at)}`;
     case 'last-known': {
       const from = inventory.from === 'journal' ? 'the journal' : 'this machine’s last listing';
       return `LAST KNOWN, ${ago(inventory.at)} (${moment(inventory.at)}, from ${from}): ${harmless(inventory.why)}. VMs made since are not in it`;
@@ -141,7 +141,7 @@ export function inventoryWords(inventory: InventoryUsed, now: number): string {
         inventory.restAt === null
           ? 'of their VMs none is known'
           : `their VMs are as last known, ${ago(inventory.restAt)}`;
-      return `listed IN PART ${moment(inventory.at)}; ${rest}: ${harmless(zones)}`;
+      return `IN PART, of ${moment(inventory.at)}; ${rest}: ${harmless(zones)}`;
     }
     default:
       return inventory satisfies never;

@@ -54,7 +54,7 @@ describe('Compute Engine is silent', () => {
 
   it('the list of the last time serves a stop, with its age', async () => {
     const before = await osqueryd('stop', '--fleet', '--dry-run');
-    expect(before.stderr).toContain('list  listed ');
+    expect(before.stderr).toContain('list  of ');
     expect(before.code).toBe(0);
     silence();
     const dry = await osqueryd('stop', '--fleet', '--dry-run');

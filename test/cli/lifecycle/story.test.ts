@@ -71,8 +71,8 @@ describe('status', () => {
     const lines = jsonLines((await osqueryd(['status', '--json'])).stdout);
     expect(new Set(lines.map(({ v }) => v))).toEqual(new Set([1]));
     expect(lines.slice(0, -1)).toHaveLength(20);
-    expect(new Set(lines.slice(0, -1).map(({ type }) => type))).toEqual(new Set(['agent']));
-    expect(lines.at(-1)).toMatchObject({ type: 'agents', hosts: 20, severities: { active: 20 }, exit: 0 });
+    expect(new Set(lines.slice(0, -1).map(({ type }) => type))).toEqual(new Set(['agent-status']));
+    expect(lines.at(-1)).toMatchObject({ type: 'agent-statuses', hosts: 20, severities: { active: 20 }, exit: 0 });
   });
 
   it('groups when asked', async () => {
