@@ -41,8 +41,11 @@ export async function readBranchFile(
       `it is in no git checkout that could be committed to (${inside.error}); without \`branch\` the file alone is changed`,
     );
   const ref = `refs/heads/${branch}`;
-  if (!(await ask('check-ref-format', ref)).ok || branch.startsWith('-'))
-    return err(`${JSON.stringify(branch)} is no name that git takes for a branch`);
+  const isName = branch !== 'HEAD' && !branch.startsWith('-') && (await ask('check-ref-format', ref)).ok;
+  if (!isName) return err(`${JSON.stringify(branch)} is no name that git takes for a branch`);
+  const leads = await ask('symbolic-ref', '--quiet', ref);
+  if (leads.ok)
+    return err(`the branch ${branch} is only another name of ${leads.value}; name a branch of its own`);
   const held = await checkedOutAt(ref, ask);
   if (!held.ok) return held;
   if (held.value !== null)
@@ -109,7 +112,8 @@ export async function commitToBranch(
     const blob = await run(['hash-object', '-w', '--stdin'], content);
     await run(['read-tree', base.parent]);
     await run(['update-index', '--cacheinfo', `${base.mode},${blob},${base.path}`]);
-    const tree = await run(['write-tree']);
+    // The parent has the rest, whether its objects are here or, in a partial clone, elsewhere.
+    const tree = await run(['write-tree', '--missing-ok']);
     const commit = await run(['commit-tree', tree, '-p', base.parent, '-F', '-'], message);
     const none = '0'.repeat(commit.length);
     const subject = message.split('\n', 1)[0] ?? '';

@@ -1,8 +1,10 @@
 /**
- * Git as a program, word by word and never through a shell. It runs no hook, asks for nothing, and does not see what the caller's own
- * environment says of repositories: a commit from inside another repository's hook must not land there.
+ * Git as a program, word by word and never through a shell. It runs no hook, asks for nothing and nobody, and does not see what the
+ * caller's own environment says of repositories: a commit from inside another repository's hook must not land there. What a checkout's
+ * own settings name (filters, monitors, transports) is not run: only plumbing is used that does not ask for it.
  */
 import { execFile } from 'node:child_process';
+import { delimiter, isAbsolute } from 'node:path';
 import { err, ok, type Result } from '../../domain/result.ts';
 
 export type GitEnv = Readonly<Record<string, string | undefined>>;
@@ -31,6 +33,7 @@ const SETTINGS = [
   'core.splitIndex=false',
   'core.quotePath=false',
   'gc.auto=0',
+  'i18n.commitEncoding=UTF-8',
 ].flatMap((one) => ['-c', one]);
 
 /** Of `GIT_*` only who commits, which CI systems say so. */
@@ -40,12 +43,24 @@ export function gitEnvironment(env: GitEnv, more: GitEnv = {}): GitEnv {
   const kept = Object.entries(env).filter(([key]) => !key.startsWith('GIT_') || KEPT.test(key));
   return {
     ...Object.fromEntries(kept),
+    PATH: absoluteOnly(env['PATH'] ?? ''),
     LC_ALL: 'C',
+    // An object that a partial clone lacks is not fetched: no transport is called `none`. Newer versions have a word for it.
+    GIT_ALLOW_PROTOCOL: 'none',
+    GIT_NO_LAZY_FETCH: '1',
     GIT_TERMINAL_PROMPT: '0',
     GIT_LITERAL_PATHSPECS: '1',
     GIT_OPTIONAL_LOCKS: '0',
     ...more,
   };
+}
+
+/** Git is run inside the checkout, where a relative folder of PATH would be the checkout's own. */
+function absoluteOnly(path: string): string {
+  return path
+    .split(delimiter)
+    .filter((folder) => isAbsolute(folder))
+    .join(delimiter);
 }
 
 /** What git wrote to standard output. */

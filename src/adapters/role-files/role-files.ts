@@ -2,7 +2,7 @@
  * Values in JSON files of a checkout, such as Chef roles.
  *
  * F1  An edit is applied only to the very text that it was planned from: it is planned anew, and must come out the same, digests of both
- *     texts included.
+ *     texts included. Where there is nothing left to change, nothing is, and that is no error.
  * F2  A file is replaced whole or not at all, with its mode. With a branch the file itself is left alone, and the branch moves only from
  *     where it was read.
  */
@@ -50,11 +50,7 @@ export function roleFiles({ env }: RoleFilesOptions): RoleFiles {
       for (let attempt = 1; ; attempt++) {
         const drawn = await draw(edit, env);
         if (!drawn.ok) return drawn;
-        if (drawn.value.diff !== planned.diff)
-          return err(
-            `${edit.file}: it has been changed by somebody else since the change was shown; nothing is written, run the command again`,
-          );
-        const { before, after, base, text } = drawn.value;
+        const { before, after, base, text, diff } = drawn.value;
         const change: RoleFileChange = {
           name: edit.name,
           file: edit.file,
@@ -63,7 +59,12 @@ export function roleFiles({ env }: RoleFilesOptions): RoleFiles {
           after,
           commit: null,
         };
-        if (drawn.value.diff === '') return ok(change);
+        // Also where somebody else has made it so since: two may stop at once.
+        if (diff === '') return ok(change);
+        if (diff !== planned.diff)
+          return err(
+            `${edit.file}: it has been changed by somebody else since the change was shown; nothing is written, run the command again`,
+          );
         if (base === null) {
           const written = await replaceFile(edit, text, planned.diff);
           return written.ok ? ok(change) : written;

@@ -108,6 +108,17 @@ describe('a role file', () => {
     expect(await readFile(file, 'utf8')).toBe(theirs);
   });
 
+  it('that somebody else has brought to the wished value meanwhile is as wished', async () => {
+    const plan = await planned();
+    const theirs = STOPPED.replace('gprd-base', 'gprd-basis');
+    await writeFile(file, theirs);
+    expect(await roleFiles({ env }).apply(plan)).toMatchObject({
+      ok: true,
+      value: { before: 'false', after: 'false', commit: null },
+    });
+    expect(await readFile(file, 'utf8')).toBe(theirs);
+  });
+
   it('keeps its mode, its mark at the beginning, and the link that leads to it', async () => {
     await writeFile(file, `\uFEFF${ROLE}`);
     await chmod(file, 0o640);
@@ -251,10 +262,12 @@ describe('a branch', () => {
     expect(inRepo('diff', '--name-only', 'main', BRANCH).split('\n')).toHaveLength(2);
   });
 
-  it('of the same file, by two at once, is committed once', async () => {
+  it('of the same file, by two at once, is committed once, and both are told that it is so', async () => {
     const plan = await planned({ branch: BRANCH });
     const answers = await Promise.all([1, 2].map(() => roleFiles({ env }).apply(plan)));
-    expect(answers.filter((answer) => answer.ok).length).toBeGreaterThan(0);
+    expect(answers).toMatchObject([{ ok: true }, { ok: true }]);
+    const ids = answers.map((answer) => (answer.ok ? (answer.value.commit?.id ?? 'none') : ''));
+    expect(ids.sort()).toEqual([inRepo('rev-parse', BRANCH), 'none'].sort());
     expect(inRepo('rev-list', '--count', `main..${BRANCH}`)).toBe('1');
   });
 
@@ -278,6 +291,68 @@ describe('a branch', () => {
     inRepo('config', 'gpg.program', '/bin/false');
     expect((await applied({ branch: BRANCH })).commit).not.toBeNull();
     expect(await readdir(root)).not.toContain('hooked');
+  });
+
+  it('runs nothing that a hostile checkout names, and asks nobody over the network', async () => {
+    const ran = join(root, 'ran');
+    const evil = join(root, 'evil');
+    await writeFile(evil, `#!/bin/sh\necho "$0 $*" >> ${JSON.stringify(ran)}\nexit 1\n`);
+    await chmod(evil, 0o755);
+    const settings = {
+      'core.fsmonitor': evil,
+      'core.hooksPath': root,
+      'core.sshCommand': evil,
+      'core.gitProxy': evil,
+      'core.pager': evil,
+      'core.editor': evil,
+      'core.alternateRefsCommand': evil,
+      'core.askPass': evil,
+      'credential.helper': `!${evil}`,
+      'filter.evil.clean': evil,
+      'filter.evil.smudge': evil,
+      'filter.evil.process': evil,
+      'filter.evil.required': 'true',
+      'diff.evil.textconv': evil,
+      'diff.external': evil,
+      'merge.evil.driver': evil,
+      'gpg.program': evil,
+      'commit.gpgSign': 'true',
+      'i18n.commitEncoding': 'ISO-8859-1',
+      'alias.cat-file': `!${evil}`,
+      'trace2.normalTarget': ran,
+      'protocol.ext.allow': 'always',
+      'remote.origin.url': `ext::${evil} %S`,
+      'remote.origin.promisor': 'true',
+      'extensions.partialClone': 'origin',
+      'core.repositoryFormatVersion': '1',
+    };
+    await writeFile(
+      join(root, 'chef-repo', '.gitattributes'),
+      '* filter=evil diff=evil merge=evil text eol=crlf\n',
+    );
+    for (const [key, value] of Object.entries(settings)) inRepo('config', key, value);
+    await symlink(evil, join(root, 'post-index-change'));
+    await symlink(evil, join(root, 'reference-transaction'));
+    // Found before the real one by whoever takes a relative word of PATH.
+    await symlink(evil, join(dirname(file), 'git'));
+    const clean = env;
+    env = { ...env, PATH: `:.:${env['PATH'] ?? ''}` };
+    await applied({ branch: BRANCH });
+    env = clean;
+    // An object that is not there is not fetched: at 03:00 nobody types the password that would be asked for.
+    const blob = inRepo('rev-parse', `${BRANCH}:roles/gprd base.json`);
+    await rm(join(root, 'chef-repo', '.git', 'objects', blob.slice(0, 2), blob.slice(2)));
+    expect(await refused({ branch: BRANCH, value: 'true' })).toContain(
+      'git cannot read roles/gprd base.json',
+    );
+    expect(await readFile(ran, 'utf8').catch(() => 'nothing ran')).toBe('nothing ran');
+  });
+
+  it('leads through no link of branches to one that somebody works on', async () => {
+    const main = inRepo('rev-parse', 'main');
+    inRepo('symbolic-ref', `refs/heads/${BRANCH}`, 'refs/heads/main');
+    expect(await refused({ branch: BRANCH })).toContain(`${BRANCH} is only another name of refs/heads/main`);
+    expect(inRepo('rev-parse', 'main')).toBe(main);
   });
 
   it('is committed to in the program’s own name where git knows nobody, and in CI’s where CI says so', async () => {
@@ -330,9 +405,12 @@ describe('a branch', () => {
     expect(await refused({ branch: BRANCH })).toContain(`is checked out in ${join(root, 'beside')}`);
   });
 
-  it.each(['a b', 'a..b', '-D', 'x.lock', ''])('called %j is refused', async (branch) => {
-    expect(await refused({ branch })).toContain('is no name that git takes for a branch');
-  });
+  it.each(['a b', 'a..b', '-D', '--upload-pack=x', '@{-1}', 'HEAD', 'x.lock', 'x\ny', ''])(
+    'called %j is refused',
+    async (branch) => {
+      expect(await refused({ branch })).toContain('is no name that git takes for a branch');
+    },
+  );
 
   it('cannot be had for what is not in a repository, or was never committed', async () => {
     const loose = join(root, 'loose.json');
