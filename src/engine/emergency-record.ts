@@ -15,7 +15,7 @@ import type { LifecycleContext } from './context.ts';
 import { journalTrouble, type Ledger } from './ledger.ts';
 import type { LifecycleReport, LifecycleRequest } from './lifecycle-types.ts';
 import { openLedger } from './run-rollout.ts';
-import { sendAll, sendOne } from './send-waiting.ts';
+import { isJournaled, sendAll, sendOne } from './send-waiting.ts';
 import { within } from './within.ts';
 
 /** How long the hosts wait for the first entries to be on the disk here, ms. */
@@ -169,7 +169,11 @@ export class EmergencyRecord {
       isClosed: () => over.aborted,
       onSent: (entry) => this.#markSent(entry),
     });
-    if (left > 0 && !isOutboxDown && !this.#isAllSent('outbox')) return why;
+    if (!isOutboxDown && !this.#isAllSent('outbox')) {
+      const trouble = await this.#lookForOwn(ledger);
+      if (trouble !== null) return trouble;
+      if (left > 0 && !this.#isAllSent('outbox')) return why;
+    }
     for (const own of this.#own) {
       if (own.isSent || (own.at !== 'memory' && !(isOutboxDown && own.at === 'outbox'))) continue;
       if (over.aborted) return 'there was no time left for more';
@@ -178,6 +182,14 @@ export class EmergencyRecord {
       own.isSent = true;
     }
     return this.#own.every(({ isSent }) => isSent) ? null : why;
+  }
+
+  /** What is no longer in the outbox another command here has sent. */
+  async #lookForOwn(ledger: Ledger): Promise<string | null> {
+    const read = await ledger.refresh();
+    if (!read.ok) return journalTrouble(read.error);
+    for (const own of this.#own) own.isSent ||= isJournaled(ledger.state, own.entry.body);
+    return null;
   }
 
   #markSent({ body }: WaitingEntry): void {

@@ -78,8 +78,8 @@ export async function sendOne(ledger: Ledger, { actor, reason, body }: WaitingEn
   return written.ok ? null : journalTrouble(written.error);
 }
 
-/** WS2. */
-function isJournaled({ actions }: EnvironmentState, body: EntryBody): boolean {
+/** WS2. As far as the state has been read. */
+export function isJournaled({ actions }: EnvironmentState, body: EntryBody): boolean {
   if (!('actionId' in body)) return false;
   return actions.some(({ actionId, parts }) => actionId === body.actionId && parts.has(body.part));
 }

@@ -467,6 +467,31 @@ describe('two who stop at once', () => {
   });
 });
 
+describe('another command on the same machine', () => {
+  it('that sends what a stop has just put down leaves the stop nothing to wait for', async () => {
+    const world = lifecycleWorld({ hosts: someHosts(3) });
+    const machine = world.machine();
+    machine.outbox.unreadable.push('000001-spoilt.json');
+    const other = machine.process().context;
+    const ended = new AbortController();
+    const sending = (async () => {
+      while (!ended.signal.aborted) {
+        await sendWaiting(other);
+        await world.clock.sleep(1, ended.signal);
+      }
+    })();
+    const began = world.clock.elapsedMs;
+    const report = reportOf(await world.clock.run(act(world, machine.process())));
+    ended.abort();
+    await world.clock.run(sending);
+    expect(report).toMatchObject({ end: 'done', record: { kind: 'journal' } });
+    // The second look comes after one second; the journal would be given ten more.
+    expect(world.clock.elapsedMs - began).toBeLessThan(6_000);
+    expect(world.bodies('lifecycle-ended')).toHaveLength(1);
+    expect(machine.outbox.entries).toEqual([]);
+  });
+});
+
 describe('an emergency that lost the lease to another', () => {
   it('has it again once that one is done: nobody calm comes in between', async () => {
     const world = lifecycleWorld({ hosts: someHosts(3) });
