@@ -92,7 +92,7 @@ function whyNotPurged(path: string): string | null {
 /** Filled into words. */
 const WORD_PLACES = ['reason', 'by', 'until', 'environment'];
 /** Filled into a branch's name: a reason is a sentence, and a time has colons. */
-const BRANCH_PLACES = ['environment', 'verb', 'by'];
+const BRANCH_PLACES = ['environment', 'verb', 'by', 'actionId'];
 
 const OF_COMMANDS = ['when', 'onStart', 'timeout'] as const;
 const OF_ROLE_FILES = ['set', 'branch'] as const;
@@ -221,9 +221,10 @@ function branchFaults(branch: unknown, path: Path): Fault[] {
   const at = [...path, 'branch'];
   const places = wrongPlaces(branch, BRANCH_PLACES);
   if (places.length > 0) return places.map(({ message, ...detail }) => fault(at, message, detail));
-  const filled = branch.replaceAll(/\{[a-z]+\}/g, 'x');
+  const filled = branch.replaceAll(/\{[A-Za-z]+\}/g, 'x');
   const whole =
-    !/[\s\p{Cc}~^:?*[\\{}]|\.\.|@\{|\/\/|^[-/.]|\/\.|[/.]$|\.lock(\/|$)/u.test(filled) && filled !== '@';
+    !/[\s\p{Cc}~^:?*[\\{}]|\.\.|@\{|\/\/|^[-/.]|\/\.|[/.]$|\.lock(\/|$)/u.test(filled) &&
+    !['@', 'HEAD'].includes(filled);
   return whole
     ? []
     : [

@@ -76,6 +76,8 @@ export interface RoleFilePlan {
   readonly edits: readonly PlannedRoleFileEdit[];
   /** What stops have changed and these edits take back. */
   readonly undoes: readonly RoleFileChange[];
+  /** What stops have changed and somebody else has since: among `failed` once, then off the journal's list. Absent: none. */
+  readonly givenUp?: readonly RoleFileChange[];
   /** What cannot be planned: each is of kind `failed`. */
   readonly failed: readonly RoleFileReport[];
   /** What a person should know, a sentence each without its end mark: why files are left alone. */

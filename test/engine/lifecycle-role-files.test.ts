@@ -281,9 +281,14 @@ describe('a start', () => {
     const at = bench();
     at.values.set(KEY, '"canary"');
     const reports = await change(at, request(START), stoppedState());
-    expect(messageOf(reports[0])).toContain('uptycs.enable is "canary", which is neither');
+    expect(messageOf(reports[0])).toContain(
+      'uptycs.enable is "canary", and a stop has set uptycs.enable to false, and before that it was true: somebody has changed it since',
+    );
     expect(at.values.get(KEY)).toBe('"canary"');
-    expect(at.entries).toEqual([]);
+    // Told once: off the list, or every start to come would end incomplete.
+    expect(at.entries).toMatchObject([
+      { change: { file: FILE, before: 'false', after: 'true', commit: null } },
+    ]);
   });
 
   it('does not touch a file that no stop has changed, and says where it looks as if one had', async () => {
@@ -305,10 +310,122 @@ describe('a start', () => {
     expect(at.values.get(KEY)).toBe('true');
   });
 
-  it('tells of a file that a stop changed and that no controller names any more', async () => {
+  it('tells of a file that a stop changed and that no controller names any more, until it is put back', async () => {
     const at = bench([]);
+    at.values.set(KEY, 'false');
     const reports = await change(at, request(START), stoppedState());
     expect(messageOf(reports[0])).toMatch(/no controller of gstg names it any more: put it back by hand/);
+    expect([at.values.get(KEY), at.entries]).toEqual(['false', []]);
+    at.values.set(KEY, 'true');
+    expect(kinds(await change(at, request(START), stoppedState()))).toEqual(['already-so']);
+    expect(at.entries).toMatchObject([{ change: { before: 'false', after: 'true' } }]);
+  });
+
+  it('finds the file moved: the value is put back where its controller looks for it now', async () => {
+    const at = bench([{ ...OTHER, name: 'role' }]);
+    at.values.set(`${OTHER.file}#${PATH.join('.')}`, 'false');
+    expect(kinds(await change(at, request(START), stoppedState()))).toEqual(['changed']);
+    expect(at.edits).toMatchObject([{ file: OTHER.file, value: 'true' }]);
+    // What leaves the journal's list is what stood in it.
+    expect(at.entries).toMatchObject([{ change: { file: FILE, before: 'false', after: 'true' } }]);
+    expect(at.notices).toEqual([]);
+  });
+
+  it('finds the file gone: what the stop did to it is told, so that somebody can put it back', async () => {
+    const at = bench([ROLE], { plan: async ({ file }) => err(`${file}: it does not exist`) });
+    const reports = await change(at, request(START), stoppedState());
+    expect(messageOf(reports[0])).toBe(
+      `${FILE}: it does not exist; a stop has set uptycs.enable to false, and before that it was true: put it back where that value is now`,
+    );
+  });
+
+  it('made from where the stop’s branch never came says that the branch is still there', async () => {
+    const at = bench();
+    const commit = { id: '0123456789abcdef', branch: 'rollout/stop-gstg-stop-1' };
+    await change(at, request(START), stoppedState({ roleFiles: [{ ...STOPPED, commit }] }));
+    expect(at.notices).toEqual([
+      expect.stringContaining(
+        'whose commit 0123456789ab is on the branch rollout/stop-gstg-stop-1: drop that branch',
+      ),
+    ]);
+  });
+});
+
+describe('two at once', () => {
+  const REASON: RoleFileController = {
+    ...ROLE,
+    name: 'reason',
+    path: ['uptycs', 'reason'],
+    onStop: 'stopped',
+  };
+  /** As the adapter: a diff is of the whole file. */
+  const wholeFile = (at: Bench): RoleFiles => {
+    const text = (): string => JSON.stringify([...at.values]);
+    return {
+      plan: async (edit) => {
+        const planned = await at.context.roleFiles.plan(edit);
+        return planned.ok
+          ? ok({ ...planned.value, diff: planned.value.diff && `${text()}${planned.value.diff}` })
+          : planned;
+      },
+      apply: async ({ edit, before, diff }) => {
+        const now = await at.context.roleFiles.plan(edit);
+        if (!now.ok) return now;
+        if (now.value.diff !== '' && diff !== `${text()}${now.value.diff}`)
+          return err(`${edit.file}: it has been changed by somebody else since the change was shown`);
+        return at.context.roleFiles.apply({ edit, before, diff: now.value.diff });
+      },
+    };
+  };
+
+  it('two values of one file are both set, the second behind the first', async () => {
+    const at = bench([ROLE, REASON]);
+    const context = { ...at.context, roleFiles: wholeFile(at) };
+    expect(kinds(await change({ ...at, context }, request(), null))).toEqual(['changed', 'changed']);
+    expect([...at.values.values()]).toEqual(['false', 'true', '"stopped"']);
+    expect(at.entries).toMatchObject([
+      { part: 3 },
+      { part: 4, change: { before: null, after: '"stopped"' } },
+    ]);
+  });
+
+  it('the second of them is left alone where somebody else has set it meanwhile', async () => {
+    const at = bench([ROLE, REASON]);
+    const roleFiles = wholeFile(at);
+    const { apply } = roleFiles;
+    const context = {
+      ...at.context,
+      roleFiles: {
+        ...roleFiles,
+        apply: async (planned: Parameters<RoleFiles['apply']>[0]) => {
+          const applied = await apply(planned);
+          at.values.set(`${FILE}#uptycs.reason`, '"mine"');
+          return applied;
+        },
+      },
+    };
+    const reports = await change({ ...at, context }, request(), null);
+    expect(kinds(reports)).toEqual(['changed', 'failed']);
+    expect(messageOf(reports[1])).toContain('uptycs.reason has been changed by somebody else');
+    expect(at.values.get(`${FILE}#uptycs.reason`)).toBe('"mine"');
+  });
+
+  it('of two people who stop at once one sets the value, and it is journaled once', async () => {
+    const at = bench([ROLE]);
+    const context = { ...at.context, roleFiles: wholeFile(at) };
+    const shown = await at.run(planRoleFiles(context, request(), null));
+    at.values.set(KEY, 'false');
+    expect(kinds(await change({ ...at, context }, request({ roleFiles: shown }), null))).toEqual([
+      'already-so',
+    ]);
+    expect(at.entries).toEqual([]);
+  });
+
+  it('a name that git would not take in a branch is written so that it does', async () => {
+    const at = bench([{ ...ROLE, branch: 'by/{by}' }]);
+    const hold = { ...HOLD, by: '.CORP\\Ops~1 ^x@lap..top.lock' };
+    await change(at, request({ hold }), null);
+    expect(at.edits[0]?.branch).toBe('by/CORP-Ops-1-x@lap.top');
   });
 });
 

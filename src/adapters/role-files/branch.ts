@@ -17,13 +17,13 @@ export interface BranchFile {
   readonly mode: string;
   readonly content: Buffer;
   readonly ref: string;
-  /** Commit to build on: the branch's, else HEAD's. */
+  /** Commit to build on: the branch's, or HEAD's where the branch is not there or wholly in HEAD. */
   readonly parent: string;
   /** Commit that the branch has now; null: it is not there yet. */
   readonly tip: string | null;
 }
 
-/** The file of `branch`, which is made from HEAD where it is not there. Changes nothing. */
+/** The file of `branch`, which is made from HEAD where it is not there or merged already. Changes nothing. */
 export async function readBranchFile(
   file: string,
   branch: string,
@@ -53,10 +53,13 @@ export async function readBranchFile(
       `the branch ${branch} is checked out in ${held.value}, where it would change under somebody's hands; name another branch, or leave \`branch\` out`,
     );
   const tip = await ask('rev-parse', '--verify', '--quiet', `${ref}^{commit}`);
-  const head = tip.ok ? tip : await ask('rev-parse', '--verify', '--quiet', 'HEAD^{commit}');
+  const now = await ask('rev-parse', '--verify', '--quiet', 'HEAD^{commit}');
+  const isMerged = tip.ok && now.ok && (await ask('merge-base', '--is-ancestor', tip.value, now.value)).ok;
+  // A branch that HEAD has already, of a stop long ago, goes on from HEAD: its own file is of that time.
+  const head = tip.ok && !isMerged ? tip : now;
   if (!head.ok) return err('its repository has no commit yet that a branch could begin with');
   const path = `${inside.value}${basename(file)}`;
-  const from = tip.ok ? `the branch ${branch}` : 'HEAD';
+  const from = tip.ok && !isMerged ? `the branch ${branch}` : 'HEAD';
   const entry = await ask('ls-tree', '-z', '--full-tree', head.value, '--', path);
   if (!entry.ok) return err(`git cannot list ${from}: ${entry.error}`);
   const [, mode = '', oid = ''] = /^(\d{6}) blob ([0-9a-f]+)\t/.exec(entry.value) ?? [];

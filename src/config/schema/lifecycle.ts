@@ -44,7 +44,7 @@ export const lifecycleSchema = z
   .prefault({})
   .meta({ description: 'How the agent is stopped and started by `osqueryd VERB`.' });
 
-const UNIT = /^unit:[A-Za-z0-9:_.@-]+$/;
+const UNIT = /^unit:[A-Za-z0-9_][A-Za-z0-9:_.@-]*$/;
 const WHENS = ['always', ...STARTERS, 'unit:NAME'];
 
 /** `always`, a starter that is known by name, or any systemd unit. */
@@ -103,7 +103,7 @@ const controllerSchema = z.strictObject({
   }),
   branch: someText().optional().meta({
     description:
-      'Of a role file: the branch to commit to, made where it is not there; `{environment}`, `{verb}` and `{by}` are filled in. By default the file is changed and not committed.',
+      'Of a role file: the branch to commit to, made from HEAD where it is not there or merged already; `{environment}`, `{verb}`, `{by}` and `{actionId}` are filled in. It is not pushed. By default the file is changed and not committed.',
   }),
 });
 

@@ -222,14 +222,25 @@ describe('a branch', () => {
   });
 
   it('that is there grows by one commit, with what it had', async () => {
-    inRepo('branch', BRANCH);
+    await applied({ branch: BRANCH, path: ['name'], value: '"other"' });
     inRepo('commit', '-q', '--allow-empty', '-m', 'main goes on');
     await applied({ branch: BRANCH });
     const stop = inRepo('rev-parse', BRANCH);
     const back = await applied({ branch: BRANCH, value: 'true' });
-    expect(inRepo('rev-list', '--count', BRANCH)).toBe('3');
+    expect(inRepo('rev-list', '--count', BRANCH)).toBe('4');
     expect(inRepo('rev-parse', `${back.commit?.id ?? ''}^`)).toBe(stop);
-    expect(roleAt(BRANCH)).toBe(ROLE);
+    expect(roleAt(BRANCH)).toBe(ROLE.replace('gprd-base', 'other'));
+  });
+
+  it('of a stop long ago that was merged and taken back goes on from HEAD: it has the value, and HEAD has not', async () => {
+    await applied({ branch: BRANCH });
+    inRepo('merge', '-q', '--no-ff', '-m', 'stop', BRANCH);
+    await writeFile(file, ROLE);
+    inRepo('commit', '-q', '-a', '-m', 'start');
+    const again = await applied({ branch: BRANCH });
+    expect(again).toMatchObject({ before: 'true', after: 'false', commit: { branch: BRANCH } });
+    expect(inRepo('rev-parse', `${BRANCH}^`)).toBe(inRepo('rev-parse', 'main'));
+    expect(roleAt(BRANCH)).toBe(STOPPED);
   });
 
   it('that has it so already gets no commit', async () => {
