@@ -1,9 +1,10 @@
-/** Rules between environments: names, the chain of promotions, a journal and packages of its own each. */
+/** Rules between environments: names, the chain of promotions, a journal, packages and values of role files of its own each. */
 import { nearestWord } from '../domain/nearest.ts';
 import { expandPath, type PathBase } from './paths.ts';
 import { type Fault, fault, sortProblems } from './problem.ts';
 import type { EnvironmentWritten } from './schema/environment.ts';
 import { readKey } from './schema-walk.ts';
+import { type ControllersOf, sharedRoleFileFaults } from './shared-role-files.ts';
 import type { Written } from './written.ts';
 
 /** One environment's file under the name that the file gives it. */
@@ -16,10 +17,22 @@ export function acrossFiles(
 ): EnvironmentFile[] {
   const placeOf = placesBy(baseOf);
   const owners = ownersOf(files, placeOf);
+  const controllers = files.map(
+    (file): ControllersOf => ({
+      environment: file.name,
+      controllers: valueOf(file, 'controllers'),
+      absolute: (written) => expandPath(written, baseOf(file.file)),
+    }),
+  );
   return files.map((file) => {
     const { yaml } = file;
     if (yaml === null) return file;
-    const faults = [...nameFaults(file), ...chainFaults(file, files), ...placeFaults(file, owners, placeOf)];
+    const faults = [
+      ...nameFaults(file),
+      ...chainFaults(file, files),
+      ...placeFaults(file, owners, placeOf),
+      ...sharedRoleFileFaults(file.name, controllers),
+    ];
     if (faults.length === 0) return file;
     return {
       ...file,

@@ -14,21 +14,51 @@ export function lifecycleFaults(written: unknown): Fault[] {
 
 /** What is right and may yet not be meant. */
 export function lifecycleNotes(written: unknown): Fault[] {
-  return listOf(readKey(written, 'controllers')).flatMap((controller, index) =>
-    isMap(controller) &&
-    !has(controller, 'roleFile') &&
-    has(controller, 'onStop') &&
-    !has(controller, 'onStart')
-      ? [
-          fault(
-            ['controllers', index],
-            'a start will not take back what its onStop did: there is no onStart. `onStart: []` says that this is meant',
-            { allowed: ['onStart: [WORD, ...]', 'onStart: []'] },
-          ),
-        ]
-      : [],
-  );
+  return listOf(readKey(written, 'controllers')).flatMap((controller, index) => {
+    if (!isMap(controller)) return [];
+    return has(controller, 'roleFile') ? textNotes(controller, index) : untakenNotes(controller, index);
+  });
 }
+
+function untakenNotes(controller: unknown, index: number): Fault[] {
+  if (!has(controller, 'onStop') || has(controller, 'onStart')) return [];
+  return [
+    fault(
+      ['controllers', index],
+      'a start will not take back what its onStop did: there is no onStart. `onStart: []` says that this is meant',
+      { allowed: ['onStart: [WORD, ...]', 'onStart: []'] },
+    ),
+  ];
+}
+
+/** To Ruby and to most others every text is true, `"false"` as well: the agent would go on being run. */
+function textNotes(controller: unknown, index: number): Fault[] {
+  const onStop = readKey(controller, 'onStop');
+  const meant = typeof onStop === 'string' ? SWITCHES[onStop.trim().toLowerCase()] : undefined;
+  if (meant === undefined) return [];
+  return [
+    fault(
+      ['controllers', index, 'onStop'],
+      'this is a text, which counts as true where it is read as a switch',
+      {
+        found: JSON.stringify(onStop),
+        allowed: ['true', 'false'],
+        suggestion: meant,
+      },
+    ),
+  ];
+}
+
+const SWITCHES: Readonly<Record<string, string>> = {
+  '0': 'false',
+  '1': 'true',
+  false: 'false',
+  no: 'false',
+  off: 'false',
+  on: 'true',
+  true: 'true',
+  yes: 'true',
+};
 
 /** Then a stop would be undone by the next one to start the service, and nobody would have been told. */
 function brakeFaults(written: unknown): Fault[] {
@@ -59,9 +89,11 @@ const SHARED = [
 });
 
 /** Nothing in them is the agent's own. */
-const NEVER_IN = ['bin', 'boot', 'dev', 'lib', 'lib32', 'lib64', 'proc', 'sbin', 'sys'].map(
-  (name) => `/${name}/`,
-);
+const NEVER_IN = [
+  '/bin /boot /dev /lib /lib32 /lib64 /proc /sbin /sys',
+  // What says which packages, which holds and which logins there are.
+  '/etc/ssh /root/.ssh /run/rollout /var/lib/dpkg /var/lib/rollout',
+].flatMap((line) => line.split(' ').map((folder) => `${folder}/`));
 
 function purgeFaults(paths: unknown): Fault[] {
   return listOf(paths).flatMap((path, index) => {
@@ -85,7 +117,8 @@ function whyNotPurged(path: string): string | null {
     return 'it must be written plainly: no `.`, no `..`, no slash twice or at the end';
   const tooWide = 'a purge would remove more than the agent: it needs a folder of its own';
   if (parts.length < 2) return tooWide;
-  if (/^\/home\/[^/]+$/.test(path) || NEVER_IN.some((folder) => path.startsWith(folder))) return tooWide;
+  if (/^\/home\/[^/]+$/.test(path) || NEVER_IN.some((folder) => `${path}/`.startsWith(folder)))
+    return tooWide;
   return SHARED.some((folder) => folder === path || folder.startsWith(`${path}/`)) ? tooWide : null;
 }
 

@@ -72,10 +72,8 @@ async function planBack(
   const { name, file, path, before, after, commit } = change;
   const known =
     controllers.find((one) => isSamePlace(change, one)) ?? controllers.find((one) => isMovedTo(change, one));
-  const controller = known ?? {
-    ...{ kind: 'role-file' as const, name, file, path, onStop: false },
-    branch: commit?.branch ?? null,
-  };
+  const branch = commit?.branch ?? null;
+  const controller = known ?? { kind: 'role-file', name, file, path, onStop: false, branch };
   const planned = await plan(context, request, controller, before);
   const key = path.join('.');
   const did = `a stop has set ${key} to ${after ?? 'nothing'}, and before that ${before === null ? 'it was not there' : `it was ${before}`}`;

@@ -140,6 +140,10 @@ describe('a purge path', () => {
     ['/etc/systemd', 'more than the agent'],
     ['/var/lib/dpkg', 'more than the agent'],
     ['/var/lib/rollout', 'more than the agent'],
+    ['/var/lib/rollout/hold', 'more than the agent'],
+    ['/var/lib/dpkg/info', 'more than the agent'],
+    ['/etc/ssh/sshd_config.d', 'more than the agent'],
+    ['/root/.ssh', 'more than the agent'],
     ['/home/ops', 'more than the agent'],
     ['/bin/osqueryd', 'more than the agent'],
     ['/proc/sys/kernel', 'more than the agent'],
@@ -240,5 +244,78 @@ describe('a controller that a start does not take back', () => {
     ]);
     for (const right of [command('onStop: [x], onStart: []'), roleFile('set: a, onStop: false')])
       expect((await loadFiles({ 'environments/lab.yaml': environmentText('lab', right) })).notes).toEqual([]);
+  });
+
+  it('of a role file that is a text where a switch is meant is noted: every text counts as true', async () => {
+    for (const [onStop, suggestion] of [
+      ['"false"', 'false'],
+      ['no', 'false'],
+      ['Off', 'false'],
+      ['"1"', 'true'],
+    ]) {
+      const loaded = await loadFiles({
+        'environments/lab.yaml': environmentText('lab', roleFile(`set: a, onStop: ${onStop}`)),
+      });
+      expect(loaded.problems).toEqual([]);
+      expect(loaded.notes).toMatchObject([{ path: 'controllers[0].onStop', line: 15, suggestion }]);
+    }
+    const other = environmentText('lab', roleFile('set: a, onStop: "5.10.2"'));
+    expect((await loadFiles({ 'environments/lab.yaml': other })).notes).toEqual([]);
+  });
+});
+
+describe('one value of a role file', () => {
+  const role = (name: string, set: string, file = '../role.json'): string =>
+    `- { name: ${name}, roleFile: ${file}, set: ${set}, onStop: false }`;
+
+  it('that two controllers set is refused, in one environment and between two, however it is written', async () => {
+    const { problems, environment } = await loadFiles({
+      'environments/a.yaml': environmentText('a', withControllers(role('x', 'p.q'), role('y', '[p, q]'))),
+      'environments/b.yaml': environmentText(
+        'b',
+        withControllers(role('x', 'p.other'), role('z', 'p', '../roles/../role.json')),
+      ),
+    });
+    expect(problems).toMatchObject([
+      {
+        path: 'controllers[1].set',
+        line: 16,
+        found: 'p.q',
+        message: expect.stringContaining('controller 1 of the list sets this value'),
+      },
+      { path: 'controllers[1].set', message: expect.stringContaining('a controller of a sets this value') },
+    ]);
+    expect(environment('a').kind).toBe('invalid');
+  });
+
+  it('beside another one of the same file, or the same of another file, is right', async () => {
+    const { problems } = await loadFiles({
+      'environments/a.yaml': environmentText('a', withControllers(role('x', 'p.q'), role('y', 'p.r'))),
+      'environments/b.yaml': environmentText(
+        'b',
+        withControllers(role('x', 'p.q', '../b.json'), role('y', 'pp')),
+      ),
+    });
+    expect(problems).toEqual([]);
+  });
+});
+
+describe('a name that would be an option', () => {
+  it.each(['"unit:--help.timer"', '"unit:-x"', '"unit:"'])('%s is no unit', (when) => {
+    expect(problemsWith(command(`when: ${when}, onStop: [x], onStart: []`))).toMatchObject([
+      { path: 'controllers[0].when' },
+    ]);
+  });
+
+  it.each(['-D', '--upload-pack=x', 'HEAD', '"@{-1}"', 'a/-b/../c'])('%s is no branch', (branch) => {
+    expect(problemsWith(roleFile(`set: a, onStop: false, branch: ${branch}`))).toMatchObject([
+      { path: 'controllers[0].branch' },
+    ]);
+  });
+
+  it('a branch of every action is one', () => {
+    expect(
+      problemsWith(roleFile('set: a, onStop: false, branch: "rollout/{environment}-{actionId}"')),
+    ).toEqual([]);
   });
 });
