@@ -20,7 +20,13 @@ export function editJson(
   path: readonly string[],
   value: string | null,
 ): Result<EditedJson, string> {
-  const root = parsed(text);
+  let root: Result<Node, string>;
+  try {
+    root = parsed(text);
+  } catch (cause) {
+    if (cause instanceof RangeError) return err('it is nested too deeply to be read');
+    throw cause;
+  }
   if (!root.ok) return root;
   let at = root.value;
   for (const [depth, key] of path.entries()) {
@@ -80,15 +86,16 @@ function changed(
     const without = withoutProperty(text, parent, property);
     return without.ok ? ok({ before, text: without.value }) : without;
   }
-  const same = isJson(before) && JSON.stringify(JSON.parse(before)) === JSON.stringify(JSON.parse(value));
-  return ok({ before, text: same ? text : splice(text, child.offset, endOf(child), value) });
+  return ok({ before, text: isSame(before, value) ? text : splice(text, child.offset, endOf(child), value) });
 }
 
-/** False for what has comments inside. */
-function isJson(text: string): boolean {
+/** The same value, however it is written. Of numbers that lose digits when they are read, and of what has comments inside, the text counts. */
+function isSame(before: string, value: string): boolean {
+  if (before === value) return true;
   try {
-    JSON.parse(text);
-    return true;
+    const [one, other] = [JSON.parse(before), JSON.parse(value)] as unknown[];
+    if (typeof one === 'number' && Math.abs(one) > Number.MAX_SAFE_INTEGER) return false;
+    return JSON.stringify(one) === JSON.stringify(other);
   } catch {
     return false;
   }

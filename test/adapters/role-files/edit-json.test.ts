@@ -175,3 +175,19 @@ describe('a text that is not certain', () => {
     expect(refused(text, ['a', 'b'])).toBe(message);
   });
 });
+
+describe('at the edge of what can be read', () => {
+  it('a number with more digits than a program keeps is told apart by them', () => {
+    const [one, other] = ['12345678901234567890', '12345678901234567891'];
+    expect(editJson(`{"a":${one}}`, ['a'], other)).toMatchObject({
+      value: { before: one, text: `{"a":${other}}` },
+    });
+    expect(editJson(`{"a":1e400}`, ['a'], 'null')).toMatchObject({ value: { text: '{"a":null}' } });
+    expect(editJson(`{"a":1.0}`, ['a'], '1')).toMatchObject({ value: { text: '{"a":1.0}' } });
+  });
+
+  it('what is nested a thousandfold too deep is refused', () => {
+    const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+    expect(editJson(deep, ['b'], '1')).toEqual({ ok: false, error: 'it is nested too deeply to be read' });
+  });
+});
