@@ -2,12 +2,12 @@
 import type { Host, HostId } from '../domain/host.ts';
 import type { EntryBody } from '../domain/journal.ts';
 import type { LifecycleOutcome } from '../domain/lifecycle.ts';
-import type { ActionEntries } from './action-entries.ts';
+import { type ActionEntries, named } from './action-entries.ts';
 import { AnswerBatches } from './answer-batches.ts';
 import type { LifecycleContext } from './context.ts';
 import { isStop, type LifecycleJob } from './lifecycle-orders.ts';
 import type { HostReport, LifecycleReport, LifecycleRequest } from './lifecycle-types.ts';
-import { lookAgain } from './second-look.ts';
+import { type SecondLook, SecondLooks } from './second-look.ts';
 import { isCovered, sweep } from './sweep.ts';
 
 /** Where an action stands that has been written down. */
@@ -28,47 +28,69 @@ export interface Done {
   readonly cutShort: boolean;
 }
 
-/** Sweeps `hosts`, writes what each answered, and looks again after a stop. */
+/** Sweeps `hosts`, writes what each answered, and looks again after a stop, at each when its time has come. */
 export async function actOnFleet(doing: Doing, hosts: readonly Host[], signal: AbortSignal): Promise<Done> {
   const { context, request, entries, write } = doing;
-  const reports = new Map<HostId, HostReport>();
-  for (const report of await sweepAndWrite(doing, hosts, signal)) reports.set(report.host.id, report);
-  const stopped = isStop(request) && request.settleMs > 0 ? hosts.filter(isDown(reports)) : [];
-  let settled: LifecycleReport['settled'] = null;
-  if (stopped.length > 0) {
-    const stopAgain = async (again: readonly Host[]): Promise<readonly HostReport[]> => {
+  const stopped = new Map<HostId, HostReport>();
+  /** What became of hosts behind their first stop. */
+  const later = new Map<HostId, HostReport>();
+  const looked: SecondLook[] = [];
+  const looks = new SecondLooks(context, {
+    request,
+    stopAgain: async (again) => {
       const swept = await sweepAndWrite(doing, again, signal);
-      for (const report of swept) if (report.attempts > 0) reports.set(report.host.id, report);
+      for (const report of swept) if (report.attempts > 0) later.set(report.host.id, report);
       return swept;
-    };
-    const looked = await lookAgain(context, stopped, { request, stopAgain }, signal);
-    if (looked !== null) {
-      ({ settled } = looked);
-      write(entries.settled(looked.settled));
-      for (const { host, outcome } of looked.startedAgain) {
-        const before = reports.get(host.id);
-        if (before !== undefined) reports.set(host.id, { ...before, outcome });
+    },
+    onLooked: (look) => {
+      looked.push(look);
+      write(entries.settled(look.settled));
+      for (const { host, outcome } of look.startedAgain) {
+        const before = later.get(host.id) ?? stopped.get(host.id);
+        if (before !== undefined) later.set(host.id, { ...before, outcome });
       }
-    }
-  }
-  const all = hosts.flatMap((host) => reports.get(host.id) ?? []);
-  const unsettled = stopped.length > 0 && settled === null;
-  const cutShort = signal.aborted && (unsettled || all.some(({ outcome }) => !isCovered(outcome)));
-  return { hosts: all, settled, cutShort };
+    },
+    signal,
+  });
+  const isLooking = isStop(request) && request.settleMs > 0;
+  const swept = await sweepAndWrite(doing, hosts, signal, (report) => {
+    if (!isLooking || report.outcome.kind !== 'proven') return;
+    stopped.set(report.host.id, report);
+    looks.add(report.host);
+  });
+  const unseen = await looks.end();
+  const all = swept.map((report) => later.get(report.host.id) ?? report);
+  const cutShort = signal.aborted && (unseen.length > 0 || all.some(({ outcome }) => !isCovered(outcome)));
+  return { hosts: all, settled: settledOf(looked, unseen), cutShort };
+}
+
+/** Of all groups together; null: nobody was looked at. */
+function settledOf(looked: readonly SecondLook[], unseen: readonly Host[]): LifecycleReport['settled'] {
+  if (looked.length === 0) return null;
+  const all = looked.map(({ settled }) => settled);
+  return {
+    stayedDown: all.reduce((sum, { stayedDown }) => sum + stayedDown, 0),
+    startedAgain: all.flatMap(({ startedAgain }) => startedAgain),
+    unseen: [...all.flatMap((one) => one.unseen), ...unseen.map(named)],
+  };
 }
 
 async function sweepAndWrite(
   { context, request, entries, write, orderFor }: Doing,
   hosts: readonly Host[],
   signal: AbortSignal,
+  onCovered?: (report: HostReport) => void,
 ): Promise<HostReport[]> {
   const batches = new AnswerBatches(context.clock, (group) => write(entries.answered(group)));
   try {
     const { verb, timeoutMs, deadlineMs, polarity } = request;
-    const onCovered = (report: HostReport): void => batches.add(report);
+    const isCoveredNow = (report: HostReport): void => {
+      batches.add(report);
+      onCovered?.(report);
+    };
     const reports = await sweep(
       context,
-      { verb, hosts, orderFor, timeoutMs, deadlineMs, polarity, onCovered },
+      { verb, hosts, orderFor, timeoutMs, deadlineMs, polarity, onCovered: isCoveredNow },
       signal,
     );
     // Those that were never begun too: it takes back what was wished of them.
@@ -77,10 +99,6 @@ async function sweepAndWrite(
   } finally {
     batches.end();
   }
-}
-
-function isDown(reports: ReadonlyMap<HostId, HostReport>): (host: Host) => boolean {
-  return ({ id }) => reports.get(id)?.outcome.kind === 'proven';
 }
 
 /** Every host of whom it is not known that it is as it was meant to be, with a sentence. */

@@ -358,6 +358,53 @@ describe('the second look', () => {
     expect(world.bodies('lifecycle-ended')).toMatchObject([{ covered: 5, notCovered: [{ name: 'h2' }] }]);
   });
 
+  it('does not wait for a host that never answers', async () => {
+    const world = lifecycleWorld();
+    world.fleet.cutOff.add('1');
+    const chef = world.fleet.host('h2');
+    world.clock.after(700, () => chef.startAnyway());
+    const called = new AbortController();
+    const ending = act(
+      world,
+      world.machine().process(),
+      someRequest(world, { deadlineMs: null }),
+      called.signal,
+    );
+    await world.clock.run(Promise.race([ending, world.clock.sleep(6_000)]));
+    expect(namesDown(world)).toEqual(['h2', 'h3', 'h4', 'h5', 'h6']);
+    expect(world.bodies('lifecycle-settled')).toMatchObject([{ stayedDown: 5, startedAgain: [] }]);
+    called.abort();
+    const report = reportOf(await world.clock.run(ending));
+    expect(report).toMatchObject({
+      end: 'interrupted',
+      notCovered: [{ host: { name: 'h1' } }],
+      settled: { stayedDown: 5, startedAgain: [], unseen: [] },
+    });
+  });
+
+  it('comes for each once: for those that were slow when they are down', async () => {
+    const world = lifecycleWorld();
+    world.fleet.host('h3').trouble.stopTakesMs = 9_000;
+    const report = reportOf(await world.clock.run(act(world, world.machine().process())));
+    expect(report).toMatchObject({ end: 'done', settled: { stayedDown: 6, startedAgain: [], unseen: [] } });
+    expect(world.bodies('lifecycle-settled')).toMatchObject([{ stayedDown: 5 }, { stayedDown: 1 }]);
+  });
+
+  it('neither hangs nor is left out when the clock is set back', async () => {
+    const world = lifecycleWorld();
+    const { context, ...process } = world.machine().process();
+    const { clock } = context;
+    let shift = 0;
+    const jumping = { ...clock, now: () => clock.now() + shift, sleep: clock.sleep.bind(clock) };
+    world.clock.after(500, () => {
+      shift = -3_600_000;
+    });
+    const began = world.clock.elapsedMs;
+    const ended = act(world, { ...process, context: { ...context, clock: jumping } });
+    expect(reportOf(await world.clock.run(ended))).toMatchObject({ end: 'done', settled: { stayedDown: 6 } });
+    expect(world.clock.elapsedMs - began).toBeLessThan(10_000);
+  });
+
   it('tells apart who could not be seen', async () => {
     const world = lifecycleWorld();
     world.fleet.faults = ({ id, program }) => (id === '3' && program === 'status' ? 'unreachable' : null);
