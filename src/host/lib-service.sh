@@ -277,7 +277,9 @@ read_hold() {
   else
     return 1
   fi
-  [ -r "$held_file" ] || return 0
+  # A pipe would be waited for, and no hold of ours is as long.
+  [ -f "$held_file" ] || return 0
+  held_text=$(head -c 32768 "$held_file" 2>/dev/null | tr -d '\000')
   while IFS= read -r line; do
     value=${line#*=}
     case $line in # S5
@@ -294,7 +296,9 @@ read_hold() {
       told=*) held_told="$held_told$value
 " ;;
     esac
-  done <"$held_file"
+  done <<END
+$held_text
+END
   case $held_action in *[!A-Za-z0-9_.-]*) held_action= ;; esac
   case $held_environment in *[!A-Za-z0-9_.-]*) held_environment= ;; esac
   return 0
@@ -332,7 +336,11 @@ END
 # The commands that take the brake off.
 by_hand() {
   case $held_brake in
-    mask) case $held_was in masked*) echo "#   systemctl unmask $service   (it was masked before: ask why)" ;; *) echo "#   systemctl unmask $service" ;; esac ;;
+    mask)
+      # A mask in memory is no matter of the first one; nobody knows here which of them will be set.
+      case $held_was in masked*) was_masked='   (it was masked before: ask why)' ;; *) was_masked= ;; esac
+      echo "#   systemctl unmask $service; systemctl unmask --runtime $service$was_masked"
+      ;;
     condition) echo "#   rm -f $UNITS/$service.service.d/$DROP_IN $R/run/systemd/system/$service.service.d/$DROP_IN" ;;
     not-executable) echo "#   chmod ${held_mode:-755} /etc/init.d/$service" ;;
   esac
@@ -355,6 +363,9 @@ readable() {
 # keep_hold: writes held_* down, to the disk or else to memory; $held_kept says where, and it fails where neither took it.
 keep_hold() {
   hold_now=$(hold_text)
+  # Into a folder of that name the file would be moved, and no start could take it away.
+  [ ! -d "$HOLD" ] || rm -rf "$HOLD"
+  [ ! -d "$HOLD_IN_MEMORY" ] || rm -rf "$HOLD_IN_MEMORY"
   if durable "$HOLD" "$hold_now" 2>/dev/null; then
     held_kept=disk
     rm -f "$HOLD_IN_MEMORY" 2>/dev/null
@@ -509,7 +520,7 @@ drop_condition() {
 lift_hold() {
   did=none
   if is_held; then
-    rm -f "$HOLD" "$HOLD_IN_MEMORY"
+    rm -rf "$HOLD" "$HOLD_IN_MEMORY"
     did=lifted
     ! is_held || refuse hold 79 "$HOLD cannot be removed: $service stays held"
   fi

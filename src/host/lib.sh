@@ -19,6 +19,8 @@ umask 022
 LC_ALL=C
 export LC_ALL
 R=${ROLLOUT_ROOT:-}
+# Where sudo hands on a user's PATH, `service`, update-rc.d and what dpkg needs would be missing.
+[ -n "$R" ] || PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
 STATE=$R/var/lib/rollout
 PACKAGES=$STATE/packages
 # Not in /run/lock, where any user may make, hold or replace it: this folder is root's alone.

@@ -153,10 +153,12 @@ stop_all() {
 
 # dpkg's lock came between the look and the deed: nothing is removed, so that what ran runs again.
 start_again() {
+  restored=", and $service stays stopped"
   [ "$was_up" = yes ] && ! is_held || return 0
   service_lock
   start_agent
   release_service_lock
+  restored=", and $service was started again"
 }
 
 take_away() {
@@ -171,10 +173,12 @@ take_away() {
     # shellcheck disable=SC2086
     with_heartbeat remove install_quietly dpkg $force "--$dpkg_verb" "$package"
     [ "$code" -ne 0 ] || break
-    refused_for 'locked by another process|Unable to lock|Unable to acquire the dpkg' || refuse remove 81 "dpkg could not $dpkg_verb $package (exit $code): $(log_tail)"
+    refused_for 'locked by another process|Unable to lock|Unable to acquire the dpkg' ||
+      refuse remove 81 "$service is stopped, and dpkg could not $dpkg_verb $package (exit $code): $(log_tail)"
     next_try && continue
     start_again
-    refuse remove 75 "dpkg's lock was held by another for $lock_timeout_s s: $(log_tail)"
+    # 75 would say that nothing was touched.
+    refuse remove 81 "dpkg's lock was taken by another after the stop and held for $lock_timeout_s s; $package is not removed$restored: $(log_tail)"
   done
   is_gone || refuse remove 81 "dpkg ended without an error, but $package is ${status:-unknown}: $(log_tail)"
   if [ "$purge" = true ]; then did=purged; else did=removed; fi

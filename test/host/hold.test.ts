@@ -46,7 +46,7 @@ describe('a hold', () => {
     expect(text).toContain('why:    it eats production');
     expect(text).toContain('until:  2023-11-15 22:13 UTC');
     expect(text).toContain('osqueryd start --host');
-    expect(text).toContain('systemctl unmask osqueryd');
+    expect(text).toContain('systemctl unmask osqueryd; systemctl unmask --runtime osqueryd');
     expect(statSync(host.path(HOLD_FILE)).mode & 0o777).toBe(0o644);
     expect(statSync(host.path('var/lib/rollout')).mode & 0o777).toBe(0o755);
   });
@@ -86,6 +86,17 @@ describe('a hold', () => {
     await expectRunning();
   });
 
+  it('in memory is lifted by the commands that it names, typed by hand', async () => {
+    rmSync(host.path('var/lib/rollout'), { recursive: true, force: true });
+    writeFileSync(host.path('var/lib/rollout'), 'no folder');
+    await host.run(stop());
+    const text = readFileSync(host.path(IN_MEMORY), 'utf8');
+    const commands = (text.split('as root on this host:\n')[1] ?? '').match(/(?<=^# {3}).*/gmu) ?? [];
+    expect(commands).toHaveLength(3);
+    for (const command of commands) await host.command(command);
+    await expectRunning();
+  });
+
   it('that nothing can record is told, and the agent is stopped all the same', async () => {
     rmSync(host.path('var/lib/rollout'), { recursive: true, force: true });
     writeFileSync(host.path('var/lib/rollout'), '');
@@ -104,6 +115,22 @@ describe('a hold', () => {
     );
     expect(step(answer, 'brake')).toMatchObject({ did: 'kept', brake: 'mask' });
     expect(step(answer, 'status')?.['hold']).toMatchObject({ by: 'second', since: 1_800_000_000_000 });
+    expect((await host.run(host.service('start'))).exitCode).toBe(0);
+    await expectRunning();
+  });
+
+  it.each([
+    ['a folder', 'mkdir -p'],
+    ['a pipe', 'mkfifo'],
+    ['a link to nowhere', 'ln -s /nowhere'],
+    ['a long noise', 'head -c 3000000 /dev/urandom | tr x = >'],
+    ['the lines of many', `yes told=x | head -c 3000000 >`],
+  ])('that is %s holds nobody up: the next stop writes a sound one, the start lifts it', async (_, make) => {
+    await host.command(`cd "$ROLLOUT_ROOT"; mkdir -p var/lib/rollout; ${make} var/lib/rollout/hold`);
+    expect((await host.run(host.status())).exitCode).toBe(0);
+    const answer = await host.run(stop());
+    expect(answer.exitCode).toBe(0);
+    expect(step(answer, 'status')?.['hold']).toMatchObject({ reason: 'it eats production', kept: 'disk' });
     expect((await host.run(host.service('start'))).exitCode).toBe(0);
     await expectRunning();
   });
