@@ -2,7 +2,8 @@
  * The way around a calm lifecycle action: what waits is sent, the lease taken, the intention durable before any host is touched; at
  * the end everything is written and the lease given back.
  *
- * CA1  A lease that somebody holds refuses; one that is lost later lets nothing new begin.
+ * CA1  A lease that somebody holds refuses; one that is lost later lets nothing new begin. That is looked for every `LOOK_MS`: an
+ *      emergency takes the lease and stops hosts at once, and a start's next try there would lift what it has just left.
  * CA2  `lifecycle-intended` is in the shared journal before the action begins, or it does not begin.
  * CA3  What hosts answered is a fact: where the journal or the lease is gone by then, it waits on this machine instead.
  */
@@ -207,6 +208,9 @@ class FactWriter {
   }
 }
 
+/** Between two looks whether the lease is still ours, ms: seldom enough for a bucket, which takes one write a second of an object. */
+const LOOK_MS = 2_000;
+
 async function keepLease(
   context: LifecycleContext,
   lease: HeldLease,
@@ -214,7 +218,7 @@ async function keepLease(
   lost: () => void,
 ): Promise<void> {
   while (!ended.aborted) {
-    await context.clock.sleep(context.lease.ttlMs / 3, ended);
+    await context.clock.sleep(Math.min(LOOK_MS, context.lease.ttlMs / 3), ended);
     if (ended.aborted) return;
     if ((await lease.renew()) === 'lost') return lost();
   }

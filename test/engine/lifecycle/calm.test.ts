@@ -154,6 +154,25 @@ describe('a calm action', () => {
     expect(verifyChain(world.journal.entries, sha256)).toBeNull();
   });
 
+  it('does not start what an emergency has stopped a few seconds before its next try', async () => {
+    const world = lifecycleWorld({ hosts: someHosts(3) });
+    const [one, two] = [world.machine(), world.machine()];
+    world.fleet.cutOff.add('1');
+    const starting = act(world, one.process(), someRequest(world, { verb: 'start' }));
+    const firstTries = (): number => world.fleet.contacts.filter(({ id }) => id === '1').length;
+    await world.clock.run(Promise.race([starting, world.clock.sleep(3_000)]));
+    const before = firstTries();
+    world.fleet.cutOff.delete('1');
+    const stopped = reportOf(
+      await world.clock.run(act(world, two.process(), someRequest(world, { settleMs: 0 }))),
+    );
+    expect(stopped.end).toBe('done');
+    const report = reportOf(await world.clock.run(starting));
+    expect(before).toBeLessThan(3);
+    expect(namesDown(world)).toEqual(['h1', 'h2', 'h3']);
+    expect(report).toMatchObject({ end: 'interrupted', why: expect.stringContaining('the lease was lost') });
+  });
+
   it('whose journal is gone by then leaves the answers here', async () => {
     const world = lifecycleWorld({ hosts: someHosts(3) });
     const machine = world.machine();
