@@ -5,7 +5,9 @@
  * W2  A fail verdict starts the rollback, paused or not; inconclusive and error only wait.
  * W3  The watch ends with a proof on every host: metrics cannot show which executable runs.
  * W4  Where nothing can be watched, a person must say so; silence is not health.
- * W5  What the metrics show of a time in which somebody stopped, started or restarted agents says nothing about the version.
+ * W5  What the metrics show of a time in which somebody stopped, started or restarted agents says nothing about the version. Behind it
+ *     a soak's time is observed anew, since what was started again has not been watched yet.
+ * W6  A host for which somebody's action was meant, and from which its end was never heard, is asked before it is judged.
  */
 import { describeTrouble, earliestAttempt, idsOf, isDue, isOverdue, nameHosts } from './attempts.ts';
 import { leaveOut } from './decide-acting.ts';
@@ -33,24 +35,47 @@ export function decideWatching(rollout: RolloutState, phase: WatchedPhase, now: 
     );
   }
   const neededMs = phase.kind === 'soaking' ? rollout.policy.soakMs : rollout.policy.bakeMs;
+  const unheard = [...rollout.hosts.values()].filter(isUnheard);
+  const toAsk = unheard.filter((host) => isDue(host, rollout, now));
+  if (toAsk.length > 0 && rollout.stop === null) {
+    const actions = [...new Set(unheard.map((host) => host.unheard))].slice(0, 3).join(', ');
+    const message = `asking ${nameHosts(toAsk)} what runs there: how ${actions} ended was never heard`;
+    return act('prove', idsOf(toAsk.slice(0, BATCH)), 'asking-unheard', message);
+  }
   const watched = judgeable(rollout);
-  const blind = watched.length === 0 && neededMs > 0 && rollout.approvedAt === 0;
-  const seenEnough = watch.observedMs >= neededMs && (watch.last === null || watch.last.kind === 'pass');
-  if (!seenEnough && watched.length > 0) return keepJudging(rollout, phase, watched, neededMs, now);
+  const blind = watched.length === 0 && unheard.length === 0 && neededMs > 0 && rollout.approvedAt === 0;
+  if (!isSeenEnough(rollout, watch, neededMs) && watched.length > 0)
+    return keepJudging(rollout, phase, watched, neededMs, now);
   if (rollout.stop !== null) return holdStopped(rollout.stop);
   if (blind) {
     return hold(
       null,
       'no-witness',
-      'no changed host runs the agent, so no gate can see it; a person must approve: rollout approve',
+      'the agent runs on no changed host, where somebody had stopped it, so no gate can see the version: ' +
+        'osqueryd start brings it back to be watched, or a person must approve that nobody watches: rollout approve',
     );
   }
   return proveThenPass(rollout, phase, now);
 }
 
+/** W6. */
+function isUnheard(host: HostProgress): boolean {
+  return host.state === 'verified' && host.unheard !== null;
+}
+
 /** Changed hosts that run the agent, in the order of the plan. */
 function judgeable(rollout: RolloutState): HostProgress[] {
-  return [...rollout.hosts.values()].filter((host) => host.state === 'verified' && !host.leftStopped);
+  return [...rollout.hosts.values()].filter(
+    (host) => host.state === 'verified' && !host.leftStopped && host.unheard === null,
+  );
+}
+
+/** W1, W5. */
+function isSeenEnough({ policy }: RolloutState, watch: Watch, neededMs: number): boolean {
+  if (watch.last !== null && watch.last.kind !== 'pass') return false;
+  const { observedMs, disturbedMs } = watch;
+  if (disturbedMs !== undefined && observedMs - disturbedMs < Math.min(neededMs, policy.soakMs)) return false;
+  return observedMs >= neededMs;
 }
 
 function keepJudging(
@@ -65,7 +90,7 @@ function keepJudging(
   const lookBackMs = Math.max(0, ...gates.map((gate) => gate.windowMs + gate.forMs));
   const warmUpMs = kind === 'soaking' ? Math.max(0, ...gates.map((gate) => gate.windowMs)) : 0;
   const newest = now - sampleDelayMs;
-  const undisturbed = watch.disturbedAt === undefined ? 0 : watch.disturbedAt + lookBackMs; // W5
+  const undisturbed = rollout.disturbedAt === 0 ? 0 : rollout.disturbedAt + lookBackMs; // W5
   const begun = Math.max(watch.judgedTo ?? 0, since + warmUpMs, undisturbed);
   const from = Math.max(begun, newest - MOST_STEPS * sampleEveryMs);
   const steps = Math.floor((newest - from) / sampleEveryMs);
@@ -83,7 +108,7 @@ function keepJudging(
   const next = Math.max(lastTried, from + sampleEveryMs + sampleDelayMs);
   // W2: whoever runs it goes on looking.
   if (rollout.stop !== null) return holdStopped(rollout.stop, next);
-  return waitingWords({ watch, next, kind, neededMs, warmUpMs });
+  return waitingWords({ watch, next, kind, neededMs, warmUpMs, isDisturbed: undisturbed >= newest });
 }
 
 interface Waiting {
@@ -92,11 +117,18 @@ interface Waiting {
   readonly kind: WatchedPhase['kind'];
   readonly neededMs: number;
   readonly warmUpMs: number;
+  /** What somebody did to agents is still in the gates' look-back. */
+  readonly isDisturbed: boolean;
 }
 
-function waitingWords({ watch, next, kind, neededMs, warmUpMs }: Waiting): Decision {
+function waitingWords({ watch, next, kind, neededMs, warmUpMs, isDisturbed }: Waiting): Decision {
   const seen = `${seconds(watch.observedMs)} of ${seconds(neededMs)} observed healthy`;
   const last = watch.last;
+  if (isDisturbed) {
+    const from = new Date(next).toISOString().slice(11, 19);
+    const why = 'somebody has stopped or started agents, which must lie behind the gates’ look-back';
+    return wait(next, kind, `${seen}; counting goes on at ${from} UTC: ${why}`);
+  }
   if (last === null && warmUpMs > 0) {
     // Minutes or hours of silence look like a fault to whoever does not know what they are for.
     const from = new Date(next).toISOString().slice(11, 19);
@@ -126,8 +158,8 @@ function proveThenPass(rollout: RolloutState, phase: WatchedPhase, now: number):
   const toProve = [...rollout.hosts.values()].filter(
     (host) =>
       host.state === 'verified' &&
-      host.provenSeq < phase.watch.markSeq &&
-      (phase.kind === 'baking' || host.wave === phase.wave),
+      ((host.provenSeq < phase.watch.markSeq && (phase.kind === 'baking' || host.wave === phase.wave)) ||
+        host.unheard !== null),
   );
   const due = toProve.filter((host) => isDue(host, rollout, now));
   if (due.length > 0) {

@@ -3,16 +3,30 @@ import type { HostOutcome } from './host-outcome.ts';
 import type { Entry } from './journal.ts';
 import type { HostProgress } from './state.ts';
 
-/** An attempt is intended: from here on the host may have been acted on. */
-export function intended(host: HostProgress, action: string, at: number): HostProgress {
-  const attempt = { ...host, attempts: host.attempts + 1, lastAttemptAt: at, dueAtOnce: false };
+/** An attempt is intended: from here on the host may have been acted on. `at` and `seq` are those of the entry. */
+export function intended(
+  host: HostProgress,
+  action: string,
+  { at, seq }: Pick<Entry, 'at' | 'seq'>,
+): HostProgress {
+  const { attempts } = host;
+  const attempt = {
+    ...host,
+    attempts: attempts + 1,
+    lastAttemptAt: at,
+    dueAtOnce: false,
+    intendedSeq: seq,
+  };
   if (action === 'upgrade') {
     return { ...attempt, state: 'installing', touchedBefore: host.touched, touched: true };
   }
   return action === 'revert' ? { ...attempt, state: 'reverting' } : attempt;
 }
 
-/** What an answer makes of the host; `at` and `seq` are those of its entry. */
+/**
+ * What an answer makes of the host; `at` and `seq` are those of its entry. What failed while somebody stopped or started the agent there
+ * is asked again before it counts against the version: each time takes another action of theirs.
+ */
 export function answeredHost(
   host: HostProgress,
   action: string,
@@ -36,7 +50,9 @@ export function answeredHost(
     return { ...troubled, state: touched ? 'installing' : 'pending', touched };
   }
   if (outcome.kind === 'no-answer' && outcome.why === 'cancelled') return calledOff(host, action, outcome);
-  if (action === 'revert') return revertAnswered(answered, troubled, outcome);
+  const isOverlapped = host.actedSeq > host.intendedSeq;
+  const unheard = isOverlapped ? host.unheard : null;
+  if (action === 'revert') return revertAnswered({ ...answered, unheard }, troubled, outcome);
   if (outcome.kind === 'verified' || outcome.kind === 'reverted') {
     const leftStopped = outcome.service === 'left-stopped';
     return {
@@ -47,10 +63,11 @@ export function answeredHost(
       provenAt: at,
       provenSeq: seq,
       leftStopped,
+      unheard,
     };
   }
   if (action === 'prove') {
-    return outcome.kind === 'failed' ? { ...troubled, state: 'failed' } : troubled;
+    return outcome.kind === 'failed' && !isOverlapped ? { ...troubled, state: 'failed' } : troubled;
   }
   if (action === 'inspect') {
     // Reached, and not proven to run the new version: the upgrade, which may be repeated, is to be asked for again.
@@ -62,7 +79,7 @@ export function answeredHost(
   const touched = host.state === 'installing' ? host.touchedBefore : host.touched || host.touchedBefore;
   switch (outcome.kind) {
     case 'failed':
-      return { ...troubled, state: 'failed', touched: true };
+      return { ...troubled, state: isOverlapped ? 'pending' : 'failed', touched: true };
     case 'blocked':
       return { ...troubled, state: 'blocked', touched };
     case 'still-previous':
@@ -74,6 +91,12 @@ export function answeredHost(
     default:
       return outcome satisfies never;
   }
+}
+
+/** Proven to run where the last that was known, or feared, is that somebody had stopped it: it has run for nobody knows how long. */
+export function runsAgain(before: HostProgress, after: HostProgress): boolean {
+  const wasDown = before.state === 'verified' && (before.leftStopped || before.unheard !== null);
+  return wasDown && after.state === 'verified' && !after.leftStopped && after.unheard === null;
 }
 
 /** Nothing was sent: the host is as it was before the attempt, and nothing is known to be wrong with it. */

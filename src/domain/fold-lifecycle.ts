@@ -11,8 +11,9 @@
  * FL3  A hold ends by newer proof that the agent was started and runs without one, by a proven purge, or with the VM. What failed,
  *      or was not heard, lifts nothing; the end of a hold's time does not either (LC2).
  * FL4  A host that was found held by an action which leaves no hold confirms the newest wish.
- * FL5  Of a rollout's host nothing changes but `leftStopped`: proven down it is set, proven running it is taken back, unless the
- *      rollout itself proved the host after that. What is watched counts anew from what was done to any of its hosts.
+ * FL5  Of a rollout's host it is known whether its agent was left stopped: proven down it is set, proven running it is taken back,
+ *      unless the rollout itself proved the host after that. From the intention on until its end is heard of, nobody knows. What is
+ *      watched counts anew from what was done to any host that the rollout has touched, in whatever phase that was.
  * FL6  Role files are net changes: a value that is back at what it was before is no change, in whatever order the two came.
  * FL7  The newest 100 actions are kept, by when they happened.
  */
@@ -36,7 +37,7 @@ import {
   type RoleFileChange,
 } from './lifecycle.ts';
 import { type OwnMaps, ownMap } from './own-maps.ts';
-import type { ActionRecord, EnvironmentState, HostWords, Instant } from './state.ts';
+import type { ActionRecord, EnvironmentState, HostWords, Instant, RolloutState } from './state.ts';
 
 type LifecycleBody = Extract<
   EntryBody,
@@ -68,13 +69,11 @@ export function applyLifecycle(
   switch (body.kind) {
     case 'lifecycle-intended': {
       const { hold: terms, actionId } = body;
-      const disturbed = {
-        ...counted,
-        rollout: disturbedRollout(counted.rollout, body.hosts, body.happenedAt),
-      };
-      if (terms === undefined) return disturbed;
+      const rollout = withActed(counted.rollout, body, when, own);
+      const meant = { ...counted, rollout: disturbedBy(rollout, body, when) };
+      if (terms === undefined) return meant;
       const wish = { ...when, actionId, terms, by: entry.actor, state: 'open' } as const;
-      return changeWords(disturbed, body.hosts, own, (words) => addWish(words, wish));
+      return changeWords(meant, body.hosts, own, (words) => addWish(words, wish));
     }
     case 'lifecycle-answered': {
       const terms = known?.hold ?? null;
@@ -93,8 +92,9 @@ export function applyLifecycle(
           ...instantOf(state, entry, body.happenedAt - Math.max(0, host.agoMs ?? 0)),
         }),
       );
-      const rollout = withLeftStopped(answered, body.hosts, when, own);
-      return { ...answered, rollout: disturbedRollout(rollout, body.hosts, body.happenedAt) };
+      const acted = { ...answered, rollout: withActed(answered.rollout, body, when, own) };
+      const rollout = withLeftStopped(acted, body.hosts, when, own);
+      return { ...answered, rollout: disturbedBy(rollout, body, when) };
     }
     case 'role-file-changed':
       return { ...counted, roleFiles: withRoleFile(state.roleFiles, body.change) };
@@ -223,18 +223,67 @@ function withLeftStopped(
   return { ...rollout, hosts: progress };
 }
 
-/** FL5, by the writer's clock, which is the one that judges too: a rollout's hosts that nobody has changed yet are no matter. */
-function disturbedRollout(
+type ActedBody = Extract<LifecycleBody, { kind: 'lifecycle-intended' | 'lifecycle-answered' }>;
+
+/** FL5. What happened before the rollout itself proved a host is over there. */
+function withActed(
   rollout: EnvironmentState['rollout'],
-  hosts: readonly NamedHost[],
-  at: number,
+  body: ActedBody,
+  when: Instant,
+  own: OwnMaps,
 ): EnvironmentState['rollout'] {
-  if (rollout === null || (rollout.phase.kind !== 'soaking' && rollout.phase.kind !== 'baking'))
-    return rollout;
+  if (rollout === null) return rollout;
+  const known = body.hosts.filter(({ id }) => {
+    const host = rollout.hosts.get(id);
+    return host !== undefined && (body.kind === 'lifecycle-answered' || when.at >= host.provenAt);
+  });
+  if (known.length === 0) return rollout;
+  const progress = ownMap(rollout.hosts, own);
+  const outcomes = new Map(
+    body.kind === 'lifecycle-answered' ? body.hosts.map(({ id, outcome }) => [id, outcome]) : [],
+  );
+  for (const { id } of known) {
+    const host = progress.get(id);
+    if (host === undefined) continue;
+    const outcome = outcomes.get(id);
+    const unheard =
+      outcome === undefined ? body.actionId : unheardBehind(host.unheard, body.actionId, outcome);
+    progress.set(id, { ...host, unheard, actedSeq: when.seq });
+  }
+  return { ...rollout, hosts: progress };
+}
+
+/** Several attempts may have been made, of which only the last is told: what it did not do, another may have. */
+function unheardBehind(
+  unheard: string | null,
+  actionId: string,
+  outcome: AnsweredAction['outcome'],
+): string | null {
+  if (unheard !== actionId) return unheard;
+  const isHeard = outcome.kind === 'proven' || outcome.kind === 'gone';
+  const isOff = outcome.kind === 'no-answer' && outcome.why === 'cancelled';
+  return isHeard || isOff ? null : unheard;
+}
+
+/** FL5: hosts that nobody has changed yet are no matter. By the later of the clocks of who acted and of who wrote before. */
+function disturbedBy(
+  rollout: EnvironmentState['rollout'],
+  { hosts, happenedAt }: ActedBody,
+  when: Instant,
+): EnvironmentState['rollout'] {
+  if (rollout === null || !hosts.some(({ id }) => rollout.hosts.get(id)?.touched === true)) return rollout;
+  return disturbed(rollout, Math.max(happenedAt, when.at));
+}
+
+/** FL5: agents of the rollout were stopped or started at that time, or some time before. */
+export function disturbed(rollout: RolloutState, at: number): RolloutState {
   const { phase } = rollout;
-  if (!hosts.some(({ id }) => rollout.hosts.get(id)?.touched === true)) return rollout;
-  const disturbedAt = Math.max(phase.watch.disturbedAt ?? 0, at);
-  return { ...rollout, phase: { ...phase, watch: { ...phase.watch, disturbedAt } } };
+  const disturbedAt = Math.max(rollout.disturbedAt, at);
+  const isWatched = phase.kind === 'soaking' || phase.kind === 'baking';
+  // An entry may come late: what was over before the watch began takes nothing of it.
+  if (!isWatched || at < phase.since) return { ...rollout, disturbedAt };
+  const watch = { ...phase.watch, disturbedMs: phase.watch.observedMs };
+  return { ...rollout, disturbedAt, phase: { ...phase, watch } };
 }
 
 /** Null: an entry of an action of which nothing else is here and whose name does not tell its verb either. */

@@ -8,8 +8,8 @@
  *     lifecycle's entries, which may be written late, have a rule of their own (fold-lifecycle.ts, FL1).
  */
 import type { Sha256 } from './artifact.ts';
-import { answeredHost, intended } from './fold-host.ts';
-import { applyLifecycle, withGone } from './fold-lifecycle.ts';
+import { answeredHost, intended, runsAgain } from './fold-host.ts';
+import { applyLifecycle, disturbed, withGone } from './fold-lifecycle.ts';
 import type { Judgement } from './gate.ts';
 import type { HostId } from './host.ts';
 import type { Entry, RollbackCause } from './journal.ts';
@@ -104,6 +104,7 @@ function startedRollout(state: EnvironmentState, entry: Entry, body: PlannedBody
     pinBefore: state.pin,
     approvedAt: 0,
     rollbackRequested: false,
+    disturbedAt: 0,
   };
 }
 
@@ -126,16 +127,20 @@ function applyToRollout(
       return withRollout({ phase: { kind: 'acting', wave: body.wave, since }, approvedAt: 0 });
     case 'hosts-intended':
       return withRollout({
-        hosts: updateHosts(body.hosts, (host) => intended(host, body.action, since)),
+        hosts: updateHosts(body.hosts, (host) => intended(host, body.action, entry)),
       });
     case 'hosts-answered': {
       const outcomes = new Map(body.hosts.map((answered) => [answered.id, answered.outcome]));
-      return withRollout({
-        hosts: updateHosts([...outcomes.keys()], (host) => {
-          const outcome = outcomes.get(host.host.id);
-          return outcome === undefined ? host : answeredHost(host, body.action, outcome, entry);
-        }),
+      let isDisturbed = false;
+      const hosts = updateHosts([...outcomes.keys()], (host) => {
+        const outcome = outcomes.get(host.host.id);
+        if (outcome === undefined) return host;
+        const after = answeredHost(host, body.action, outcome, entry);
+        isDisturbed ||= runsAgain(host, after);
+        return after;
       });
+      const answered = { ...rollout, hosts };
+      return { ...state, rollout: isDisturbed ? disturbed(answered, since) : answered };
     }
     case 'hosts-excused':
       return withRollout({

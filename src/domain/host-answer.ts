@@ -8,6 +8,8 @@
  * HA3  What cannot be understood is a failure (it may have acted) or unknown, never a success.
  * HA4  Text of a host goes on as plain text of bounded length: it ends in journals and on screens.
  * HA5  The answer of a machine that is not the one that is meant, or may not be, says nothing about the one that is.
+ * HA6  Where the journal knows that somebody stopped the service, a proof that finds it stopped rests on the `look` step of the same
+ *      answer, by the digest of what is installed.
  */
 import type { Sha256 } from './artifact.ts';
 import {
@@ -70,7 +72,13 @@ export function outcomeOf(order: HostOrder, answer: HostAnswer): HostOutcome {
   if (blocked !== undefined) return { kind: 'blocked', why: blocked, message: messageOf(answer) };
   const failure = name === null ? undefined : FAILED[name];
   if (failure !== undefined)
-    return { kind: 'failed', failure, step: failedStepOf(answer.steps), message: messageOf(answer) };
+    return {
+      kind: 'failed',
+      failure,
+      step: failedStepOf(answer.steps),
+      message: messageOf(answer),
+      ...(isOverridden(answer) ? { overridden: true } : {}),
+    };
   if (name !== 'done') return crashed(answer, `the host program ended with exit status ${answer.exitCode}`);
   switch (order.program) {
     case 'look':
@@ -116,6 +124,24 @@ export function identityTroubleOf(answer: HostAnswer): string | null {
   const name = exitNameOf(answer.exitCode);
   if (name !== 'wrongHost' && name !== 'identityUnknown') return null;
   return `${BLOCKED[name]}: ${messageOf(answer)}`;
+}
+
+/** HA6: the outcome of a `prove` at a host where somebody is known to have stopped the service, or may have; else what it was. */
+export function knownStopped(order: HostOrder, answer: HostAnswer, outcome: HostOutcome): HostOutcome {
+  if (order.program !== 'prove' || outcome.kind !== 'failed' || outcome.overridden !== true) return outcome;
+  const look = lookOf(answer.steps);
+  const { packageVersion, executableSha256: sha256 } = order.target;
+  const isInPlace =
+    look.ok &&
+    look.value.packageState === 'installed' &&
+    look.value.packageVersion === packageVersion &&
+    look.value.installedSha256 === sha256 &&
+    look.value.mainPid === 0;
+  return isInPlace ? { kind: 'verified', sha256, packageVersion, service: 'left-stopped' } : outcome;
+}
+
+function isOverridden({ steps }: HostAnswer): boolean {
+  return stepNamed(steps, 'proof')?.overridden === true;
 }
 
 /** The `look` step's fields, checked one by one; the error says which is missing or odd. */

@@ -52,6 +52,8 @@ export type HostOutcome =
       readonly failure: FailureKind;
       readonly step: string;
       readonly message: string;
+      /** The package is in order, and the service was running and is stopped: by somebody, or it ended without an error. */
+      readonly overridden?: true;
     }
   | { readonly kind: 'blocked'; readonly why: BlockedKind; readonly message: string }
   | { readonly kind: 'no-answer'; readonly why: NoAnswerKind; readonly message: string }

@@ -46,6 +46,12 @@ export interface HostProgress {
   readonly provenSeq: number;
   /** An operator had stopped the service: nothing runs there that gates could judge. */
   readonly leftStopped: boolean;
+  /** Lifecycle action that was meant for it and whose end there nobody has heard: until it is proven again, nobody knows whether an
+   * agent runs there, and gates say nothing about the version. Null: none. */
+  readonly unheard: string | null;
+  /** Number of the entry that intended the last attempt, and of the newest lifecycle entry about it; 0 none. */
+  readonly intendedSeq: number;
+  readonly actedSeq: number;
   readonly outcome: HostOutcome | null;
 }
 
@@ -64,6 +70,9 @@ export function untouched(host: PlannedHost, wave: number): HostProgress {
     provenAt: 0,
     provenSeq: 0,
     leftStopped: false,
+    unheard: null,
+    intendedSeq: 0,
+    actedSeq: 0,
     outcome: null,
   };
 }
@@ -78,8 +87,8 @@ export interface Watch {
   readonly last: Judgement | null;
   /** Number of the entry of the last judgement, or of the watch's beginning: a proof must come after it. */
   readonly markSeq: number;
-  /** When a lifecycle action last concerned a host of this rollout, ms: time before it is nobody's proof; absent: none has. */
-  readonly disturbedAt?: number;
+  /** How much of `observedMs` lies before the last time that somebody stopped or started agents; absent: nobody has meanwhile. */
+  readonly disturbedMs?: number;
 }
 
 export type Phase =
@@ -124,6 +133,8 @@ export interface RolloutState {
   /** When a person approved of going on from the present phase, ms; 0 not yet. */
   readonly approvedAt: number;
   readonly rollbackRequested: boolean;
+  /** When agents on hosts that it has touched were last stopped or started by somebody, ms; 0 never. */
+  readonly disturbedAt: number;
 }
 
 /** Ended for good: nothing will be done to a host any more unless a person asks. */

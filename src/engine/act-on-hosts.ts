@@ -12,7 +12,7 @@
 import { type Artifact, artifactFor } from '../domain/artifact.ts';
 import { areTooManyFailed } from '../domain/decide-failed.ts';
 import type { Host, HostId } from '../domain/host.ts';
-import { inspectionOf, outcomeOf, plainText } from '../domain/host-answer.ts';
+import { inspectionOf, knownStopped, outcomeOf, plainText } from '../domain/host-answer.ts';
 import type { HostOrder, PackageRef } from '../domain/host-order.ts';
 import type { HostOutcome } from '../domain/host-outcome.ts';
 import type { AnsweredHost, HostAction } from '../domain/journal.ts';
@@ -133,7 +133,7 @@ function reachedAt({ port, ...host }: PlannedHost, now: ReturnType<Addresses['ge
 async function actOnHost(
   context: EngineContext,
   rollout: RolloutState,
-  { host }: HostProgress,
+  { host, leftStopped, unheard }: HostProgress,
   { action, fence, to, signal }: Attempt,
 ): Promise<AnsweredHost> {
   const started = context.clock.now();
@@ -173,9 +173,11 @@ async function actOnHost(
     );
     if (answer.kind === 'no-answer')
       outcome = { kind: 'no-answer', why: answer.why, message: plainText(answer.message) };
-    else
-      outcome =
+    else {
+      const told =
         action === 'inspect' ? inspectionOf(order, answer, packageRef(previous)) : outcomeOf(order, answer);
+      outcome = leftStopped || unheard !== null ? knownStopped(order, answer, told) : told;
+    }
   }
   const at = context.clock.now();
   const tookMs = at - started;

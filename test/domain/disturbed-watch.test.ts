@@ -71,6 +71,56 @@ describe('a watch', () => {
     expect(judgedFrom(failed, NOW)).toBe(NOW - 13_000);
   });
 
+  it('that begins behind it is judged from there on too, whatever phase it was in then', () => {
+    const passed = {
+      ...soakingSince(NOW - 60_000),
+      phase: { kind: 'passed', wave: 1, since: NOW - 60_000 } as const,
+    };
+    const started = told({ ...EMPTY_STATE, rollout: passed }, NOW - 5_000, answered(NOW - 5_000, 'running'));
+    const pin = { version: '5.10.2', digests: {} };
+    const baking = told(started, NOW - 1_000, { kind: 'bake-started', pin });
+    expect(judgedFrom(baking, NOW)).toBe('wait');
+    expect(judgedFrom(baking, NOW + 60_000)).toBe(NOW - 5_000 + GATE.windowMs + GATE.forMs);
+  });
+
+  it('that had seen enough goes on for a soak behind a start: what runs again has not been watched', () => {
+    const before = { ...EMPTY_STATE, rollout: soakingSince(NOW - 60_000) };
+    const judged = (state: EnvironmentState, from: number, to: number): EnvironmentState =>
+      told(state, to, {
+        kind: 'judged',
+        judgement: { kind: 'pass', from, to, observedMs: to - from, gates: [] },
+      });
+    const enough = judged(before, NOW - 60_000, NOW - 20_000);
+    expect(judgedFrom(enough, NOW)).toBe('record');
+    const started = told(enough, NOW - 15_000, answered(NOW - 15_000, 'running'));
+    const behind = NOW - 15_000 + GATE.windowMs + GATE.forMs;
+    expect(judgedFrom(started, NOW)).toBe(behind);
+    expect(judgedFrom(judged(started, behind, behind + 29_000), behind + 30_000)).toBe(behind + 29_000);
+    expect(judgedFrom(judged(started, behind, behind + 30_000), behind + 31_000)).toBe('record');
+  });
+
+  it('asks a host what runs there that a killed stop was meant for, and judges it no more', () => {
+    const before = { ...EMPTY_STATE, rollout: soakingSince(NOW - 60_000) };
+    const meant = told(before, NOW - 50_000, {
+      kind: 'lifecycle-intended',
+      actionId: 'stop-1',
+      part: 0,
+      happenedAt: NOW - 50_000,
+      verb: 'stop',
+      now: false,
+      emergency: true,
+      hosts: [{ id: '1', name: 'web-1' }],
+      inventoryAt: NOW - 50_000,
+    });
+    const { rollout: made } = meant;
+    if (made === null) throw new Error('no rollout');
+    const decision = decide(made, calm, NOW);
+    expect(decision).toMatchObject({ next: 'act', action: 'prove', hosts: ['1'] });
+    expect(decision.reason.message).toContain('stop-1');
+    const stop = { kind: 'paused', since: NOW, by: made.plannedBy, reason: 'INC-12' } as const;
+    expect(decide({ ...made, stop }, calm, NOW)).toMatchObject({ next: 'hold', reason: { code: 'paused' } });
+  });
+
   it('goes on undisturbed by what is done to a host that the rollout has not touched', () => {
     const before = { ...EMPTY_STATE, rollout: soakingSince(NOW - 60_000) };
     expect(judgedFrom(told(before, NOW - 20_000, answered(NOW - 20_000, 'running', '9')), NOW)).toBe(

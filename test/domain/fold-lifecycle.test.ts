@@ -537,10 +537,64 @@ describe('a rollout under way', () => {
     const after = fold([intended('a', NOW + 10), answered('a', NOW + 20, stopped)], inRollout).rollout;
     expect(after).toEqual({
       ...before,
+      disturbedAt: NOW + 20,
       hosts: new Map(
-        [...before.hosts].map(([id, host]) => [id, id === '1' ? { ...host, leftStopped: true } : host]),
+        [...before.hosts].map(([id, host]) => [
+          id,
+          id === '1' ? { ...host, leftStopped: true, actedSeq: 2 } : host,
+        ]),
       ),
     });
+  });
+
+  it('a host that an action was meant for and whose end was not heard is unheard of, until proof', () => {
+    const unheard = (...bodies: readonly EntryBody[]) =>
+      fold(bodies, inRollout).rollout?.hosts.get('1')?.unheard;
+    const meant = intended('a', NOW + 10);
+    const none = (why: 'cancelled' | 'unreachable' | 'unknown') =>
+      answered('a', NOW + 20, { kind: 'no-answer', why, message: '' });
+    expect(unheard(meant)).toBe('a');
+    expect(unheard(meant, none('unknown'))).toBe('a');
+    // The last of several attempts: one before may have acted.
+    expect(unheard(meant, none('unreachable'))).toBe('a');
+    expect(unheard(meant, none('cancelled'))).toBeNull();
+    expect(unheard(meant, answered('a', NOW + 20, stopped))).toBeNull();
+    expect(unheard(meant, answered('b', NOW + 20, stopped))).toBe('a');
+    const proof = (action: 'prove' | 'upgrade'): EntryBody[] => [
+      { kind: 'hosts-intended', action, hosts: ['1'] },
+      {
+        kind: 'hosts-answered',
+        action,
+        hosts: [
+          {
+            id: '1',
+            outcome: { kind: 'verified', sha256: 'a', packageVersion: '1', service: 'running' },
+            tookMs: 1,
+          },
+        ],
+      },
+    ];
+    const [begun, ended] = proof('prove');
+    if (begun === undefined || ended === undefined) throw new Error('no proof');
+    expect(unheard(meant, begun, ended)).toBeNull();
+    // The stop may have come behind what the proof saw.
+    expect(unheard(begun, meant, ended)).toBe('a');
+  });
+
+  it('what failed on a host while somebody stopped it is asked again before it counts', () => {
+    const outcome = { kind: 'failed', failure: 'proof-failed', step: 'proof', message: 'stopped' } as const;
+    const begun: EntryBody = { kind: 'hosts-intended', action: 'prove', hosts: ['1'] };
+    const ended: EntryBody = {
+      kind: 'hosts-answered',
+      action: 'prove',
+      hosts: [{ id: '1', outcome, tookMs: 1 }],
+    };
+    const stateOf = (...bodies: readonly EntryBody[]) =>
+      fold(bodies, inRollout).rollout?.hosts.get('1')?.state;
+    expect(stateOf(begun, ended)).toBe('failed');
+    expect(stateOf(begun, intended('a', NOW + 10), ended)).toBe('verified');
+    expect(stateOf(intended('a', NOW + 10), begun, ended)).toBe('failed');
+    expect(stateOf(begun, intended('a', NOW + 10), ended, begun, ended)).toBe('failed');
   });
 });
 

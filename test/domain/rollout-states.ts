@@ -42,6 +42,9 @@ export function progress(id: string, state: HostState, more: Partial<HostProgres
     provenAt: state === 'verified' ? NOW - 60_000 : 0,
     provenSeq: state === 'verified' ? 5 : 0,
     leftStopped: false,
+    unheard: null,
+    intendedSeq: 0,
+    actedSeq: 0,
     outcome: null,
     ...more,
   };
@@ -69,6 +72,7 @@ export function rollout(hosts: readonly HostProgress[], more: Partial<RolloutSta
     pinBefore: null,
     approvedAt: 0,
     rollbackRequested: false,
+    disturbedAt: 0,
     ...more,
   };
 }

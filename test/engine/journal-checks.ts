@@ -126,6 +126,12 @@ class Ledger {
       case 'hosts-answered':
         for (const answered of body.hosts) this.#answered(entry.seq, body.action, answered);
         return;
+      case 'lifecycle-answered':
+        for (const { id, outcome } of body.hosts) {
+          const one = this.#hosts.get(id);
+          if (one !== undefined && outcome.kind === 'proven') one.leftStopped = outcome.service !== 'running';
+        }
+        return;
       case 'hosts-excused':
         for (const id of body.hosts) this.#account(id).aside = true;
         return;

@@ -46,7 +46,7 @@ export const GCE: GceInventorySettings = {
   credentials: {},
 };
 
-const gate = (name: string, more: Partial<GatePolicy>): GatePolicy => ({
+export const gate = (name: string, more: Partial<GatePolicy>): GatePolicy => ({
   name,
   query: `${name}{$label=~"$hosts"}`,
   unit: 'cores',
@@ -56,6 +56,10 @@ const gate = (name: string, more: Partial<GatePolicy>): GatePolicy => ({
   forMs: 10_000,
   ...more,
 });
+
+/** How far the signal `restarts` looks back, ms, and how far apart the scrapes of `scraped` are. */
+export const RESTARTS_WINDOW_MS = 30_000;
+export const SCRAPE_MS = 15_000;
 
 export const somePolicy: RolloutPolicy = {
   agent: {
@@ -192,6 +196,9 @@ export function makeWorld(options: WorldOptions = {}): World {
       // Asked by a clock that is ahead.
       if (at > clock.others.now()) return undefined;
       const isUp = host.runningAt(at) !== '';
+      if (signal === 'restarts') return host.startsIn(at - RESTARTS_WINDOW_MS, at);
+      // The newest scrape, not the newest truth.
+      if (signal === 'scraped') return host.runningAt(at - (at % SCRAPE_MS)) === '' ? 0 : 1;
       if (signal === 'alive') return isUp ? 1 : 0;
       return isUp ? (host.behaviourAt(at)?.cpu ?? 0.02) : 0;
     },

@@ -131,6 +131,11 @@ export class FleetHost {
     return this.runningAt(this.#clock.now());
   }
 
+  /** How often it was started in (from, to]. */
+  startsIn(from: number, to: number): number {
+    return this.#spans.filter(({ at, running }) => running !== '' && from < at && at <= to).length;
+  }
+
   get locked(): boolean {
     return this.#locked;
   }
@@ -154,6 +159,11 @@ export class FleetHost {
       behaviour?.startFails === true ? at : at + (behaviour?.diesAfterMs ?? Number.POSITIVE_INFINITY);
     this.#spans.push({ at, running: this.onDisk, until });
     return until > at;
+  }
+
+  /** Somebody meant it to run from now on, whatever an order remembers of before. */
+  meantToRun(): void {
+    for (const [order, { enabled }] of this.#memory) this.#memory.set(order, { was: 'running', enabled });
   }
 
   stop(): void {
@@ -200,8 +210,8 @@ export class FleetHost {
       emit('end', exitCode === 0, { code: exitCode });
       return { exitCode, steps };
     };
-    const refuse = (step: string, exitCode: number, message: string): never => {
-      emit(step, false, { message });
+    const refuse: Tools['refuse'] = (step, exitCode, message, fields = {}) => {
+      emit(step, false, { message, ...fields });
       throw new Ended(end(exitCode));
     };
     if (order.instanceId !== undefined && order.instanceId !== this.host.id) {
@@ -333,7 +343,7 @@ export class FleetHost {
       for (let left = proveMs; ; left -= 1_000) {
         if (this.hold !== null) break;
         if (this.activeState === 'inactive')
-          refuse('proof', HOST_EXIT.proofFailed, 'somebody has stopped it');
+          refuse('proof', HOST_EXIT.proofFailed, 'somebody has stopped it', { overridden: true });
         if (this.activeState !== 'active' || this.#behaviourOf(this.running)?.crashLoops === true)
           refuse('proof', HOST_EXIT.startFailed, 'did not stay up');
         if (left <= 0) break;
@@ -409,6 +419,11 @@ class Rebooted extends Error {}
 interface Tools {
   readonly delivered: ReadonlySet<string>;
   readonly emit: (step: string, isOk: boolean, fields?: Record<string, unknown>) => void;
-  readonly refuse: (step: string, exitCode: number, message: string) => never;
+  readonly refuse: (
+    step: string,
+    exitCode: number,
+    message: string,
+    fields?: Record<string, unknown>,
+  ) => never;
   readonly boot: number;
 }

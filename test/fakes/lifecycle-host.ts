@@ -89,6 +89,7 @@ async function service(host: FleetHost, order: ServiceProgram, tools: Tools): Pr
   }
   if (order.verb === 'start' || order.now) {
     host.hold = null;
+    host.meantToRun();
     emit('hold', true, { did: 'lifted', kept: 'none' });
     boot();
     if (host.running === '' && !host.start()) refuse('start', HOST_EXIT.startFailed, 'it did not start');
