@@ -16,6 +16,13 @@ export function nameOf(file: string): string {
   return basename(file).replace(/\.ya?ml$/, '');
 }
 
+/** Such a name would reach a terminal wherever what the file describes is named. */
+export function whyBadName(file: string): string | null {
+  return /[\p{Cc}\p{Cf}]/u.test(basename(file))
+    ? "the file's name has a character that cannot be seen; rename it, or take it away"
+    : null;
+}
+
 export async function readOne<T>(
   file: string,
   read: (file: string, text: string) => Written<T>,

@@ -1,5 +1,6 @@
 /** Rules between the keys about starting and stopping the agent, and what is right and yet worth a word. */
 import { type Fault, fault } from './problem.ts';
+import { purgeFaults } from './purge-rules.ts';
 import { wrongPlaces } from './schema/parts.ts';
 import { readKey } from './schema-walk.ts';
 import { has, isMap, listOf } from './written-shape.ts';
@@ -72,54 +73,6 @@ function brakeFaults(written: unknown): Fault[] {
       { found: 'none', allowed: ['mask', 'condition', 'none with `controllers`'] },
     ),
   ];
-}
-
-/** Folders that hold more than one program's files: neither they nor what they are in may be purged. */
-const SHARED = [
-  '/etc apparmor.d apt cron.d default dpkg init.d logrotate.d network pam.d profile.d rsyslog.d security ssh ssl',
-  '/etc sudoers.d sysctl.d systemd systemd/system udev',
-  '/run lock rollout systemd user',
-  '/usr bin games include lib lib/systemd lib32 lib64 libexec local sbin share share/doc src',
-  '/usr/local bin etc lib sbin share src',
-  '/var backups cache cache/apt lib local lock log log/journal mail opt run spool spool/cron tmp www',
-  '/var/lib apt dpkg rollout systemd',
-].flatMap((line) => {
-  const [folder = '', ...names] = line.split(' ');
-  return names.map((name) => `${folder}/${name}`);
-});
-
-/** Nothing in them is the agent's own. */
-const NEVER_IN = [
-  '/bin /boot /dev /lib /lib32 /lib64 /proc /sbin /sys',
-  // What says which packages, which holds and which logins there are.
-  '/etc/ssh /root/.ssh /run/rollout /var/lib/dpkg /var/lib/rollout',
-].flatMap((line) => line.split(' ').map((folder) => `${folder}/`));
-
-function purgeFaults(paths: unknown): Fault[] {
-  return listOf(paths).flatMap((path, index) => {
-    const why = typeof path === 'string' ? whyNotPurged(path) : null;
-    if (why === null || typeof path !== 'string') return [];
-    return [
-      fault(['lifecycle', 'purgePaths', index], why, {
-        found: path,
-        allowed: ['a folder of the agent, such as /etc/osquery'],
-      }),
-    ];
-  });
-}
-
-/** Null when a purge may remove it. */
-function whyNotPurged(path: string): string | null {
-  const parts = path.split('/').slice(1);
-  if (!path.startsWith('/')) return 'it must be absolute: it is a folder on the host';
-  if (/[\p{Cc}*?[\]\\]/u.test(path)) return 'it is taken as it stands: no wildcards, no control characters';
-  if (parts.some((part) => part === '' || part === '.' || part === '..'))
-    return 'it must be written plainly: no `.`, no `..`, no slash twice or at the end';
-  const tooWide = 'a purge would remove more than the agent: it needs a folder of its own';
-  if (parts.length < 2) return tooWide;
-  if (/^\/home\/[^/]+$/.test(path) || NEVER_IN.some((folder) => `${path}/`.startsWith(folder)))
-    return tooWide;
-  return SHARED.some((folder) => folder === path || folder.startsWith(`${path}/`)) ? tooWide : null;
 }
 
 /** Filled into words. */
@@ -232,6 +185,12 @@ function roleFileFaults(controller: unknown, path: Path): Fault[] {
         }),
       ]
     : [];
+  if (typeof onStop === 'number' && Math.abs(onStop) > Number.MAX_SAFE_INTEGER)
+    value.push(
+      fault([...path, 'onStop'], 'a number of so many digits would be written as another one', {
+        allowed: ['a number of at most 15 digits', 'a text'],
+      }),
+    );
   const set = readKey(controller, 'set');
   return [...stray, ...value, ...setFaults(set, path), ...branchFaults(readKey(controller, 'branch'), path)];
 }

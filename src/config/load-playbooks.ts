@@ -1,7 +1,7 @@
 /** Reads the folders of playbooks: a rollout's by its action, all of them by their names. */
 import { basename, resolve } from 'node:path';
 import { err, ok, type Result } from '../domain/result.ts';
-import { nameOf, readOne, whole, yamlFiles } from './config-folder.ts';
+import { nameOf, readOne, whole, whyBadName, yamlFiles } from './config-folder.ts';
 import { fault, type Problem } from './problem.ts';
 import type { Playbook, Playbooks } from './resolve.ts';
 import { ACTIONS, type Action, PLAYBOOK_ACTIONS } from './schema/playbook.ts';
@@ -40,9 +40,11 @@ export async function readPlaybooks(dirs: readonly string[]): Promise<PlaybooksR
     }
     const files = new Map<string, string>();
     for (const file of listing.value) {
+      const bad = whyBadName(file);
       const name = nameOf(file);
       const twin = files.get(name);
-      if (twin === undefined) files.set(name, file);
+      if (bad !== null) twins.push(whole(file, bad));
+      else if (twin === undefined) files.set(name, file);
       else
         (isRolloutAction(name) ? problems : twins).push(
           whole(file, `there is ${basename(twin)} too; one of the two must go`),

@@ -13,7 +13,7 @@ import type { LifecyclePlaybook } from '../domain/lifecycle-playbook.ts';
 import { nearestWord } from '../domain/nearest.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { acrossFiles, type EnvironmentFile } from './across-files.ts';
-import { nameOf, readOne, whole, yamlFiles } from './config-folder.ts';
+import { nameOf, readOne, whole, whyBadName, yamlFiles } from './config-folder.ts';
 import { type PlaybooksRead, readPlaybooks } from './load-playbooks.ts';
 import type { PathBase } from './paths.ts';
 import { expandPath } from './paths.ts';
@@ -135,6 +135,11 @@ async function readEnvironments(
   const list: EnvironmentFile[] = [];
   const problems: Problem[] = [];
   for (const file of listing.value) {
+    const bad = whyBadName(file);
+    if (bad !== null) {
+      problems.push(whole(file, bad));
+      continue;
+    }
     const name = nameOf(file);
     const twin = list.find((other) => other.name === name);
     if (twin !== undefined) {

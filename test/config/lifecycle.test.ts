@@ -300,6 +300,30 @@ describe('one value of a role file', () => {
   });
 });
 
+describe('what would be changed on its way', () => {
+  it('a number of too many digits is refused, since another one would be set', () => {
+    const big = 'set: a, onStop: 12345678901234567890';
+    expect(problemsWith(roleFile(big))).toMatchObject([
+      { path: 'controllers[0].onStop', message: expect.stringContaining('written as another one') },
+    ]);
+    expect(problemsWith(roleFile('set: a, onStop: 123456789012345'))).toEqual([]);
+  });
+
+  it('a file whose name would move a terminal’s cursor is no environment and no playbook, and is named', async () => {
+    const { problems, environment } = await loadFiles({
+      'environments/lab.yaml': environmentText('lab'),
+      'environments/e\u001b]0;x\u0007vil.yaml': environmentText('evil'),
+      'playbooks/a\u202eb.yaml': 'action: restart\n',
+    });
+    expect(environment('lab').kind).toBe('ready');
+    expect(problems.map(({ message }) => message)).toEqual([
+      expect.stringContaining('cannot be seen'),
+      expect.stringContaining('cannot be seen'),
+    ]);
+    expect(renderProblems(problems)).not.toContain('\u001b');
+  });
+});
+
 describe('a name that would be an option', () => {
   it.each(['"unit:--help.timer"', '"unit:-x"', '"unit:"'])('%s is no unit', (when) => {
     expect(problemsWith(command(`when: ${when}, onStop: [x], onStart: []`))).toMatchObject([

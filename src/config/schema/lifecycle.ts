@@ -75,7 +75,8 @@ const controllerSchema = z.strictObject({
       'Of a command: run only on hosts that have this; `unit:NAME` is any systemd unit. By default always.',
   }),
   roleFile: filePath().optional().meta({
-    description: 'JSON file of a checkout to change instead of running a command, such as a Chef role.',
+    description:
+      'JSON file of a checkout to change instead of running a command, such as a Chef role. It is about all hosts: only a stop of the whole fleet changes it.',
   }),
   set: z
     .union([z.string(), z.array(z.string())])
@@ -89,7 +90,7 @@ const controllerSchema = z.strictObject({
     .meta({ form: 'list of words | value', allowed: ['[chef-client-disable, "{reason}"]', 'false'] })
     .meta({
       description:
-        'What a stop does. Of a command its words, run as root and never through a shell; `{reason}`, `{by}`, `{until}` and `{environment}` are filled in. Of a role file the value.',
+        'What a stop does. Of a command its words, run as root and never through a shell, and seen by who lists processes there: no secret; `{reason}`, `{by}`, `{until}` and `{environment}` are filled in. Of a role file the value.',
     }),
   onStart: z
     .array(someText().meta({ form: 'word' }))
