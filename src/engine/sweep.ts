@@ -36,6 +36,9 @@ export interface SweepRequest {
 const PAUSES_MS = [2_000, 5_000, 10_000, 20_000] as const;
 const STEADY_MS = 30_000;
 
+/** Who has not answered for so long when it is called off is said to be silent, ms: a handshake around the world takes less. */
+const SILENT_MS = 1_000;
+
 const BLOCKED_ATTEMPTS: Readonly<Record<BlockedKind, number>> = {
   busy: 3,
   'dpkg-locked': 3,
@@ -108,7 +111,7 @@ async function tryHost(rounds: Rounds, host: Host): Promise<HostReport> {
   let last: HostReport | null = null;
   for (let attempts = 1; ; attempts += 1) {
     const report: HostReport = { ...(await attempt(rounds, to)), host, attempts };
-    if (isCalledOff(report.outcome)) return last ?? notBegun(host, rounds.whyStopped());
+    if (isCalledOff(report.outcome)) return last ?? notReached(report, rounds.whyStopped());
     last = report;
     if (isCovered(report.outcome)) {
       tell(rounds, report, false);
@@ -206,6 +209,13 @@ function gone(rounds: Rounds, before: HostReport): HostReport {
 export function notBegun(host: Host, why: string): HostReport {
   const message = `not begun: ${why}`;
   return { host, outcome: { kind: 'no-answer', why: 'cancelled', message }, attempts: 0, tookMs: 0 };
+}
+
+/** SW3, and told apart from those that were never tried: a host that is silent is to be looked at. */
+function notReached({ host, tookMs }: HostReport, why: string): HostReport {
+  if (tookMs < SILENT_MS) return notBegun(host, why);
+  const message = `not reached in ${(tookMs / 1_000).toFixed(1)} s, then ${why}; nothing was begun there`;
+  return { ...notBegun(host, why), outcome: { kind: 'no-answer', why: 'cancelled', message }, tookMs };
 }
 
 function tell({ context, request }: Rounds, { host, outcome, attempts, tookMs }: HostReport, again: boolean) {

@@ -243,6 +243,28 @@ describe('hosts in an emergency', () => {
     expect(world.clock.elapsedMs).toBeLessThan(45_000);
   });
 
+  it('does not say of a host that was silent until the deadline that nobody has tried it', async () => {
+    const world = lifecycleWorld({ hosts: someHosts(3) });
+    const { context, ...process } = world.machine().process();
+    const { remote, clock } = context;
+    // As SSH does while a host takes the connection and says nothing.
+    const silent: typeof remote.run = async (host, job, signal) => {
+      if (host.id !== '1' || signal === undefined) return remote.run(host, job, signal);
+      await clock.sleep(300_000, signal);
+      return { kind: 'no-answer', why: 'cancelled', message: 'h1 (10.0.0.1): cancelled before it began' };
+    };
+    const request = someRequest(world, { deadlineMs: 4_000 });
+    const ended = act(
+      world,
+      { ...process, context: { ...context, remote: { ...remote, run: silent } } },
+      request,
+    );
+    const report = reportOf(await world.clock.run(ended));
+    expect(report.notCovered.map(({ host, why }) => `${host.name}: ${why}`)).toEqual([
+      'h1: not reached in 4.0 s, then the deadline came; nothing was begun there',
+    ]);
+  });
+
   it('goes on until all are covered where it is told to', async () => {
     const world = lifecycleWorld();
     world.fleet.cutOff.add('1');
