@@ -63,6 +63,14 @@ const MOST_CONFLICTS = 50;
 const MOST_RETRIES = 5;
 const RETRY_MS = 2_000;
 
+interface WriteOptions {
+  readonly reason?: string | undefined;
+  /** Whose word it is; absent: this process's. */
+  readonly by?: Actor;
+  /** Somebody else has written it meanwhile. */
+  readonly isThere?: (state: EnvironmentState) => boolean;
+}
+
 export class Ledger {
   readonly #options: LedgerOptions;
   #state: EnvironmentState = EMPTY_STATE;
@@ -113,22 +121,35 @@ export class Ledger {
 
   /** Writes what was decided on the present state; `overtaken` when that state is no longer the newest (L4). */
   decided(body: EntryBody, reason?: string): Promise<Result<Entry, LedgerError>> {
-    return this.#write(body, 'decision', reason);
+    return this.#write(body, 'decision', { reason });
+  }
+
+  /** Writes what is true whatever else has been written: answers of hosts, requests of persons. */
+  fact(body: EntryBody, reason?: string): Promise<Result<Entry, LedgerError>> {
+    return this.#write(body, 'fact', { reason });
   }
 
   /**
-   * Writes what is true whatever else has been written: answers of hosts, requests of persons. `by` is whose word it is, where that is
-   * somebody else than who writes it now.
+   * Writes what somebody else has said, `by`, and others may be handing on at this moment too: nothing where, in the newest state,
+   * `isThere`.
    */
-  fact(body: EntryBody, reason?: string, by?: Actor): Promise<Result<Entry, LedgerError>> {
-    return this.#write(body, 'fact', reason, by);
+  async handOn(
+    {
+      body,
+      reason,
+      by,
+    }: { readonly body: EntryBody; readonly reason?: string | undefined; readonly by: Actor },
+    isThere: (state: EnvironmentState) => boolean,
+  ): Promise<Result<void, LedgerError>> {
+    if (isThere(this.#state)) return ok(undefined);
+    const written = await this.#write(body, 'fact', { reason, by, isThere });
+    return written.ok ? ok(undefined) : written;
   }
 
   async #write(
     body: EntryBody,
     kind: 'decision' | 'fact',
-    reason?: string,
-    by?: Actor,
+    { reason, by, isThere = () => false }: WriteOptions = {},
   ): Promise<Result<Entry, LedgerError>> {
     const { journal, clock, digest, actor } = this.#options;
     let unavailable = 0;
@@ -164,7 +185,7 @@ export class Ledger {
       const refreshed = await this.refresh();
       if (!refreshed.ok) return refreshed;
       // Only the reply was lost: the entry is there, and is not to be written twice.
-      if (this.#state.head?.hash === entry.hash) return ok(entry);
+      if (this.#state.head?.hash === entry.hash || isThere(this.#state)) return ok(entry);
       if (this.isFenced) return err({ kind: 'fenced', epoch: this.#state.epoch });
       if (kind === 'decision') return err({ kind: 'overtaken' });
     }

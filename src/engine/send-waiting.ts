@@ -2,7 +2,8 @@
  * Sends to the journal what an emergency wrote down on this machine while the journal did not answer.
  *
  * WS1  Written without an epoch: what happened and what a person asked for need no lease, and nobody's fence keeps them out.
- * WS2  An entry leaves the outbox only once the journal has it. What it has already is not written again.
+ * WS2  An entry leaves the outbox only once the journal has it. What it has already is not written again, also where two send at
+ *      once.
  * WS3  Oldest first, and behind one that cannot be sent none is.
  */
 import type { EntryBody } from '../domain/journal.ts';
@@ -73,8 +74,7 @@ export async function sendAll(
 
 /** Null: the journal has it. */
 export async function sendOne(ledger: Ledger, { actor, reason, body }: WaitingEntry): Promise<string | null> {
-  if (isJournaled(ledger.state, body)) return null;
-  const written = await ledger.fact(body, reason, actor);
+  const written = await ledger.handOn({ body, reason, by: actor }, (state) => isJournaled(state, body));
   return written.ok ? null : journalTrouble(written.error);
 }
 
