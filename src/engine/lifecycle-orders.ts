@@ -2,7 +2,8 @@
  * A lifecycle action as the order that one host is given. Pure but for what a package's source is.
  *
  * O1  What a person typed is data: places in a controller's words are filled once, never again in what was filled in, and no
- *     control character gets through, since a host command refuses them and a stop must not fail on its reason.
+ *     control character gets through, since a host command refuses them and a stop must not fail on its reason. Nor does it become an
+ *     option of the command: a word begins with a dash only where the configuration has it so.
  * O2  Only what stops with a hold tells the controllers to keep away, and only what starts tells them to come back.
  */
 import type { Artifact } from '../domain/artifact.ts';
@@ -170,9 +171,14 @@ function commandsOf(context: LifecycleContext, request: LifecycleRequest): Contr
   return context.environment.lifecycle.controllers.flatMap((controller) => {
     if (controller.kind !== 'command' || controller[tells].length === 0) return [];
     const { name, when, timeoutMs } = controller;
-    const words = controller[tells].map((word) => fillIn(word, fillings));
+    const words = controller[tells].map((word) => noOption(word, fillIn(word, fillings)));
     return [{ name, when, words, timeoutS: Math.max(1, Math.ceil(timeoutMs / 1000)) }];
   });
+}
+
+/** O1. */
+function noOption(word: string, filled: string): string {
+  return word.startsWith('-') ? filled : filled.replace(/^-[\s-]*(?=.*\S)/u, '');
 }
 
 function writable(hold: HoldTerms): HoldTerms {

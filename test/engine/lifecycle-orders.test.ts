@@ -108,6 +108,21 @@ describe('what a host is told to do', () => {
     expect(given).toMatchObject({ hold: { reason: 'a b c [31m', by: 'o ps' } });
   });
 
+  it.each([
+    ['--help', 'help'],
+    ['-- -rf /', 'rf /'],
+    ['--', '-'],
+    ['eats -- production', 'eats -- production'],
+    ['', ''],
+  ])('a reason %j becomes no option of a command', (reason, told) => {
+    const lifecycle = {
+      ...SOME_LIFECYCLE,
+      controllers: [{ ...CHEF, onStop: ['tell', '{reason}', '--why={reason}', '-x'] }],
+    };
+    const given = order({ hold: { ...HOLD, reason } }, contextWith({ lifecycle }));
+    expect(given).toMatchObject({ commands: [{ words: ['tell', told, `--why=${reason}`, '-x'] }] });
+  });
+
   it('who stops without a hold tells no controller, since nothing would ever tell it to come back', () => {
     expect(order({ hold: null })).not.toHaveProperty('hold');
     expect(commands({ hold: null })).toEqual([]);
