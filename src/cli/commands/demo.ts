@@ -58,7 +58,7 @@ async function tell(invocation: Invocation, keep: boolean): Promise<number> {
   }
   const seconds = Math.round((systemClock.now() - started) / 1000);
   output.out(
-    `\n${paint.strong('That was the whole story')}, in ${seconds} s: staged, deployed, baked, promoted; and a bad version caught on its canaries and taken back.`,
+    `\n${paint.strong('That was the whole story')}, in ${seconds} s: staged, deployed, baked, promoted; a bad version caught on its canaries and taken back; the agent stopped everywhere and started again.`,
   );
   if (keep)
     output.out(
@@ -119,6 +119,16 @@ function story(invocation: Invocation): Step[] {
       say: 'Its canaries are watched, and it comes back by itself',
       type: ['deploy', 'sandbox-gstg', '5.11.0', '--yes'],
       exit: EXIT.rolledBack,
+    },
+    {
+      say: 'At 03:00: stop the agent everywhere, and keep it stopped',
+      type: ['osqueryd', 'stop', '--fleet', '--yes', '--reason', 'INC-12'],
+      exit: EXIT.done,
+    },
+    {
+      say: 'In the morning: lift the holds, start it, prove that it runs',
+      type: ['osqueryd', 'start', '--fleet', '--yes'],
+      exit: EXIT.done,
     },
     { say: 'Where things stand', type: ['status'], exit: EXIT.done },
     { say: 'What every host really runs', type: ['sandbox', 'status'], exit: EXIT.done },
