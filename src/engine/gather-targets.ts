@@ -15,7 +15,7 @@ import { classify } from '../domain/targeting.ts';
 import { isUnknownPlace } from '../domain/unknown-zones.ts';
 import { hostOfRecord, unrecordedAttributes } from '../domain/where-on-record.ts';
 import type { InventoryView } from '../ports/inventory.ts';
-import { askStatus } from './ask-status.ts';
+import { askStatus, type StatusQuestion } from './ask-status.ts';
 import { type LifecycleContext, type Refusal, refuse } from './context.ts';
 import type { InventoryUsed, Polarity, Selection, StatusAnswers, Targets } from './lifecycle-types.ts';
 import { LISTING_MS } from './roll-call.ts';
@@ -25,6 +25,8 @@ import { within } from './within.ts';
 
 /** How long the journal may take to tell of the fleet, ms. */
 const JOURNAL_MS = 5_000;
+/** How long a host may take to say what it runs while an emergency waits for it, ms: more than a connection may take to come up. */
+const ASK_MS = 15_000;
 /** How long this machine may take to read or write its last listing, ms. */
 const LOCAL_MS = 2_000;
 
@@ -46,7 +48,7 @@ export async function gatherTargets(
   let chosen = selectHosts({ hosts: tellable, selection, polarity });
   if (where !== null && asksAgent(where) && chosen.unknown.length > 0) {
     const asked = chosen.unknown.map(({ host }) => host);
-    const statuses: StatusAnswers = await askStatus(context, asked, { sampleMs: 0 }, signal);
+    const statuses: StatusAnswers = await askStatus(context, asked, questionOf(context, polarity), signal);
     if (signal.aborted) return err(calledOff(context, 'looking at'));
     chosen = selectHosts({ hosts: tellable, selection, polarity, statuses });
   }
@@ -58,6 +60,12 @@ export async function gatherTargets(
     unknown: [...chosen.unknown, ...untellable(hosts, tellable, untold)],
     unmatched: chosen.unmatched,
   });
+}
+
+/** All who answered wait for the slowest: who says nothing for so long is told as unknown instead. */
+function questionOf({ environment }: LifecycleContext, polarity: Polarity): StatusQuestion {
+  if (polarity === 'calm') return { sampleMs: 0 };
+  return { sampleMs: 0, timeoutMs: Math.min(ASK_MS, environment.policy.stepTimeouts.lookMs) };
 }
 
 interface Found {

@@ -128,6 +128,33 @@ describe('whom an emergency is about', () => {
     ]);
     expect(chosen(await targets(world, machine, where('has(hold)')))).toEqual(['h1']);
   });
+
+  it('does not wait a minute for a host that says nothing of itself', async () => {
+    const world = lifecycleWorld({ hosts: someHosts(4) });
+    const { context } = world.machine().process();
+    const { remote, clock, environment } = context;
+    const { policy } = environment;
+    const patient = { ...policy, stepTimeouts: { ...policy.stepTimeouts, lookMs: 60_000 } };
+    // As where its disk hangs: it takes the connection, and the program does not end.
+    const stuck: typeof remote.run = async (host, job, signal) => {
+      if (host.id !== '4') return remote.run(host, job, signal);
+      await clock.sleep(job.timeoutMs, signal);
+      return { kind: 'no-answer', why: 'timed-out', message: `no answer within ${job.timeoutMs} ms` };
+    };
+    const began = world.clock.elapsedMs;
+    const found = await world.clock.run(
+      gatherTargets(
+        { ...context, environment: { ...environment, policy: patient }, remote: { ...remote, run: stuck } },
+        where('state == "active"'),
+        'emergency',
+        never,
+      ),
+    );
+    if (!found.ok) throw new Error(found.error.message);
+    expect(chosen(found.value)).toEqual(['h1', 'h2', 'h3']);
+    expect(found.value.unknown).toMatchObject([{ host: { name: 'h4' } }]);
+    expect(world.clock.elapsedMs - began).toBeLessThan(20_000);
+  });
 });
 
 describe('whom a calm action is about', () => {
