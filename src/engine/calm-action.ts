@@ -197,9 +197,9 @@ class FactWriter {
     await this.#writing;
     if (this.#waiting > 0) {
       // Fenced off, we may still say what hosts have answered: that needs no lease.
-      const { left, why } = await sendWaiting(this.#context);
-      this.#waiting = Math.min(left, this.#waiting);
-      if (left > 0) this.#why = why;
+      const { left, stuck, why } = await sendWaiting(this.#context);
+      this.#waiting = Math.min(left - stuck, this.#waiting);
+      if (this.#waiting > 0) this.#why = why;
     }
     if (this.#lost > 0) return { kind: 'lost', why: this.#why };
     return this.#waiting > 0

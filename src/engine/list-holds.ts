@@ -32,7 +32,7 @@ export async function readHolds(context: LifecycleContext): Promise<Result<Holds
       `what waits on this machine cannot be read: ${found === null ? 'it does not answer' : found.error}`,
     );
   const { entries, unreadable } = found?.ok === true ? found.value : { entries: [], unreadable: [] };
-  if (unreadable.length > 0) notes.push(`unreadable on this machine: ${unreadable.join(', ')}`);
+  if (unreadable.length > 0) notes.push(`on this machine, and not counted here: ${unreadable.join(', ')}`);
   // As they would stand in the journal if they were sent now.
   let folded = state.value;
   for (const { entry } of entries)

@@ -16,8 +16,10 @@ import { within } from './within.ts';
 
 export interface Sent {
   readonly sent: number;
-  /** Still on this machine, those that cannot be read included. */
+  /** Still on this machine, those that cannot be sent by anybody included. */
   readonly left: number;
+  /** How many of them are not this journal's to have: torn, a newer program's, another journal's. */
+  readonly stuck: number;
   /** Why they are; empty: nothing is left. */
   readonly why: string;
 }
@@ -27,8 +29,8 @@ const OUTBOX_MS = 5_000;
 
 /** May be called at the beginning of any command: costs nothing where nothing waits. Never throws for want of a journal. */
 export async function sendWaiting(context: LifecycleContext): Promise<Sent> {
-  const { sent, left, why } = await sendAll(context, openLedger(context));
-  return { sent, left, why };
+  const { sent, left, stuck, why } = await sendAll(context, openLedger(context));
+  return { sent, left, stuck, why };
 }
 
 export interface Sending extends Sent {
@@ -51,12 +53,14 @@ export async function sendAll(
   const waiting = await within(clock, OUTBOX_MS, () => outbox.waiting());
   if (waiting === null || !waiting.ok) {
     const why = waiting === null ? 'it does not answer' : waiting.error;
-    return { sent: 0, left: 1, why: `what waits on this machine cannot be read: ${why}`, isOutboxDown: true };
+    const told = `what waits on this machine cannot be read: ${why}`;
+    return { sent: 0, left: 1, stuck: 0, why: told, isOutboxDown: true };
   }
   const { entries, unreadable } = waiting.value;
   const all = entries.length + unreadable.length;
   let sent = 0;
-  const ended = (why: string): Sending => ({ sent, left: all - sent, why, isOutboxDown: false });
+  const stuck = unreadable.length;
+  const ended = (why: string): Sending => ({ sent, left: all - sent, stuck, why, isOutboxDown: false });
   if (entries.length > 0) {
     const read = await ledger.refresh();
     if (!read.ok) return ended(journalTrouble(read.error));
@@ -69,7 +73,7 @@ export async function sendAll(
     await done();
     sent += 1;
   }
-  return ended(unreadable.length === 0 ? '' : `left where it is, unreadable: ${unreadable.join(', ')}`);
+  return ended(unreadable.length === 0 ? '' : `left where it is: ${unreadable.join(', ')}`);
 }
 
 /** Null: the journal has it. */

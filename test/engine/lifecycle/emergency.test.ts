@@ -58,7 +58,7 @@ describe('an emergency stop', () => {
       expect(world.kinds()).toEqual([]);
       machine.bucket = 'none';
       const sent = await world.clock.run(sendWaiting(machine.process().context));
-      expect(sent).toEqual({ sent: 4, left: 0, why: '' });
+      expect(sent).toEqual({ sent: 4, left: 0, stuck: 0, why: '' });
       expect(world.kinds()).toEqual([
         'lifecycle-intended',
         'lifecycle-answered',
@@ -136,6 +136,7 @@ describe('an emergency stop', () => {
     expect(await world.clock.run(sendWaiting(machine.process().context))).toEqual({
       sent: 4,
       left: 0,
+      stuck: 0,
       why: '',
     });
     expect([world.journal.entries.length, machine.outbox.entries.length]).toEqual([length, 0]);
