@@ -8,6 +8,8 @@
  * W5  What the metrics show of a time in which somebody stopped, started or restarted agents says nothing about the version. Behind it
  *     a soak's time is observed anew, since what was started again has not been watched yet.
  * W6  A host for which somebody's action was meant, and from which its end was never heard, is asked before it is judged.
+ * W7  Agents that do not run are asked for on their hosts once before a verdict on that rolls anything back: a stop may be known there
+ *     and not in the journal yet. Whatever else fails rolls back at once, and who does not answer excuses nothing.
  */
 import { describeTrouble, earliestAttempt, idsOf, isDue, isOverdue, nameHosts } from './attempts.ts';
 import { leaveOut } from './decide-acting.ts';
@@ -27,13 +29,8 @@ const MOST_STEPS = 1_000;
 
 export function decideWatching(rollout: RolloutState, phase: WatchedPhase, now: number): Decision {
   const { watch } = phase;
-  if (watch.last?.kind === 'fail') {
-    return record(
-      { kind: 'rollback-started', cause: { kind: 'verdict', judgement: watch.last } },
-      'gate-failed',
-      failedGates(watch.last),
-    );
-  }
+  const failed = watch.last?.kind === 'fail' ? decideVerdict(rollout, watch, watch.last) : null;
+  if (failed !== null) return failed;
   const neededMs = phase.kind === 'soaking' ? rollout.policy.soakMs : rollout.policy.bakeMs;
   const unheard = [...rollout.hosts.values()].filter(isUnheard);
   const toAsk = unheard.filter((host) => isDue(host, rollout, now));
@@ -56,6 +53,26 @@ export function decideWatching(rollout: RolloutState, phase: WatchedPhase, now: 
     );
   }
   return proveThenPass(rollout, phase, now);
+}
+
+/** W2, W7. Null: nobody is to blame for it but who stopped the agents. */
+function decideVerdict(rollout: RolloutState, watch: Watch, judgement: Judgement): Decision | null {
+  const why = failedGates(judgement);
+  const failed = judgement.gates.filter((gate) => gate.kind === 'fail');
+  const ids = new Set(failed.flatMap(({ offenders }) => offenders.map(({ hostId }) => hostId)));
+  const offenders = [...ids].flatMap((id) => rollout.hosts.get(id) ?? []);
+  // A stopped agent uses nothing: it can only have too little of something.
+  if (failed.every(({ direction }) => direction === 'below') && offenders.length > 0) {
+    const unasked = offenders.filter(
+      ({ state, answeredSeq }) => state === 'verified' && answeredSeq < watch.markSeq,
+    );
+    if (unasked.length > 0) {
+      const message = `asking ${nameHosts(unasked)} whether somebody has stopped the agent there: ${why}`;
+      return act('prove', idsOf(unasked), 'asking-offenders', message);
+    }
+    if (offenders.every(({ host }) => watch.excused?.has(host.id))) return null;
+  }
+  return record({ kind: 'rollback-started', cause: { kind: 'verdict', judgement } }, 'gate-failed', why);
 }
 
 /** W6. */

@@ -33,7 +33,7 @@ export function answeredHost(
   outcome: HostOutcome,
   { at, seq }: Pick<Entry, 'at' | 'seq'>,
 ): HostProgress {
-  const answered = { ...host, outcome, lastAttemptAt: at };
+  const answered = { ...host, outcome, lastAttemptAt: at, answeredSeq: seq };
   const troubled = { ...answered, troubleSince: host.troubleSince ?? at };
   if (outcome.kind === 'gone') {
     return {

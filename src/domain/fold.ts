@@ -12,7 +12,7 @@ import { answeredHost, intended, runsAgain } from './fold-host.ts';
 import { applyLifecycle, disturbed, withGone } from './fold-lifecycle.ts';
 import type { Judgement } from './gate.ts';
 import type { HostId } from './host.ts';
-import type { Entry, RollbackCause } from './journal.ts';
+import type { AnsweredHost, Entry, RollbackCause } from './journal.ts';
 import { withJoined } from './newcomers.ts';
 import { type OwnMaps, ownMap } from './own-maps.ts';
 import {
@@ -139,7 +139,7 @@ function applyToRollout(
         isDisturbed ||= runsAgain(host, after);
         return after;
       });
-      const answered = { ...rollout, hosts };
+      const answered = { ...rollout, hosts, phase: withExcused(rollout.phase, body.hosts) };
       return { ...state, rollout: isDisturbed ? disturbed(answered, since) : answered };
     }
     case 'hosts-excused':
@@ -304,6 +304,18 @@ function resumed(rollout: RolloutState, at: number, own: OwnMaps): Partial<Rollo
   };
 }
 
+/** A failed judgement stands, and is not held against the version, once its hosts are found stopped; the next judgement begins anew. */
+function withExcused(phase: Phase, answered: readonly AnsweredHost[]): Phase {
+  if ((phase.kind !== 'soaking' && phase.kind !== 'baking') || phase.watch.last?.kind !== 'fail')
+    return phase;
+  const stopped = answered.filter(
+    ({ outcome }) => outcome.kind === 'verified' && outcome.service === 'left-stopped',
+  );
+  if (stopped.length === 0) return phase;
+  const excused = new Set([...(phase.watch.excused ?? []), ...stopped.map(({ id }) => id)]);
+  return { ...phase, watch: { ...phase.watch, excused } };
+}
+
 function judgedPhase(rollout: RolloutState, judgement: Judgement, { at, seq }: Entry): Phase {
   const phase = rollout.phase;
   if (phase.kind !== 'soaking' && phase.kind !== 'baking') return phase;
@@ -311,5 +323,6 @@ function judgedPhase(rollout: RolloutState, judgement: Judgement, { at, seq }: E
   // An error says nothing about the span: it is asked for again. Anything else settles it.
   const judgedTo = judgement.kind === 'error' ? watch.judgedTo : judgement.to;
   const observedMs = watch.observedMs + (rollout.stop === null ? judgement.observedMs : 0);
-  return { ...phase, watch: { ...watch, judgedTo, observedMs, lastAt: at, last: judgement, markSeq: seq } };
+  const { excused: _, ...kept } = watch;
+  return { ...phase, watch: { ...kept, judgedTo, observedMs, lastAt: at, last: judgement, markSeq: seq } };
 }

@@ -49,8 +49,10 @@ export interface HostProgress {
   /** Lifecycle action that was meant for it and whose end there nobody has heard: until it is proven again, nobody knows whether an
    * agent runs there, and gates say nothing about the version. Null: none. */
   readonly unheard: string | null;
-  /** Number of the entry that intended the last attempt, and of the newest lifecycle entry about it; 0 none. */
+  /** Numbers of the entries that intended the last attempt and that last told an answer, and of the newest lifecycle entry about it;
+   * 0 none. */
   readonly intendedSeq: number;
+  readonly answeredSeq: number;
   readonly actedSeq: number;
   readonly outcome: HostOutcome | null;
 }
@@ -72,6 +74,7 @@ export function untouched(host: PlannedHost, wave: number): HostProgress {
     leftStopped: false,
     unheard: null,
     intendedSeq: 0,
+    answeredSeq: 0,
     actedSeq: 0,
     outcome: null,
   };
@@ -89,6 +92,8 @@ export interface Watch {
   readonly markSeq: number;
   /** How much of `observedMs` lies before the last time that somebody stopped or started agents; absent: nobody has meanwhile. */
   readonly disturbedMs?: number;
+  /** Hosts that were asked after the last judgement failed, and whose agent somebody had stopped; absent: none. */
+  readonly excused?: ReadonlySet<HostId>;
 }
 
 export type Phase =

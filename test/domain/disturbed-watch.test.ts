@@ -1,8 +1,10 @@
 /** A watch whose hosts somebody stops and starts in the middle of it. */
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/domain/decide.ts';
-import { applyEntry } from '../../src/domain/fold.ts';
-import type { EntryBody } from '../../src/domain/journal.ts';
+import { applyEntry, foldEntries } from '../../src/domain/fold.ts';
+import type { Judgement } from '../../src/domain/gate.ts';
+import type { HostOutcome } from '../../src/domain/host-outcome.ts';
+import type { Entry, EntryBody } from '../../src/domain/journal.ts';
 import { EMPTY_STATE, type EnvironmentState, type RolloutState } from '../../src/domain/state.ts';
 import { chainOf, draft } from '../fakes/journal-entries.ts';
 import { calm, NOW, progress, rollout, soaking } from './rollout-states.ts';
@@ -126,5 +128,79 @@ describe('a watch', () => {
     expect(judgedFrom(told(before, NOW - 20_000, answered(NOW - 20_000, 'running', '9')), NOW)).toBe(
       NOW - 60_000,
     );
+  });
+});
+
+/** Something that entries come behind. */
+function at(seq: number): Entry {
+  const [entry] = chainOf([draft()]);
+  if (entry === undefined) throw new Error('no entry');
+  return { ...entry, seq };
+}
+
+describe('a verdict that agents do not run', () => {
+  const gates = (direction: 'above' | 'below') => [
+    {
+      gate: 'g',
+      kind: 'fail',
+      unit: 'u',
+      direction,
+      limit: 1,
+      query: 'q',
+      samples: 1,
+      offenders: [{ hostId: '1', hostName: 'h1', value: 0, at: NOW - 6_000 }],
+      silent: [],
+      why: 'h1 had 0',
+    } as const,
+  ];
+  const verdict = (direction: 'above' | 'below'): Judgement => ({
+    kind: 'fail',
+    from: NOW - 10_000,
+    to: NOW - 5_000,
+    observedMs: 0,
+    gates: gates(direction),
+  });
+  const judgedAs = (direction: 'above' | 'below') =>
+    foldEntries(
+      chainOf([draft({ kind: 'judged', judgement: verdict(direction) }, { at: NOW - 4_000 })], at(10)),
+      { ...EMPTY_STATE, rollout: soakingSince(NOW - 60_000) },
+    );
+  const asked = (outcome: HostOutcome) =>
+    foldEntries(
+      chainOf(
+        [
+          draft({ kind: 'hosts-intended', action: 'prove', hosts: ['1'] }, { at: NOW - 3_000 }),
+          draft(
+            { kind: 'hosts-answered', action: 'prove', hosts: [{ id: '1', outcome, tookMs: 1 }] },
+            { at: NOW },
+          ),
+        ],
+        at(11),
+      ),
+      judgedAs('below'),
+    );
+  const next = ({ rollout: made }: EnvironmentState) => (made === null ? null : decide(made, calm, NOW));
+  const proven = (service: 'running' | 'left-stopped') =>
+    ({ kind: 'verified', sha256: 's', packageVersion: '1', service }) as const;
+
+  it('asks them first, once, and a verdict on anything else does not', () => {
+    expect(next(judgedAs('below'))).toMatchObject({ next: 'act', action: 'prove', hosts: ['1'] });
+    expect(next(judgedAs('above'))).toMatchObject({ next: 'record', body: { kind: 'rollback-started' } });
+  });
+
+  it('rolls back where the agent is meant to run, failed, or does not answer', () => {
+    for (const outcome of [
+      proven('running'),
+      { kind: 'failed', failure: 'start-failed', step: 'proof', message: '' },
+      { kind: 'no-answer', why: 'unreachable', message: '' },
+    ] as const)
+      expect(next(asked(outcome))).toMatchObject({ next: 'record', body: { kind: 'rollback-started' } });
+  });
+
+  it('is nobody’s fault where somebody had stopped it, also once it runs again', () => {
+    const stopped = asked(proven('left-stopped'));
+    expect(next(stopped)).toMatchObject({ next: 'hold', reason: { code: 'no-witness' } });
+    const started = told(stopped, NOW, answered(NOW, 'running'));
+    expect(next(started)).toMatchObject({ next: 'wait' });
   });
 });

@@ -44,6 +44,7 @@ export function progress(id: string, state: HostState, more: Partial<HostProgres
     leftStopped: false,
     unheard: null,
     intendedSeq: 0,
+    answeredSeq: 0,
     actedSeq: 0,
     outcome: null,
     ...more,

@@ -241,7 +241,7 @@ export class FleetHost {
         this.#look(emit, false);
         const remembered = this.#memory.get(order.orderId) ?? this.#present();
         const was = this.activeState === 'active' ? 'running' : remembered.was;
-        await this.#prove(order.target, order.proveMs, { was, emit, refuse, boot });
+        await this.#prove(order.target, order.proveMs, { was, emit, refuse, boot, program: order.program });
       }
       return end(0);
     } catch (cause) {
@@ -279,7 +279,7 @@ export class FleetHost {
       await this.#install(wanted, order, tools);
     }
     await this.#settle(wanted, remembered, orderId, tools);
-    await this.#prove(wanted, order.proveMs, { ...tools, was: remembered.was });
+    await this.#prove(wanted, order.proveMs, { ...tools, was: remembered.was, program: order.program });
     for (const sha of this.kept) if (sha !== target.sha256 && sha !== previous.sha256) this.kept.delete(sha);
     emit('prune', true);
   }
@@ -335,7 +335,16 @@ export class FleetHost {
   async #prove(
     wanted: PackageRef,
     proveMs: number,
-    { was, emit, refuse, boot }: Omit<Tools, 'delivered'> & { was: 'running' | 'stopped' },
+    {
+      was,
+      emit,
+      refuse,
+      boot,
+      program,
+    }: Omit<Tools, 'delivered'> & {
+      readonly was: 'running' | 'stopped';
+      readonly program: HostOrder['program'];
+    },
   ): Promise<void> {
     if (!this.#inPlace(wanted))
       refuse('proof', HOST_EXIT.proofFailed, `${this.packageState} ${this.packageVersion} is installed`);
@@ -352,9 +361,11 @@ export class FleetHost {
       if (this.hold === null && this.running !== wanted.executableSha256)
         refuse('proof', HOST_EXIT.proofFailed, `runs ${this.running}, expected ${wanted.executableSha256}`);
     } else if (this.activeState === 'active') {
-      refuse('proof', HOST_EXIT.proofFailed, 'was stopped before and is active now');
+      // A stop is at work: it wrote the hold first. Whoever changes things stops the agent too; a proof takes what it finds.
+      if (this.hold === null) refuse('proof', HOST_EXIT.proofFailed, 'was stopped before and is active now');
+      if (program !== 'prove') this.stop();
     }
-    const isRunning = was === 'running' && this.hold === null;
+    const isRunning = this.running === wanted.executableSha256 && (this.hold === null || program === 'prove');
     emit('proof', true, {
       service: isRunning ? 'running' : 'left-stopped',
       runningSha256: isRunning ? this.running : '',

@@ -3,15 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { RolloutPolicy } from '../../../src/domain/policy.ts';
 import type { LifecycleReport, LifecycleRequest } from '../../../src/engine/lifecycle-types.ts';
 import { checkJournal } from '../journal-checks.ts';
-import { ask, begin, carryOn, type Ended, gate, NEW, RESTARTS_WINDOW_MS, SCRAPE_MS } from '../world.ts';
+import { ask, begin, carryOn, type Ended, NEW } from '../world.ts';
+import { GATES } from './blame.ts';
 import { act, type LifecycleWorld, lifecycleWorld, reportOf, someRequest } from './lifecycle-world.ts';
-
-/** As the real ones: one sees what the last scrape saw, one counts starts over some time. */
-const GATES = [
-  gate('cpu', {}),
-  gate('scraped', { direction: 'below', limit: 1, windowMs: SCRAPE_MS, forMs: 10_000, unit: 'processes' }),
-  gate('restarts', { limit: 1, windowMs: RESTARTS_WINDOW_MS, forMs: 0, unit: 'restarts' }),
-];
 
 function aWorld(
   policy: Partial<RolloutPolicy> = {},
