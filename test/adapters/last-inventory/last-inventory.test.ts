@@ -111,7 +111,7 @@ describe('the file of the last listing', () => {
     await symlink(`${file}.real`, file);
     expect(await last()).toBeNull();
     await rm(file);
-    execFileSync('mkfifo', [file]);
+    execFileSync('sh', ['-c', 'mkfifo "$1"', 'sh', file]);
     expect(await last()).toBeNull();
     await rm(file);
     await writeFile(file, text);

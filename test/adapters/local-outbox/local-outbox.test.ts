@@ -254,7 +254,7 @@ describe('the folder of an outbox', () => {
   it('is not held up by a pipe, led elsewhere by a link, or filled by a name with the highest number', async () => {
     const whole = await putOne();
     const file = (n: number): string => join(folder, `00000${n}-00000000-0000-4000-8000-000000000000.json`);
-    execFileSync('mkfifo', [file(2)]);
+    execFileSync('sh', ['-c', 'mkfifo "$1"', 'sh', file(2)]);
     await symlink(whole, file(3));
     const highest = whole.replace('/000001', '/999999999999999');
     await writeFile(highest, await readFile(whole));
