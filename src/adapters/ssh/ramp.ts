@@ -43,6 +43,8 @@ export interface RampOptions {
    * a connection, too dear (gcloud takes 100 MB) to have more of than `most`.
    */
   readonly way: 'direct' | 'jump' | 'program';
+  /** How many ramps divide all of this among them, each in a thread of its own. Default 1. */
+  readonly sharers?: number;
 }
 
 /** Where it begins. */
@@ -66,13 +68,14 @@ interface Place {
   stop: () => void;
 }
 
-export function createRamp({ clock, most, way }: RampOptions): Ramp {
-  const top = Math.max(1, most);
-  const room = { direct: Math.min(MOST_ASIDE, 8 * top), jump: top, program: 0 }[way];
+export function createRamp({ clock, most, way, sharers = 1 }: RampOptions): Ramp {
+  const part = (of: number): number => Math.max(1, Math.floor(of / sharers));
+  const top = part(most);
+  const room = { direct: Math.min(part(MOST_ASIDE), 8 * top), jump: top, program: 0 }[way];
   const queue: (() => void)[] = [];
   const wantRoom = new Set<Place>();
   let next = 0;
-  let width = Math.min(FIRST[way], top);
+  let width = Math.min(part(FIRST[way]), top);
   let running = 0;
   let aside = 0;
   let reached = 0;

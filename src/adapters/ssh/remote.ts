@@ -42,11 +42,13 @@ export interface SshRemoteOptions {
   readonly hostKeys?: HostKeySource;
   /** Whose account it is on the hosts, where the settings name none; asked once. The error is a sentence with its mend. */
   readonly userName?: () => Promise<Result<string, string>>;
+  /** How many such Remotes divide the settings' concurrency among them (spread.ts). Default 1. */
+  readonly sharers?: number;
 }
 
 export function createSshRemote(options: SshRemoteOptions): Remote {
-  const { settings, clock } = options;
-  const ramp = createRamp({ clock, most: settings.concurrency, way: wayKind(settings) });
+  const { settings, clock, sharers = 1 } = options;
+  const ramp = createRamp({ clock, most: settings.concurrency, way: wayKind(settings), sharers });
   const jump = createJumpChain(settings.jump);
   const knownHosts = recently(createKnownHostsReader(settings.knownHosts), clock);
   const proxies = createProxies(clock);

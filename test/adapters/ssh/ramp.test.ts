@@ -50,6 +50,18 @@ describe('the width', () => {
     expect([seen, at]).toEqual([widths, after]);
   });
 
+  it('is divided with the ramps of other threads: where it begins, how far it goes, and the side room', async () => {
+    const clock = manualClock();
+    const ramp = createRamp({ clock, most: 64, way: 'direct', sharers: 4 });
+    expect(ramp.width).toBe(8);
+    for (let i = 0; i < 100; i += 1) ramp.reached();
+    expect(ramp.width).toBe(16);
+    attempts(ramp, called(400));
+    await settled();
+    for (let i = 0; i < 100; i += 1) await clock.advance(1_000);
+    expect([ramp.running, ramp.aside]).toEqual([16, 128]);
+  });
+
   it('halves when half of it is dropped, not for a single one, and comes back', async () => {
     const { ramp } = rampOf(50);
     const begun = attempts(ramp, called(1));
