@@ -1,4 +1,5 @@
 /** Wires one environment: the only place that knows which adapter stands behind which port. */
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import type { GoogleAccess } from '../adapters/google/access.ts';
@@ -22,7 +23,8 @@ import { prometheusMetrics } from '../adapters/prometheus/prometheus-metrics.ts'
 import { roleFiles } from '../adapters/role-files/role-files.ts';
 import { secretReader } from '../adapters/secrets/secret-reader.ts';
 import { createHostPrograms } from '../adapters/ssh/programs.ts';
-import { createSshRemote } from '../adapters/ssh/remote.ts';
+import { createSshRemote, type SshRemoteOptions } from '../adapters/ssh/remote.ts';
+import { spreadRemote } from '../adapters/ssh/spread.ts';
 import { staticInventory } from '../adapters/static-inventory/static-inventory.ts';
 import type { GoogleCredentials } from '../domain/cloud.ts';
 import type { Environment } from '../domain/environment.ts';
@@ -35,6 +37,7 @@ import type { ArtifactStore } from '../ports/artifact-store.ts';
 import type { HostKeySource } from '../ports/host-keys.ts';
 import type { Inventory } from '../ports/inventory.ts';
 import type { LastInventory } from '../ports/last-inventory.ts';
+import type { Remote } from '../ports/remote.ts';
 import { stateDirOf } from './configuration.ts';
 import type { Invocation } from './invocation.ts';
 
@@ -70,7 +73,7 @@ export function wireEnvironment(
     ...wireRecord(environment, invocation),
     store: wireStore(environment, invocation),
     ...wireFallbacks(environment, invocation),
-    remote: createSshRemote({
+    remote: wireRemote({
       settings: wide ? { ...ssh, concurrency: lifecycle.concurrency } : ssh,
       secrets,
       programs: createHostPrograms(),
@@ -89,6 +92,17 @@ export function wireEnvironment(
     tell,
     actor: actorOf(invocation),
   };
+}
+
+/** Runs as it is from src, and compiled from dist. */
+const THREAD = new URL(
+  import.meta.url.endsWith('.ts') ? './ssh-thread.ts' : './ssh-thread.js',
+  import.meta.url,
+);
+
+function wireRemote(options: SshRemoteOptions): Remote {
+  const here = createSshRemote(options);
+  return spreadRemote({ ...options, here, module: THREAD, cores: availableParallelism() });
 }
 
 function accessFor(credentials: GoogleCredentials, { env }: Invocation): GoogleAccess {
