@@ -5,6 +5,7 @@
  * SW2  Behind the deadline, or called off, nothing new begins; what runs on a host is waited for.
  * SW3  Every host comes back exactly once, the one that was never begun as `cancelled`.
  * SW4  An attempt whose end is not known is repeated as it was: the programs may be run again.
+ * SW5  Hosts are not begun in the order of the list, so that many silent ones in a row do not stand before all others.
  */
 import type { Host } from '../domain/host.ts';
 import { plainText } from '../domain/host-answer.ts';
@@ -91,10 +92,35 @@ export async function sweep(
     whyStopped: () => (signal.aborted ? 'it was called off' : 'the deadline came'),
   };
   try {
-    return await Promise.all(request.hosts.map((host) => tryHost(rounds, host)));
+    const reports = new Map<Host, HostReport>();
+    await Promise.all(
+      spread(request.hosts).map(async (host) => reports.set(host, await tryHost(rounds, host))),
+    );
+    return request.hosts.flatMap((host) => reports.get(host) ?? []);
   } finally {
     ended.abort();
   }
+}
+
+/** Share of a list between two that are begun one after the other: by the golden ratio no part of it comes in a row. */
+const STRIDE = 0.618;
+
+/**
+ * The same in another order, far ones beside each other (SW5). Neighbours in a list share their fate, such as a zone that is away,
+ * and the remote widens by those that answer.
+ */
+export function spread<T>(all: readonly T[]): T[] {
+  const count = all.length;
+  let step = Math.max(1, Math.round(count * STRIDE));
+  while (divisor(step, count) > 1) step += 1;
+  return all.flatMap((_, turn) => {
+    const index = (turn * step) % count;
+    return all.slice(index, index + 1);
+  });
+}
+
+function divisor(a: number, b: number): number {
+  return b === 0 ? a : divisor(b, a % b);
 }
 
 interface Rounds {
