@@ -32,7 +32,8 @@ export function decideWatching(rollout: RolloutState, phase: WatchedPhase, now: 
   const failed = watch.last?.kind === 'fail' ? decideVerdict(rollout, watch, watch.last) : null;
   if (failed !== null) return failed;
   const neededMs = phase.kind === 'soaking' ? rollout.policy.soakMs : rollout.policy.bakeMs;
-  const unheard = [...rollout.hosts.values()].filter(isUnheard);
+  const hosts = [...rollout.hosts.values()];
+  const unheard = hosts.filter(isUnheard);
   const toAsk = unheard.filter((host) => isDue(host, rollout, now));
   if (toAsk.length > 0 && rollout.stop === null) {
     const actions = [...new Set(unheard.map((host) => host.unheard))].slice(0, 3).join(', ');
@@ -40,17 +41,16 @@ export function decideWatching(rollout: RolloutState, phase: WatchedPhase, now: 
     return act('prove', idsOf(toAsk.slice(0, BATCH)), 'asking-unheard', message);
   }
   const watched = judgeable(rollout);
-  const blind = watched.length === 0 && unheard.length === 0 && neededMs > 0 && rollout.approvedAt === 0;
+  const blind =
+    watched.length === 0 &&
+    !hosts.some((host) => isUnheard(host) || isDrifted(host)) &&
+    neededMs > 0 &&
+    rollout.approvedAt === 0;
   if (!isSeenEnough(rollout, watch, neededMs) && watched.length > 0)
     return keepJudging(rollout, phase, watched, neededMs, now);
   if (rollout.stop !== null) return holdStopped(rollout.stop);
   if (blind) {
-    return hold(
-      null,
-      'no-witness',
-      'the agent runs on no changed host, where somebody had stopped it, so no gate can see the version: ' +
-        'osqueryd start brings it back to be watched, or a person must approve that nobody watches: rollout approve',
-    );
+    return hold(null, 'no-witness', blindWords(rollout));
   }
   return proveThenPass(rollout, phase, now);
 }
@@ -70,9 +70,18 @@ function decideVerdict(rollout: RolloutState, watch: Watch, judgement: Judgement
       const message = `asking ${nameHosts(unasked)} whether somebody has stopped the agent there: ${why}`;
       return act('prove', idsOf(unasked), 'asking-offenders', message);
     }
-    if (offenders.every(({ host }) => watch.excused?.has(host.id))) return null;
+    if (offenders.every((one) => watch.excused?.has(one.host.id) || isDrifted(one))) return null;
   }
   return record({ kind: 'rollback-started', cause: { kind: 'verdict', judgement } }, 'gate-failed', why);
+}
+
+/** W4. */
+function blindWords({ hosts }: RolloutState): string {
+  const stopped = [...hosts.values()].filter((host) => host.state === 'verified' && host.leftStopped);
+  const approval = 'a person must approve that nobody watches: rollout approve';
+  return stopped.length === 0
+    ? `no changed host runs the agent, so no gate can see it; ${approval}`
+    : `no gate can see the version, since somebody has stopped the agent on every changed host (${nameHosts(stopped)}): osqueryd start brings it back to be watched, or ${approval}`;
 }
 
 /** W6. */
@@ -83,8 +92,13 @@ function isUnheard(host: HostProgress): boolean {
 /** Changed hosts that run the agent, in the order of the plan. */
 function judgeable(rollout: RolloutState): HostProgress[] {
   return [...rollout.hosts.values()].filter(
-    (host) => host.state === 'verified' && !host.leftStopped && host.unheard === null,
+    (host) => host.state === 'verified' && !host.leftStopped && host.unheard === null && !isDrifted(host),
   );
+}
+
+/** Somebody has changed the package: what is seen there is not the version's doing. Only a new proof ends it. */
+function isDrifted({ troubleSince, outcome }: HostProgress): boolean {
+  return troubleSince !== null && outcome?.kind === 'blocked' && outcome.why === 'drifted';
 }
 
 /** W1, W5. */
@@ -176,7 +190,8 @@ function proveThenPass(rollout: RolloutState, phase: WatchedPhase, now: number):
     (host) =>
       host.state === 'verified' &&
       ((host.provenSeq < phase.watch.markSeq && (phase.kind === 'baking' || host.wave === phase.wave)) ||
-        host.unheard !== null),
+        host.unheard !== null ||
+        isDrifted(host)),
   );
   const due = toProve.filter((host) => isDue(host, rollout, now));
   if (due.length > 0) {

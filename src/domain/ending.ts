@@ -1,4 +1,5 @@
 /** How a rollout that went forward comes to its end: pin, receipt, and who is not covered. Pure. */
+import { nameHosts } from './attempts.ts';
 import { isUncovered } from './coverage.ts';
 import { type Decision, record } from './decision.ts';
 import type { RolloutState, Watch } from './state.ts';
@@ -12,9 +13,15 @@ export function startBake(rollout: RolloutState): Decision {
   );
 }
 
-/** The receipt is given only for a bake that was really observed. */
+/** The receipt is given only for a bake that was really observed, and counts whom it saw: a stopped agent has shown nothing. */
 export function endBake(rollout: RolloutState, watch: Watch): Decision {
-  const covered = [...rollout.hosts.values()].filter((host) => host.state === 'verified').length;
+  const verified = [...rollout.hosts.values()].filter((host) => host.state === 'verified');
+  const stopped = verified.filter((host) => host.leftStopped);
+  const covered = verified.length - stopped.length;
+  const left =
+    stopped.length === 0
+      ? ''
+      : `, and installed on ${stopped.length} whose agent is left stopped: ${nameHosts(stopped)}`;
   const environment = Object.values(rollout.artifacts)[0]?.environment ?? '';
   const observed = watch.observedMs > 0 && watch.observedMs >= rollout.policy.bakeMs;
   const receipt = {
@@ -32,7 +39,7 @@ export function endBake(rollout: RolloutState, watch: Watch): Decision {
       ...(observed && rollout.kind !== 'rollback' ? { receipt } : {}),
     },
     'done',
-    `${rollout.version} is proven on ${covered} host(s)`,
+    `${rollout.version} is proven on ${covered} host(s)${left}`,
   );
 }
 

@@ -140,6 +140,23 @@ export function knownStopped(order: HostOrder, answer: HostAnswer, outcome: Host
   return isInPlace ? { kind: 'verified', sha256, packageVersion, service: 'left-stopped' } : outcome;
 }
 
+/**
+ * The outcome of a `prove` at a host that was proven before: where another version is installed whole by now, or none, somebody has done
+ * that since, and the version is not to blame. Else what it was.
+ */
+export function driftedSince(order: HostOrder, answer: HostAnswer, outcome: HostOutcome): HostOutcome {
+  if (order.program !== 'prove' || outcome.kind !== 'failed' || outcome.failure !== 'proof-failed')
+    return outcome;
+  const look = lookOf(answer.steps);
+  if (!look.ok || look.value.packageState === 'broken') return outcome;
+  const { packageState, packageVersion } = look.value;
+  const wanted = order.target.packageVersion;
+  if (packageState === 'installed' && packageVersion === wanted) return outcome;
+  const found = packageState === 'absent' ? 'is not installed any more' : `${packageVersion} is installed`;
+  const message = `${order.agent.package} ${found}, though ${wanted} was proven there: somebody has changed it since; put ${wanted} back there by hand, or roll back or abort`;
+  return { kind: 'blocked', why: 'drifted', message };
+}
+
 function isOverridden({ steps }: HostAnswer): boolean {
   return stepNamed(steps, 'proof')?.overridden === true;
 }

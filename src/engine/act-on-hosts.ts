@@ -12,7 +12,7 @@
 import { type Artifact, artifactFor } from '../domain/artifact.ts';
 import { areTooManyFailed } from '../domain/decide-failed.ts';
 import type { Host, HostId } from '../domain/host.ts';
-import { inspectionOf, knownStopped, outcomeOf, plainText } from '../domain/host-answer.ts';
+import { driftedSince, inspectionOf, knownStopped, outcomeOf, plainText } from '../domain/host-answer.ts';
 import type { HostOrder, PackageRef } from '../domain/host-order.ts';
 import type { HostOutcome } from '../domain/host-outcome.ts';
 import type { AnsweredHost, HostAction } from '../domain/journal.ts';
@@ -176,7 +176,8 @@ async function actOnHost(
     else {
       const told =
         action === 'inspect' ? inspectionOf(order, answer, packageRef(previous)) : outcomeOf(order, answer);
-      outcome = leftStopped || unheard !== null ? knownStopped(order, answer, told) : told;
+      const stopped = leftStopped || unheard !== null ? knownStopped(order, answer, told) : told;
+      outcome = action === 'prove' ? driftedSince(order, answer, stopped) : stopped;
     }
   }
   const at = context.clock.now();
