@@ -236,7 +236,7 @@ function uncoveredVm(row: FleetRow, since: ReadonlyMap<HostId, number>): Uncover
   ];
 }
 
-function whyUncovered({ state, version, agent, silence }: FleetRow): string {
+function whyUncovered({ state, version, agent, silence, agentSeenAt }: FleetRow): string {
   switch (state) {
     case 'stopped':
       return `${version} is installed and does not run${agent.kind === 'installed' ? ` (${agent.service})` : ''}`;
@@ -245,7 +245,7 @@ function whyUncovered({ state, version, agent, silence }: FleetRow): string {
     case 'silent':
       return silence === '' ? 'it does not answer' : `it does not answer: ${silence}`;
     case 'unseen':
-      return 'nobody has looked there';
+      return agentSeenAt === 0 ? 'nobody has looked there' : 'nobody has looked there since';
     case 'running':
       return '';
     default:

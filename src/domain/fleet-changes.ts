@@ -7,7 +7,8 @@
  * F3  A VM made anew under an old name or address is another host, since only the instance id counts.
  * F4  A listing counts when the last of its entries is there (listing-parts.ts).
  * F5  What a lifecycle action proved on a host is what is there from when it happened, unless something newer is known. A started
- *     agent counts as running only with the executable that was seen running there before, in that version (FV1).
+ *     agent counts as running only with the executable that was seen running there before, or that a rollout proved to be installed
+ *     there, in that version (FV1).
  */
 import type { AgentSeen, SeenHost } from './fleet-record.ts';
 import type { HostId } from './host.ts';
@@ -166,7 +167,8 @@ export class FleetFold {
       runningSha256: isRunning ? outcome.sha256 : '',
       hold: host.agent.kind === 'installed' ? host.agent.hold : '',
     };
-    this.#remember(id, agent);
+    // Left stopped, it was proven by the executable that a start will run.
+    this.#remember(id, { ...agent, runningSha256: outcome.sha256 });
     this.#hosts.set(id, {
       ...host,
       agent,

@@ -5,6 +5,7 @@
  * FV1  Running is a process that was seen running, never what dpkg or systemd say. What version runs is told by the digest of
  *      that process, wherever a rollout has made the digest known.
  * FV2  A host that does not answer now is silent, whatever it ran when it last did.
+ * FV3  Whoever was running when it was last seen, before somebody wished to stop it, is not known to run.
  */
 import type { FleetRecord, RecordedHost } from './fleet-changes.ts';
 import { dueOf } from './holds.ts';
@@ -87,12 +88,21 @@ export function fleetRows(
   const rows: FleetRow[] = [];
   for (const host of record.hosts.values()) {
     if (only === undefined ? host.goneAt === null : only.ids.has(host.id))
-      rows.push({
-        ...rowOf(host, builds, only?.silences.get(host.id)),
-        ...heldNow(holdsAt.holds.get(host.id), holdsAt.now),
-      });
+      rows.push(
+        withHold(
+          rowOf(host, builds, only?.silences.get(host.id)),
+          heldNow(holdsAt.holds.get(host.id), holdsAt.now),
+        ),
+      );
   }
   return rows.sort(byOrder);
+}
+
+/** FV3. */
+function withHold(row: FleetRow, held: Pick<FleetRow, 'held'>): FleetRow {
+  const since = held.held?.since ?? 0;
+  const isOld = row.state === 'running' && row.agentSeenAt < since;
+  return { ...row, ...held, ...(isOld ? { state: 'unseen' } : {}) };
 }
 
 function rowOf(host: RecordedHost, builds: KnownBuilds, silence: string | undefined): FleetRow {

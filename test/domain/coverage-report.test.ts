@@ -298,7 +298,7 @@ describe('holds', () => {
 
   it('say who, why and until when, of those that are not covered as of the others', () => {
     const { uncovered, coveredVms, holds } = withHolds(
-      [vm(1, { agent: stopped }), vm(2, { agentSeenAt: NOW - 2 * DAY }), vm(3)],
+      [vm(1, { agent: stopped }), vm(2), vm(3)],
       held(1, NOW + DAY),
       held(2, NOW + DAY, 'wished'),
     );
@@ -319,6 +319,18 @@ describe('holds', () => {
     ]);
     expect(coveredVms.map((one) => one.held)).toEqual([{ ...shown, state: 'wished' }, undefined]);
     expect(holds.map(({ name }) => name)).toEqual(['vm-1', 'vm-2']);
+  });
+
+  it('of whom ran before somebody wished to stop it, and was not seen since, nothing is claimed', () => {
+    const told = withHolds([vm(1, { agentSeenAt: NOW - 2 * DAY }), vm(2)], held(1, NOW + DAY, 'wished'));
+    expect(told).toMatchObject({ covered: 1, of: 2, verdict: 'below-target' });
+    expect(told.uncovered).toMatchObject([
+      {
+        name: 'vm-1',
+        state: 'unseen',
+        why: 'nobody has looked there since; held by ada@ops-1 since 2026-11-20T00:00Z (CPU), until 2026-11-22T00:00Z, which the host has not confirmed',
+      },
+    ]);
   });
 
   it('that are due are a finding, the longest due first, and change no verdict', () => {

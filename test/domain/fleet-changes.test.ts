@@ -279,6 +279,20 @@ describe('what a lifecycle action proved', () => {
     expect(known(acted({}, 900))).toEqual([undefined, undefined]);
   });
 
+  it('a version that a rollout brought while it was held is what runs once it is started', () => {
+    const outcome = { kind: 'verified', sha256: 'x2', packageVersion: '2', service: 'left-stopped' } as const;
+    const brought: EntryBody = {
+      kind: 'hosts-answered',
+      action: 'upgrade',
+      hosts: [{ id: '1', outcome, tookMs: 1 }],
+    };
+    const started = acted({ service: 'running', held: false, version: '2' }, 9_000);
+    expect(known(fleetSeen([seen('1')]), acted({}, 1_500), brought, started)).toEqual([
+      { kind: 'installed', packageVersion: '2', service: 'active', runningSha256: 'x2', hold: '' },
+      expect.any(Number),
+    ]);
+  });
+
   it('a version that nobody has seen run there is not taken for running by word alone', () => {
     const absent = fleetSeen([seen('1', { agent: { kind: 'absent' } })]);
     expect(known(absent, acted({ service: 'running', held: false, version: '2' }, 1_500))).toEqual([
