@@ -29,8 +29,6 @@ const MOST_STEPS = 1_000;
 
 export function decideWatching(rollout: RolloutState, phase: WatchedPhase, now: number): Decision {
   const { watch } = phase;
-  const failed = watch.last?.kind === 'fail' ? decideVerdict(rollout, watch, watch.last) : null;
-  if (failed !== null) return failed;
   const neededMs = phase.kind === 'soaking' ? rollout.policy.soakMs : rollout.policy.bakeMs;
   const hosts = [...rollout.hosts.values()];
   const unheard = hosts.filter(isUnheard);
@@ -55,8 +53,10 @@ export function decideWatching(rollout: RolloutState, phase: WatchedPhase, now: 
   return proveThenPass(rollout, phase, now);
 }
 
-/** W2, W7. Null: nobody is to blame for it but who stopped the agents. */
-function decideVerdict(rollout: RolloutState, watch: Watch, judgement: Judgement): Decision | null {
+/** W2, W7. Null: there is no fail verdict, or nobody is to blame for it but who stopped the agents. */
+export function decideVerdict(rollout: RolloutState, { watch }: WatchedPhase): Decision | null {
+  const judgement = watch.last;
+  if (judgement?.kind !== 'fail') return null;
   const why = failedGates(judgement);
   const failed = judgement.gates.filter((gate) => gate.kind === 'fail');
   const ids = new Set(failed.flatMap(({ offenders }) => offenders.map(({ hostId }) => hostId)));

@@ -9,7 +9,7 @@
 import { decideActing } from './decide-acting.ts';
 import { decideFailed, settleVanished } from './decide-failed.ts';
 import { decideRollback } from './decide-rollback.ts';
-import { decideWatching } from './decide-watching.ts';
+import { decideVerdict, decideWatching } from './decide-watching.ts';
 import { type Decision, finish, hold, holdStopped, type Observations, record } from './decision.ts';
 import { endCanary, startBake } from './ending.ts';
 import type { RolloutState } from './state.ts';
@@ -36,9 +36,13 @@ export function decide(rollout: RolloutState, observed: Observations, now: numbe
   if (settled !== null) return settled;
   if (phase.kind === 'rolling-back' || phase.kind === 'rollback-incomplete')
     return decideRollback(rollout, phase, now);
+  // Before hosts that failed when they were asked about the same: the verdict has the numbers.
+  const isWatched = phase.kind === 'soaking' || phase.kind === 'baking';
+  const verdict = isWatched ? decideVerdict(rollout, phase) : null;
+  if (verdict !== null) return verdict;
   const failed = decideFailed(rollout, now);
   if (failed !== null) return failed;
-  if (phase.kind === 'soaking' || phase.kind === 'baking') return decideWatching(rollout, phase, now);
+  if (isWatched) return decideWatching(rollout, phase, now);
   if (rollout.stop !== null) return holdStopped(rollout.stop);
   switch (phase.kind) {
     case 'planned':

@@ -194,7 +194,10 @@ describe('a verdict that agents do not run', () => {
       { kind: 'failed', failure: 'start-failed', step: 'proof', message: '' },
       { kind: 'no-answer', why: 'unreachable', message: '' },
     ] as const)
-      expect(next(asked(outcome))).toMatchObject({ next: 'record', body: { kind: 'rollback-started' } });
+      expect(next(asked(outcome))).toMatchObject({
+        next: 'record',
+        body: { kind: 'rollback-started', cause: { kind: 'verdict' } },
+      });
   });
 
   it('is nobody’s fault where somebody had stopped it, also once it runs again', () => {
