@@ -124,7 +124,7 @@ enable_for_boot() {
   if [ "$init" = sysvinit ]; then
     [ "$unit_file" = enabled ] || { update-rc.d "$service" defaults >&2 8>&- 9>&- && did=enabled; }
   elif ! is_masked "$UNITS" && ! is_masked "$R/run/systemd/system"; then
-    [ "$unit_file" != disabled ] || { systemctl enable -q "$service.service" >&2 8>&- 9>&- && did=enabled; }
+    [ "$unit_file" != disabled ] || { ctl enable -q "$service.service" >&2 && did=enabled; }
   elif [ "${held_brake:-none}" = mask ]; then
     case $held_was in masked*) ;; *) enable_behind_mask ;; esac
   fi
@@ -133,15 +133,14 @@ enable_for_boot() {
 
 # systemctl enables nothing that is masked. While the mask is off, a condition in memory keeps the hold.
 enable_behind_mask() {
-  place=$R/run/systemd/system
-  write_condition "$place" || return 0
+  held_place=$R/run/systemd/system
+  write_condition "$held_place" || return 0
   where=
   is_masked "$UNITS" || where=--runtime
   reload
   unmask "$where"
-  systemctl enable -q --no-reload "$service.service" >&2 8>&- 9>&- && now_enabled=yes
-  # shellcheck disable=SC2086
-  systemctl mask -q --no-reload $where "$service.service" >&2 8>&- 9>&- && drop_condition "$place"
+  ctl enable -q --no-reload "$service.service" >&2 && now_enabled=yes
+  mask "$where" >&2 && drop_condition "$held_place"
   did=nothing
   [ -z "${now_enabled:-}" ] || did=enabled
   reload

@@ -10,12 +10,18 @@
 # S6  A stop waits for no installation and takes no lock that one holds. Lifecycle programs exclude one another, for 20 s at most.
 # S7  Nothing that is started inherits a lock.
 # S8  Only processes of this host are the agent's: neither a container's, nor an interactive shell by the name of osqueryi.
+# S9  A systemd that does not answer (PID 1 is stuck, or crashed: systemctl itself would wait for 90 s) keeps no stop from stopping: $mute
+#     is then set, signals take the place of systemctl, and links that of its mask. It is asked again after that.
 SERVICE_LOCK=$R/run/rollout/service.lock
 UNITS=$R/etc/systemd/system
 DROP_IN=90-rollout-hold.conf
 # A unit that takes longer to stop is killed. systemd's own TimeoutStopSec comes first where it is shorter: 15 s for osquery.
 STOP_LIMIT_S=60
 START_LIMIT_S=120
+# S9. An answer takes some ms; what changes nothing that runs, such as a reload, seconds on a slow host.
+ANSWER_LIMIT_S=10
+DEED_LIMIT_S=30
+mute=
 starters_asked='' controllers=0
 verb='' now=false brake=none sample_ms=0 hold_action='' hold_environment='' hold_by='' hold_reason='' hold_since='' hold_until=''
 # Assigned by eval.
@@ -129,12 +135,16 @@ service_lock_is_held() {
   [ -d "$SERVICE_LOCK.d" ]
 }
 
-# detect_init: $init is systemd or sysvinit, and the service is read; ends the program where neither is there.
+# detect_init [or-go-on]: $init is systemd or sysvinit, and the service is read; ends the program where neither is there, or, without
+# `or-go-on`, where systemd does not answer.
 detect_init() {
   init=
   if command -v systemctl >/dev/null 2>&1 && read_service; then
     init=systemd
-  elif command -v service >/dev/null 2>&1 && [ -f "$R/etc/init.d/$service" ]; then
+  elif [ -d "$R/run/systemd/system" ] && [ "${1:-}" = or-go-on ]; then
+    init=systemd
+    now_mute
+  elif [ ! -d "$R/run/systemd/system" ] && command -v service >/dev/null 2>&1 && [ -f "$R/etc/init.d/$service" ]; then
     init=sysvinit
     read_service
   else
@@ -144,12 +154,24 @@ detect_init() {
 
 # Everything of the unit by one call. By sysvinit the processes tell.
 read_service() {
-  load='' active='' sub='' unit_file='' pid=0 restarts=0 exit_status=0 cpu_ns='' mem_bytes='' cgroup='' result='' began_us='' reload_due=no
-  if [ "${init:-}" = sysvinit ]; then
+  load='' active='' sub='' unit_file='' pid=0 restarts=0 exit_status=0 cpu_ns='' mem_bytes='' cgroup='' result='' began_us='' reload_due=no triggers=''
+  if [ "${init:-}" = sysvinit ] || [ -n "$mute" ]; then
     read_script
     return 0
   fi
-  properties=$(systemctl show "$service.service" -p LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,ExecMainStatus,ExecMainStartTimestampMonotonic,CPUUsageNSec,MemoryCurrent,ControlGroup,Result,NeedDaemonReload 2>/dev/null 8>&- 9>&-)
+  ask_unit && return 0
+  # It answers again in a moment where it is just executed anew.
+  if [ "$asked" -ne 124 ] && [ -d "$R/run/systemd/system" ]; then
+    sleep 1
+    ask_unit && return 0
+  fi
+  [ "${init:-}" = systemd ] || return 1
+  now_mute
+}
+
+ask_unit() {
+  properties=$(limited "$ANSWER_LIMIT_S" systemctl show "$service.service" -p LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,ExecMainStatus,ExecMainStartTimestampMonotonic,CPUUsageNSec,MemoryCurrent,ControlGroup,Result,NeedDaemonReload,TriggeredBy 2>/dev/null)
+  asked=$?
   while IFS='=' read -r key value; do
     case $key in
       LoadState) load=$value ;;
@@ -165,12 +187,31 @@ read_service() {
       ControlGroup) cgroup=$value ;;
       Result) result=$value ;;
       NeedDaemonReload) reload_due=$value ;;
+      TriggeredBy) triggers=$value ;;
     esac
   done <<END
 $properties
 END
   exec_status=$exit_status # unit_lines
   [ -n "$active" ]
+}
+
+# S9
+now_mute() {
+  mute=yes
+  read_service
+}
+
+# Whether systemd answers (again).
+is_heard() {
+  mute=
+  read_service
+  [ -z "$mute" ]
+}
+
+# systemctl, for what takes no time.
+ctl() {
+  limited "$DEED_LIMIT_S" systemctl "$@"
 }
 
 # whole TEXT ELSE: a number that a shell can count with into $number; systemd writes `[not set]` or 2^64-1 for what it does not know.
@@ -180,12 +221,22 @@ whole() {
 
 read_script() {
   load=loaded sub='' active=inactive unit_file=disabled
-  for link in "$R"/etc/rc[2-5].d/S[0-9][0-9]"$service"; do
+  if [ -n "$mute" ]; then
+    sub='no-answer'
+    set -- "$UNITS"/*.wants/"$service.service" "$UNITS"/*.requires/"$service.service"
+  else
+    set -- "$R"/etc/rc[2-5].d/S[0-9][0-9]"$service"
+  fi
+  for link in "$@"; do
     if [ -e "$link" ] || [ -L "$link" ]; then unit_file=enabled; fi
   done
+  if [ -n "$mute" ]; then
+    ! is_masked "$R/run/systemd/system" || unit_file=masked-runtime
+    ! is_masked "$UNITS" || unit_file=masked
+  fi
   agent_processes
   [ -n "$agents" ] || return 0
-  active=active sub=running
+  active=active sub=${sub:-running}
   for one in $agents; do
     read_stat "$one" || continue
     # The one that no other of them has started.
@@ -444,9 +495,21 @@ set_mask() {
   did='set'
   [ ! -f "$UNITS/$service.service" ] || return 1
   if [ "$held_kept" = disk ]; then
-    trouble=$(systemctl mask -q --no-reload "$service.service" 2>&1 8>&- 9>&-) && trouble='' && return 0
+    trouble=$(mask '' 2>&1) && trouble='' && return 0
   fi
-  trouble=$(systemctl mask -q --no-reload --runtime "$service.service" 2>&1 8>&- 9>&-) && trouble='masked in memory: a reboot forgets it'
+  trouble=$(mask --runtime 2>&1) && trouble='masked in memory: a reboot forgets it'
+}
+
+# mask [--runtime]: what systemctl makes of it is a link (S9).
+mask() {
+  place=$UNITS
+  [ -z "$1" ] || place=$R/run/systemd/system
+  if [ -n "$mute" ]; then
+    mkdir -p "$place" && ln -s /dev/null "$place/$service.service"
+  else
+    # shellcheck disable=SC2086
+    ctl mask -q --no-reload $1 "$service.service"
+  fi
 }
 
 set_condition() {
@@ -504,15 +567,18 @@ release_brake() {
 # unmask [--runtime]: one of the two places.
 unmask() {
   # shellcheck disable=SC2086
-  trouble=$(systemctl unmask -q --no-reload $1 "$service.service" 2>&1 8>&- 9>&-) ||
+  trouble=$(ctl unmask -q --no-reload $1 "$service.service" 2>&1) ||
     refuse brake 78 "cannot unmask $service, which stays held: $trouble"
   did=released
 }
 
 drop_condition() {
-  [ -e "$1/$service.service.d/$DROP_IN" ] || return 0
-  rm -f "$1/$service.service.d/$DROP_IN"
-  rmdir "$1/$service.service.d" 2>/dev/null
+  conf=$1/$service.service.d/$DROP_IN
+  # Left by one that was killed.
+  [ ! -e "$conf.tmp" ] || { rm -f "$conf.tmp" && rmdir "${conf%/*}" 2>/dev/null; }
+  [ -e "$conf" ] || return 0
+  rm -f "$conf"
+  rmdir "${conf%/*}" 2>/dev/null
   did=released off=condition
 }
 
@@ -529,7 +595,7 @@ lift_hold() {
 
 # reload: so that systemd knows of the brake. Only once nothing runs, or before a start.
 reload() {
-  [ "$init" = sysvinit ] || systemctl daemon-reload >&2 8>&- 9>&-
+  [ "$init" = sysvinit ] || [ -n "$mute" ] || ctl daemon-reload >&2
 }
 
 stop_once() {
@@ -564,8 +630,17 @@ stop_agent() {
   was_active=$active
   did=nothing
   agent_processes
+  if [ -n "$mute" ]; then
+    [ -z "$agents" ] || did=killed
+    [ -n "$R" ] || with_heartbeat stop end_agent
+    if ! is_heard; then
+      emit stop true did "$did"
+      say_mute
+      return 0
+    fi
+  fi
   if [ "$init" = systemd ] || [ -n "$agents" ]; then with_heartbeat stop stop_once; else code=0; fi
-  case $was_active in inactive | failed) [ -z "$agents" ] || did=stopped ;; *) did=stopped ;; esac
+  case $did:$was_active in killed:*) ;; *:inactive | *:failed) [ -z "$agents" ] || did=stopped ;; *) did=stopped ;; esac
   read_service || :
   [ "$result" != timeout ] || [ "$did" = nothing ] || did=killed
   # A leader that was stopped and has left others behind, a unit that does not end.
@@ -581,16 +656,38 @@ stop_agent() {
     break
   done
   emit stop true did "$did"
+  [ -z "$mute" ] || say_mute
 }
 
 is_down() {
   case $active in inactive | failed | '') return 0 ;; *) return 1 ;; esac
 }
 
+say_mute() {
+  [ -z "${said_mute:-}" ] || return 0
+  said_mute=yes
+  emit note true message "systemd does not answer on this host: $service was ended by signals, and systemd may start it again when it answers; stop it again then"
+}
+
+# end_agent: by signals, what is of the service by its cgroup. As long as osquery's unit gives it.
+end_agent() {
+  for signal in TERM KILL; do
+    own=
+    pid=0
+    for one in $agents; do ! in_unit "$one" || own="$own $one"; done
+    [ -n "$own" ] || return 0
+    # shellcheck disable=SC2086
+    kill "-$signal" $own 2>/dev/null
+    wait_gone 75
+  done
+}
+
 # kill_agent: what does not end by itself.
 kill_agent() {
-  if [ "$init" = systemd ]; then
-    systemctl kill -s KILL "$service.service" >&2 8>&- 9>&-
+  if [ "$init" = systemd ] && [ -z "$R" ] && [ -n "$mute" ]; then
+    end_agent
+  elif [ "$init" = systemd ]; then
+    limited 10 systemctl kill -s KILL "$service.service" >&2
     is_down || limited 10 systemctl stop "$service.service" >&2
   elif [ -z "$R" ]; then
     # Some scripts come back before the daemon has ended.
@@ -654,7 +751,7 @@ start_agent() {
     emit start true did nothing
     return 0
   fi
-  [ "$init" = sysvinit ] || systemctl reset-failed "$service.service" >/dev/null 2>&1 8>&- 9>&-
+  [ "$init" = sysvinit ] || ctl reset-failed "$service.service" >/dev/null 2>&1
   with_heartbeat start start_once "${1:-start}"
   [ "$code" -eq 0 ] || calm_start
   case ${1:-start} in restart) emit start true did restarted ;; *) emit start true did started ;; esac
@@ -765,13 +862,17 @@ say_proof() {
 #   google-os-config    google-osconfig-agent.service active
 #   vendor-updater      units and cron files by the names of osquery's packagers: *osquery*update*, *osquery*upgrade*, *uptycs*,
 #                       kolide's launcher, fleet's orbit; but not the agent's own unit
-#   unit:NAME           active or enabled
+#   unit:NAME           active or enabled; those that were asked for, and timers, sockets and paths that activate the service
 detect_starters() {
   there='' starters='' units_on='' units_active=''
   upgrade_timer=
   [ ! -x "$R/usr/bin/unattended-upgrade" ] || upgrade_timer=apt-daily-upgrade.timer
   asked_units=
-  for name in $starters_asked; do
+  asked_starters=$starters_asked
+  for name in $triggers; do
+    case $name in *[!A-Za-z0-9:_.@-]*) ;; *) asked_starters="$asked_starters unit:$name" ;; esac
+  done
+  for name in $asked_starters; do
     case $name in
       unit:*.*) asked_units="$asked_units ${name#unit:}" ;;
       unit:*) asked_units="$asked_units ${name#unit:}.service" ;;
@@ -791,7 +892,7 @@ detect_starters() {
   if any_unit "$vendor_found" || any_file "$R"/etc/cron.*/*osquery*update* "$R"/etc/cron.*/*osquery*upgrade* "$R"/etc/cron.*/*uptycs*; then
     would_start vendor-updater
   fi
-  for asked_one in $starters_asked; do
+  for asked_one in $asked_starters; do
     case $asked_one in
       unit:*.*) ! any_unit "${asked_one#unit:}" || would_start "$asked_one" ;;
       unit:*) ! any_unit "${asked_one#unit:}.service" || would_start "$asked_one" ;;
@@ -825,7 +926,8 @@ vendor_units() {
 # read_units NAME...: those that are active or enabled into $units_on, those that are active into $units_active; one call for all.
 read_units() {
   units_on=' ' units_active=' '
-  shown=$(systemctl show -p Id,ActiveState,UnitFileState "$@" 2>/dev/null 8>&- 9>&-)
+  shown=
+  [ -n "$mute" ] || shown=$(limited "$ANSWER_LIMIT_S" systemctl show -p Id,ActiveState,UnitFileState "$@" 2>/dev/null)
   unit_on='' unit_active=''
   while read -r line; do
     case $line in

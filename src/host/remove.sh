@@ -273,7 +273,7 @@ forget() {
   release_brake
   lift_hold
   rm -f "$STARTED" "$PACKAGES"/*.deb "$PACKAGES"/.*.part "$STATE"/orders/* "$R"/run/rollout/*.pending "$LOG"
-  [ "$init" = sysvinit ] || systemctl reset-failed "$service.service" >/dev/null 2>&1 8>&- 9>&-
+  [ "$init" = sysvinit ] || ctl reset-failed "$service.service" >/dev/null 2>&1
   reload
   # Nobody has their commands here: a start would have brought those that take it back.
   while IFS= read -r name; do

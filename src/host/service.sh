@@ -6,7 +6,7 @@ main() {
   begin service "$@"
   require verb
   [ -z "$hold_action" ] || require hold_environment hold_since hold_until
-  detect_init
+  case $verb:$now in stop:* | disable:true) detect_init or-go-on ;; *) detect_init ;; esac
   case $verb:$now in
     stop:* | disable:true)
       service_lock or-go-on
@@ -125,9 +125,11 @@ set_boot() {
   case $verb:$init in
     *:sysvinit) [ "$boot_state" = "${verb}d" ] || change_boot update-rc.d "$service" "$verb" || script_defaults ;;
     *)
-      if ! is_masked "$UNITS" && ! is_masked "$R/run/systemd/system"; then
+      if [ -n "$mute" ]; then
+        [ "$boot_state" = "${verb}d" ] || { did=failed boot_message='systemd does not answer on this host'; }
+      elif ! is_masked "$UNITS" && ! is_masked "$R/run/systemd/system"; then
         if [ "$unit_file" != "${verb}d" ] || [ "$boot_state" != "${verb}d" ]; then
-          change_boot systemctl "$verb" -q --no-reload "$service.service" || :
+          change_boot ctl "$verb" -q --no-reload "$service.service" || :
           # A stop reloads later, when nothing runs any more.
           [ "$verb:$now" = disable:true ] || reload
         fi
@@ -164,19 +166,18 @@ script_defaults() {
 
 # While the mask is off, a condition keeps the hold: not for a moment can the unit be started. Killed in between, it stays.
 behind_the_mask() {
-  place=$UNITS
-  [ "$held_kept" = disk ] || place=$R/run/systemd/system
-  if ! write_condition "$place"; then
-    did=failed boot_message="cannot write to $place, which would keep the hold meanwhile"
+  held_place=$UNITS
+  [ "$held_kept" = disk ] || held_place=$R/run/systemd/system
+  if ! write_condition "$held_place"; then
+    did=failed boot_message="cannot write to $held_place, which would keep the hold meanwhile"
     return
   fi
   where=
   is_masked "$UNITS" || where=--runtime
   unmask "$where"
-  change_boot systemctl "$verb" -q --no-reload "$service.service" || :
+  change_boot ctl "$verb" -q --no-reload "$service.service" || :
   went=$did
-  # shellcheck disable=SC2086
-  systemctl mask -q --no-reload $where "$service.service" >&2 8>&- 9>&- && drop_condition "$place"
+  mask "$where" >&2 && drop_condition "$held_place"
   did=$went
   reload
 }

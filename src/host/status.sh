@@ -3,7 +3,7 @@
 
 main() {
   begin status "$@"
-  detect_init
+  detect_init or-go-on
   just_read=yes
   emit_status
   finish 0

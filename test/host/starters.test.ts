@@ -38,6 +38,15 @@ describe('starters', () => {
     expect(await starters()).toEqual(['chef-client']);
   });
 
+  it('a timer that activates the service itself, as systemd names it', async () => {
+    file('lib/systemd/system/osqueryd.timer');
+    const shim = new URL('../../src/adapters/sandbox/bin/systemctl', import.meta.url).pathname;
+    const systemctl = `${shim} "$@"; case $* in *TriggeredBy*) echo TriggeredBy=osqueryd.timer ;; esac`;
+    expect(await starters([], { tools: { systemctl } })).toEqual([]);
+    await host.command('systemctl start osqueryd.timer');
+    expect(await starters([], { tools: { systemctl } })).toEqual(['unit:osqueryd.timer']);
+  });
+
   it('chef-client by its cron file, and by a process', async () => {
     file('proc/77/comm', 'chef-client\n');
     expect(await starters()).toEqual(['chef-client']);
