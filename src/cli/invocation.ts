@@ -40,8 +40,10 @@ export interface Invocation {
   readonly json: boolean;
   readonly yes: boolean;
   readonly reason: string;
-  /** Ctrl-C and SIGTERM: begin nothing new. */
+  /** Ctrl-C and SIGTERM: begin nothing new; so do a closed terminal and a reader that goes away, until `holdFast`. */
   readonly signal: AbortSignal;
+  /** From now on Ctrl-C and SIGTERM alone call it off: for what was agreed to and does harm by ending half-way. */
+  holdFast(): void;
 }
 
 export function textOption(invocation: Invocation, name: string): string | undefined {

@@ -1,7 +1,8 @@
 /**
  * The process: argv, environment, streams, signals, exit. Nothing else in the program touches them.
  * A first Ctrl-C, SIGTERM or a closed terminal begins nothing new and lets running host programs finish; a second ends at once, which
- * loses nothing: the journal says what was intended, and `advance` looks again.
+ * loses nothing: the journal says what was intended, and `advance` looks again. What holds fast, such as an emergency stop that was
+ * agreed to, is called off by Ctrl-C and SIGTERM alone: that a reader, a terminal or a VPN goes away is nobody's wish to end it.
  */
 import { readFileSync } from 'node:fs';
 import { homedir, hostname, userInfo } from 'node:os';
@@ -15,6 +16,9 @@ const NODE_FLOOR: readonly [number, number] = [22, 12];
 
 /** SIGHUP: the terminal was closed, or the connection to it is gone. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** How a stream ends that nobody reads any more: a closed pipe, a terminal that is gone, and whatever is written after that. */
+const UNREAD: ReadonlySet<string> = new Set(['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED']);
 
 type Run = (argv: readonly string[], options: ProgramOptions) => Promise<number>;
 
@@ -37,16 +41,25 @@ export async function main(name: string, run: Run): Promise<void> {
   });
   silence('MetadataLookupWarning');
   const stopping = new AbortController();
+  let holdsFast = false;
+  let isUnwatchedTold = false;
+  const goOnUnwatched = (): void => {
+    if (isUnwatchedTold) return;
+    isUnwatchedTold = true;
+    output.err('nobody reads along any more: it goes on to its end (Ctrl-C or SIGTERM calls it off)');
+  };
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (!UNREAD.has(error.code ?? '')) throw error;
       // A closed pipe (`| head`) or terminal is the reader's wish, not a fault; nothing new begins that nobody sees.
-      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
-      stopping.abort();
+      if (holdsFast) goOnUnwatched();
+      else stopping.abort();
     });
   }
   let changes = false;
   let signals = 0;
-  const interrupt = (): void => {
+  const interrupt = (signal: NodeJS.Signals): void => {
+    if (signal === 'SIGHUP' && holdsFast) return goOnUnwatched();
     signals += 1;
     if (signals > 1) {
       output.screen(null);
@@ -66,7 +79,12 @@ export async function main(name: string, run: Run): Promise<void> {
       output,
       execute: (module, { args, options, ...command }) => {
         changes = command.changes;
-        return module.run(invocationFrom(name, argv, { args, options, output, signal: stopping.signal }));
+        const holdFast = (): void => {
+          holdsFast = true;
+        };
+        return module.run(
+          invocationFrom(name, argv, { args, options, output, signal: stopping.signal, holdFast }),
+        );
       },
     });
     process.exitCode = exit;
@@ -91,7 +109,7 @@ export async function main(name: string, run: Run): Promise<void> {
 function invocationFrom(
   name: string,
   argv: readonly string[],
-  call: Pick<Invocation, 'args' | 'output' | 'signal'> & {
+  call: Pick<Invocation, 'args' | 'output' | 'signal' | 'holdFast'> & {
     readonly options: Readonly<Record<string, unknown>>;
   },
 ): Invocation {

@@ -46,6 +46,9 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
   const { invocation } = session;
   const { polarity, verb } = asked;
   const wide = polarity === 'emergency';
+  const endsUnwatched = wide && !asked.dryRun;
+  // --yes has agreed already.
+  if (endsUnwatched && invocation.yes) invocation.holdFast();
   const opened = openEnvironments(session, asked.scope.environments, { polarity, wide });
   if (!opened.ok) return sayRefused(invocation, opened.error);
   // An emergency waits for no journal; what it leaves behind is sent along with its own record.
@@ -70,6 +73,7 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
     what: `${verb}${asked.now ? ' --now' : ''} the agent on ${count(hosts, 'host')} of ${names.join(', ')}`,
   });
   if (!consent.given) return consent.exit;
+  if (endsUnwatched) invocation.holdFast();
   const startedAt = systemClock.now();
   session.narrator.countLifecycle({ verb, now: asked.now, total: hosts, then: thenText(steps) });
   const run: Run = ({ action, request, playbook }) =>

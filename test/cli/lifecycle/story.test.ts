@@ -72,7 +72,12 @@ describe('status', () => {
     expect(new Set(lines.map(({ v }) => v))).toEqual(new Set([1]));
     expect(lines.slice(0, -1)).toHaveLength(20);
     expect(new Set(lines.slice(0, -1).map(({ type }) => type))).toEqual(new Set(['agent-status']));
-    expect(lines.at(-1)).toMatchObject({ type: 'agent-statuses', hosts: 20, severities: { active: 20 }, exit: 0 });
+    expect(lines.at(-1)).toMatchObject({
+      type: 'agent-statuses',
+      hosts: 20,
+      severities: { active: 20 },
+      exit: 0,
+    });
   });
 
   it('groups when asked', async () => {
