@@ -167,9 +167,25 @@ function undecidedOf({ environment, clock }: LifecycleContext, { chosen }: Targe
   );
 }
 
+/**
+ * Left out although somebody named exactly this host, so that they think it is done: exempt means that it need not have the agent, not
+ * that it has none. Of who is excepted they know it, and on a VM that does not run nothing runs.
+ */
+function namedAndLeftOut({ environment, leftOut }: Targets, { hosts }: Selection): NotReached[] {
+  return leftOut.flatMap(({ host, why }) => {
+    const isNamed = hosts.includes(host.name) || hosts.includes(host.id);
+    if (!isNamed || why.kind === 'excepted' || why.kind === 'not-running') return [];
+    return [{ environment, what: host.name, why: `left alone: ${leftOutWord(why)}` }];
+  });
+}
+
 /** What the list cannot hold although it was meant. Who named every host knows that all of them are there. */
-function notReachedOf({ environment, inventory, unknown }: Targets, selection: Selection): NotReached[] {
-  const untold = unknown.map(({ host, why }) => ({ environment, what: host.name, why }));
+function notReachedOf(targets: Targets, selection: Selection): NotReached[] {
+  const { environment, inventory, unknown } = targets;
+  const untold = [
+    ...namedAndLeftOut(targets, selection),
+    ...unknown.map(({ host, why }) => ({ environment, what: host.name, why })),
+  ];
   const namesAll = selection.hosts.length > 0 && selection.hosts.every((word) => !/[*?[]/u.test(word));
   if (namesAll) return untold;
   switch (inventory.kind) {
