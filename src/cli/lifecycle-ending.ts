@@ -14,9 +14,62 @@ export function sayActionEnd(invocation: Invocation, end: ActionEnd, paint: Pain
     return exit;
   }
   for (const report of end.reports) jsonLine(invocation, 'result', resultFields(end, report));
+  for (const environment of unreported(end)) {
+    const notCovered = missedIn(end, environment);
+    jsonLine(invocation, 'result', nothingDone(end, environment, { code: 'incomplete', notCovered }));
+  }
   for (const { environment, why } of end.notBegun)
-    jsonLine(invocation, 'result', { environment, exit: EXIT.incomplete, code: 'not-begun', message: why });
+    jsonLine(
+      invocation,
+      'result',
+      nothingDone(end, environment, { code: 'not-begun', message: why, notCovered: [] }),
+    );
   return exit;
+}
+
+/** Environments in which somebody was meant and nobody was acted on; `-` stands for names that are in none. */
+function unreported({ reports, notBegun, notReached }: ActionEnd): ReadonlySet<string> {
+  const told = new Set([...reports, ...notBegun].map(({ environment }) => environment));
+  return new Set(notReached.map(({ environment }) => environment).filter((name) => !told.has(name)));
+}
+
+function missedIn(
+  { notReached }: ActionEnd,
+  here: string,
+): { readonly name: string; readonly why: string }[] {
+  return notReached
+    .filter(({ environment }) => environment === here)
+    .map(({ what, why }) => ({ name: what, why }));
+}
+
+/** The fields of every other `result` line, so that whoever reads one may read all alike. */
+function nothingDone(
+  { verb, now }: ActionEnd,
+  environment: string,
+  told: {
+    readonly code: 'incomplete' | 'not-begun';
+    readonly message?: string;
+    readonly notCovered: ReturnType<typeof missedIn>;
+  },
+): Record<string, unknown> {
+  return {
+    environment,
+    actionId: '',
+    verb,
+    end: told.code,
+    why: told.message ?? '',
+    settled: null,
+    rollout: null,
+    record: null,
+    roleFiles: [],
+    tookMs: 0,
+    exit: EXIT.incomplete,
+    ...told,
+    now,
+    covered: 0,
+    hosts: [],
+    hold: null,
+  };
 }
 
 /** The worst of all: called off, then not covered, then halted, then done without a record. */
@@ -49,18 +102,16 @@ function exitOfReport({ end, record, roleFiles }: LifecycleReport): ExitCode {
 
 function resultFields(end: ActionEnd, report: LifecycleReport): Record<string, unknown> {
   const { hosts, notCovered, ...rest } = report;
-  const here = end.notReached.filter(({ environment }) => environment === report.environment);
+  const here = missedIn(end, report.environment);
   const exit = exitOfReport(report);
+  const isShort = report.end === 'done' && here.length > 0;
   return {
     ...rest,
-    exit: exit === EXIT.done && here.length > 0 ? EXIT.incomplete : exit,
-    code: report.end,
+    exit: isShort ? EXIT.incomplete : exit,
+    code: isShort ? 'incomplete' : report.end,
     now: end.now,
     covered: coveredOf(report),
-    notCovered: [
-      ...notCovered.map(({ host, why }) => ({ id: host.id, name: host.name, why })),
-      ...here.map(({ what, why }) => ({ name: what, why })),
-    ],
+    notCovered: [...notCovered.map(({ host, why }) => ({ id: host.id, name: host.name, why })), ...here],
     hosts: hosts.map(({ host, outcome, attempts, tookMs }) => ({
       id: host.id,
       name: host.name,

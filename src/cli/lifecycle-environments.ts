@@ -2,6 +2,8 @@
  * Which environments a lifecycle command is about, opened. An emergency leaves out what cannot be used and says so, since one
  * wrong file must not keep the others from being stopped; a calm command that names such a one is refused.
  */
+import { relative } from 'node:path';
+import type { Problem } from '../config/problem.ts';
 import { nearestWord } from '../domain/nearest.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { type LifecycleContext, type Refusal, refuse } from '../engine/context.ts';
@@ -32,15 +34,12 @@ export function openEnvironments(
     if (context.ok) contexts.push(context.value);
     else {
       refusals.push(context.error);
-      notBegun.push({ environment: name, why: shortly(context.error) });
+      notBegun.push({ environment: name, why: shortly(context.error), ...nextOf(context.error) });
     }
   }
   if (named.length === 0)
     for (const { name, kind, problems } of session.unusable)
-      notBegun.push({
-        environment: name,
-        why: `${kind}: ${problems[0]?.message ?? 'rollout config check says why'}`,
-      });
+      notBegun.push({ environment: name, why: `${kind}: ${firstOf(problems, session)}`, next: CHECK });
   if (refusals.length > 0 && (contexts.length === 0 || options.polarity === 'calm')) return err(refusals);
   if (contexts.length === 0) return err([noEnvironments(notBegun)]);
   return ok({ contexts, notBegun });
@@ -65,6 +64,24 @@ function inOrder(session: Session, named: readonly string[]): string[] {
   return [...session.names.filter((name) => named.includes(name)), ...new Set(rest)];
 }
 
+const CHECK = 'rollout config check';
+
+/** The first problem with its place, as an editor takes it: `environments/gprd.yaml:46:3: ...`. */
+function firstOf(problems: readonly Problem[], { invocation }: Session): string {
+  const [first] = problems;
+  if (first === undefined) return `${CHECK} says why`;
+  const below = relative(invocation.cwd, first.file);
+  const file = below.startsWith('..') ? first.file : below;
+  const place = first.line === 0 ? file : `${file}:${first.line}:${first.column}`;
+  const key = first.path === '' ? '' : `${first.path}: `;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+  return `${place}: ${key}${first.message}${more}`;
+}
+
+function nextOf({ next }: Refusal): Pick<NotBegun, 'next'> {
+  return next === undefined ? {} : { next };
+}
+
 function shortly({ message, details }: Refusal): string {
   return [message, details[0]?.trim() ?? ''].filter((part) => part !== '').join(' ');
 }
@@ -72,7 +89,6 @@ function shortly({ message, details }: Refusal): string {
 function noEnvironments(notBegun: readonly NotBegun[]): Refusal {
   return refuse('usage', 'no-environments', 'there is no environment that can be used', {
     details: notBegun.map(({ environment, why }) => `${environment}: ${why}`),
-    next:
-      notBegun.length > 0 ? 'rollout config check' : '--config DIR names the folder that holds environments/',
+    next: notBegun.length > 0 ? CHECK : '--config DIR names the folder that holds environments/',
   });
 }

@@ -93,6 +93,7 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
     notReached: gathered.value.notReached,
     hold: steps[0]?.request.hold ?? null,
     typed: typedAs(invocation),
+    startedAt,
     tookMs: systemClock.now() - startedAt,
   };
   const exit = sayActionEnd(invocation, end, session.paint);

@@ -10,6 +10,8 @@ import { count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
 export interface NotBegun {
   readonly environment: string;
   readonly why: string;
+  /** What shows more of it. Absent: nothing does. */
+  readonly next?: string;
 }
 
 /** Somebody or something that was meant and is not covered, though no attempt was made. */
@@ -29,6 +31,9 @@ export interface ActionEnd {
   readonly hold: HoldTerms | null;
   /** `osqueryd` or `rollout osqueryd`. */
   readonly typed: string;
+  /** When it was agreed to, ms since the epoch. */
+  readonly startedAt: number;
+  /** Until all was done and written down. */
   readonly tookMs: number;
 }
 
@@ -47,7 +52,7 @@ export function actionEndLines(end: ActionEnd, paint: Paint): string[] {
   const held = leftHeld(end);
   const number = `${covered - held.length}/${all}`;
   const beside = held.length === 0 ? '' : paint.warn(`, ${held.length} left stopped, since held`);
-  const head = `${doneWord(end.verb, end.now)} ${whole ? paint.good(number) : paint.bad(number)} ${all === 1 ? 'host' : 'hosts'} in ${tookText(end.tookMs)}${beside}`;
+  const head = `${doneWord(end.verb, end.now)} ${whole ? paint.good(number) : paint.bad(number)} ${all === 1 ? 'host' : 'hosts'}${whereText(end, paint)} in ${timeText(end)}${beside}`;
   return [
     paint.strong(head),
     ...facts([...environmentRows(end, paint), ...besideRows(end, paint)], paint),
@@ -56,22 +61,50 @@ export function actionEndLines(end: ActionEnd, paint: Paint): string[] {
   ];
 }
 
+/** Where an environment was not begun, which ones the number is of. */
+function whereText({ reports, notBegun }: ActionEnd, paint: Paint): string {
+  if (notBegun.length === 0) return '';
+  const left = notBegun.map(({ environment }) => environment).join(', ');
+  return ` of ${reports.map(({ environment }) => environment).join(', ')} (${paint.bad(`${left} NOT BEGUN`)})`;
+}
+
+/** From this on what comes behind the hosts is worth a word, ms. */
+const LONG_REST_MS = 1_000;
+
+/** Until the last host; the second look and a journal that does not answer are told apart from it. */
+function timeText({ reports, startedAt, tookMs }: ActionEnd): string {
+  const ends = reports.flatMap(({ hosts }) => hosts.flatMap(({ at }) => (at === undefined ? [] : [at])));
+  const hostsMs = ends.length === 0 ? tookMs : Math.min(tookMs, Math.max(0, Math.max(...ends) - startedAt));
+  if (tookMs - hostsMs < LONG_REST_MS) return tookText(tookMs);
+  const looked = reports.some(({ settled }) => settled !== null) ? 'the second look and ' : '';
+  return `${tookText(hostsMs)} (${tookText(tookMs)} with ${looked}the record)`;
+}
+
 function tookText(ms: number): string {
   return ms < 10_000 ? `${(ms / 1_000).toFixed(1)}s` : formatDuration(Math.round(ms / 1_000) * 1_000);
 }
 
-function environmentRows({ reports }: ActionEnd, paint: Paint): [string, string][] {
-  return reports.map((report) => {
+function environmentRows(end: ActionEnd, paint: Paint): [string, string][] {
+  return end.reports.map((report) => {
     const covered = coveredOf(report);
     const number = `${covered} of ${report.hosts.length}`;
     const ended =
       report.end === 'halted'
         ? paint.bad(`, HALTED: ${harmless(report.why)}`)
         : report.end === 'interrupted'
-          ? paint.warn(', INTERRUPTED: nothing new was begun')
+          ? paint.warn(`, ${interruptedText(report, end)}`)
           : '';
     return [report.environment, `${covered === report.hosts.length ? number : paint.bad(number)}${ended}`];
   });
+}
+
+/** Who has all hosts covered was called off in what comes behind them. */
+function interruptedText(report: LifecycleReport, { verb, now, typed }: ActionEnd): string {
+  if (report.why !== '') return `INTERRUPTED: ${harmless(report.why)}`;
+  const stops = verb === 'stop' || (verb === 'disable' && now);
+  return stops && report.notCovered.length === 0
+    ? `called off before the second look: ${typed} status looks`
+    : 'INTERRUPTED: nothing new was begun';
 }
 
 /** Second look, hold, rollouts, role files, notes, record. */
@@ -233,7 +266,13 @@ function adviceLines({ reports }: ActionEnd, paint: Paint): string[] {
 function nextLines(end: ActionEnd, paint: Paint): string[] {
   const rest = end.reports.flatMap((report) => report.notCovered.map(({ host }) => host.name));
   const flags = end.now ? ' --now' : '';
-  const rows: [string, string][] = [];
+  // Whoever took over has a reason, which is to be read before the same is tried against it.
+  const taken = end.reports.filter((report) => report.end === 'interrupted' && report.why !== '');
+  const looks = new Set([
+    ...taken.map(({ environment }) => `rollout history ${environment}`),
+    ...end.notBegun.flatMap(({ next }) => (next === undefined ? [] : [next])),
+  ]);
+  const rows = [...looks].map((look): [string, string] => ['next', paint.strong(look)]);
   if (rest.length > 0 && rest.length <= MOST_NAMED)
     rows.push([
       'next',

@@ -64,7 +64,7 @@ function provenWord({ service, version, held }: Extract<LifecycleOutcome, { kind
 }
 
 const NO_ANSWER_NEXT: Readonly<Record<NoAnswerKind, string>> = {
-  cancelled: 'was not tried: the same command again',
+  cancelled: 'nothing was begun there: the same command again',
   unreachable: 'look at the VM (is it up, does a firewall let SSH through?), then the same command again',
   denied: 'the SSH user or key is not taken: `rollout doctor ENV` says which',
   'host-key-mismatch':

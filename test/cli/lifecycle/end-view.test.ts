@@ -15,6 +15,7 @@ function linesOf(reports: readonly LifecycleReport[], more: Partial<ActionEnd> =
       notReached: [],
       hold: null,
       typed: 'osqueryd',
+      startedAt: NOW,
       tookMs: 38_000,
       ...more,
     },
@@ -48,6 +49,66 @@ describe('the end of a stop', () => {
     expect(text).toContain('NOT COVERED: 2');
     expect(text).toMatch(/all of it +gprd +gprd\.yaml is wrong/u);
     expect(text).toMatch(/newer VMs +gstg +the list is old/u);
+  });
+
+  it('says in its first line which environments the number is of where one was not begun, and what shows more', () => {
+    const next = 'rollout config check';
+    const lines = linesOf([someReport('gstg', [hostReport('a')])], {
+      notBegun: [
+        { environment: 'gprd', why: 'invalid: environments/gprd.yaml:46:3: this is not YAML', next },
+      ],
+    });
+    expect(lines[0]).toBe('stopped 1/1 host of gstg (gprd NOT BEGUN) in 38s');
+    expect(lines).toContain('  next  rollout config check');
+  });
+
+  it('of a lease that was taken says so, and has the history read before anything is tried against it', () => {
+    const lines = linesOf(
+      [
+        someReport('gstg', [hostReport('a'), hostReport('b', UNREACHABLE)], {
+          end: 'interrupted',
+          why: 'the lease was lost: an emergency stop took it',
+        }),
+      ],
+      { verb: 'restart' },
+    );
+    expect(lines).toContain('  gstg  1 of 2, INTERRUPTED: the lease was lost: an emergency stop took it');
+    expect(lines.slice(-2)).toEqual(['  next  rollout history gstg', '  next  osqueryd restart --host b']);
+  });
+
+  it('called off before the second look has all covered, and says what nobody has seen', () => {
+    const report = someReport('gstg', [hostReport('a')], { end: 'interrupted' });
+    expect(linesOf([report])).toContain(
+      '  gstg  1 of 1, called off before the second look: osqueryd status looks',
+    );
+    expect(linesOf([report], { verb: 'restart' })).toContain(
+      '  gstg  1 of 1, INTERRUPTED: nothing new was begun',
+    );
+  });
+
+  it('counts the time to the last host, and what came behind it apart', () => {
+    const hosts = [
+      { ...hostReport('a'), at: NOW + 400 },
+      { ...hostReport('b'), at: NOW + 1_000 },
+    ];
+    expect(linesOf([someReport('gstg', hosts)], { tookMs: 11_000 })[0]).toBe(
+      'stopped 2/2 hosts in 1.0s (11s with the record)',
+    );
+    const settled = { stayedDown: 2, startedAgain: [], unseen: [] };
+    expect(linesOf([someReport('gstg', hosts, { settled })], { tookMs: 31_000 })[0]).toBe(
+      'stopped 2/2 hosts in 1.0s (31s with the second look and the record)',
+    );
+    expect(linesOf([someReport('gstg', hosts)], { tookMs: 1_200 })[0]).toBe('stopped 2/2 hosts in 1.2s');
+  });
+
+  it('says of hosts that were called off no more than that nothing was begun there', () => {
+    const off = {
+      kind: 'no-answer',
+      why: 'cancelled',
+      message: 'not reached in 4.0 s, then the deadline came',
+    } as const;
+    const text = linesOf([someReport('gstg', [hostReport('a', off)])]).join('\n');
+    expect(text).toContain('to do  a: nothing was begun there: the same command again');
   });
 
   it('tells the second look over all environments in one line', () => {

@@ -224,6 +224,37 @@ describe('a stop', () => {
   });
 });
 
+describe('a host that is exempt and named exactly', () => {
+  it('is listed with its rule as not covered, and makes it 5; a glob or a stopped VM does not', async () => {
+    const words = ['--yes', ...AT_ONCE] as const;
+    const named = await osqueryd(['stop', '--host', 'gke-gstg-default-pool-1', 'web-01-gstg', ...words]);
+    expect(named.stdout).toContain('stopped 1/1 host');
+    expect(named.stdout).toMatch(
+      /NOT COVERED: 1\n.*\n +gke-gstg-default-pool-1 +sandbox-gstg +left alone: exempt, /u,
+    );
+    expect(named.code).toBe(5);
+    const globbed = await osqueryd(['stop', '--host', 'gke-gstg-*', 'web-01-gstg', ...words]);
+    expect(globbed).toMatchObject({ code: 0 });
+    const terminated = await osqueryd(['stop', '--host', 'web-09-gstg', 'web-01-gstg', ...words]);
+    expect(terminated).toMatchObject({ code: 0 });
+    const started = await osqueryd([
+      'start',
+      '--host',
+      'web-01-gstg',
+      'gke-gstg-default-pool-1',
+      '--yes',
+      '--json',
+    ]);
+    expect(started.code).toBe(5);
+    expect(lastLine(started)).toMatchObject({
+      exit: 5,
+      code: 'incomplete',
+      covered: 1,
+      notCovered: [{ name: 'gke-gstg-default-pool-1' }],
+    });
+  });
+});
+
 describe('holds', () => {
   it('past their end are DUE in holds, status and osqueryd status; --due ends with 4', async () => {
     await osqueryd(['stop', '--host', 'api-01-gstg', '--yes', ...AT_ONCE, '--for', '1ms']);
@@ -347,7 +378,10 @@ describe('what does not answer', () => {
     writeFileSync(file, before);
     expect(both.code).toBe(5);
     expect(both.stdout).toContain('stopped 8/8 hosts');
+    expect(both.stdout).toMatch(/^stopped 8\/8 hosts of sandbox-gstg \(sandbox-gprd NOT BEGUN\) in /u);
     expect(both.stdout).toMatch(/all of it +sandbox-gprd/u);
+    expect(both.stdout).toMatch(/environments\/sandbox-gprd\.yaml:\d+:\d+: /u);
+    expect(both.stdout).toMatch(/next +rollout config check/u);
     expect(alone).toMatchObject({ code: 2, stdout: '' });
     expect(alone.stderr).toMatch(/did you mean: +confirm/u);
     await osqueryd(['start', '--fleet', '--yes']);
