@@ -388,6 +388,16 @@ const moments = [
 ];
 
 describe('a purge that was killed', () => {
+  it('between two folders that dpkg clears is completed by the next', async () => {
+    const rmdir = `case $* in */opt/osquery) exec kill -KILL $PPID ;; esac; exec ${await host.command('command -v rmdir')} "$@"`;
+    await host.run(purgeOrder(...PURGE), { tools: { rmdir } });
+    expect((await whenFree(host, purgeOrder(...PURGE))).outcome).toMatchObject({
+      kind: 'proven',
+      service: 'absent',
+    });
+    await expectPurged();
+  });
+
   it.each(moments)('at %j is completed by the next', async (moment) => {
     await carry(serviceOrder('stop'));
     const killAll = ('killAfterMs' in moment ? moment.killAfterMs / 80 : moment.killAfterSteps) % 2 === 0;
