@@ -1,10 +1,11 @@
 /** How a lifecycle action ended, over all environments: how many, exactly who not and what to do, and what is to be known besides. */
 import { formatDuration } from '../../domain/duration.ts';
+import type { Host } from '../../domain/host.ts';
 import type { HoldTerms, LifecycleVerb } from '../../domain/lifecycle.ts';
 import type { LifecycleReport } from '../../engine/lifecycle-types.ts';
 import { tableLines } from './fleet-table.ts';
 import { doneWord, isLeftHeld, nextFor } from './lifecycle-words.ts';
-import { count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
+import { count, facts, hanging, harmless, moment, type Paint, someOf } from './paint.ts';
 
 /** What was asked and could not even be begun, such as an environment whose file is wrong. */
 export interface NotBegun {
@@ -46,7 +47,7 @@ export function coveredOf({ hosts, notCovered }: LifecycleReport): number {
 
 export function actionEndLines(end: ActionEnd, paint: Paint): string[] {
   const { reports } = end;
-  const all = reports.reduce((sum, report) => sum + report.hosts.length, 0);
+  const all = hostsOf(reports);
   const covered = reports.reduce((sum, report) => sum + coveredOf(report), 0);
   const whole = covered === all && end.notBegun.length === 0 && end.notReached.length === 0;
   const held = leftHeld(end);
@@ -59,6 +60,16 @@ export function actionEndLines(end: ActionEnd, paint: Paint): string[] {
     ...notCoveredLines(end, paint),
     ...nextLines(end, paint),
   ];
+}
+
+function hostsOf(reports: ActionEnd['reports']): number {
+  return reports.reduce((sum, { hosts }) => sum + hosts.length, 0);
+}
+
+/** `stopped 12/192`. */
+function countText(end: ActionEnd): string {
+  const done = end.reports.reduce((sum, report) => sum + coveredOf(report), 0) - leftHeld(end).length;
+  return `${doneWord(end.verb, end.now)} ${done}/${hostsOf(end.reports)}`;
 }
 
 /** Where an environment was not begun, which ones the number is of. */
@@ -229,20 +240,62 @@ function recordRow({ environment, record }: LifecycleReport, paint: Paint): [str
   }
 }
 
+interface Missed {
+  readonly name: string;
+  readonly environment: string;
+  readonly why: string;
+}
+
+/** From so many hosts on the same sentence stands once, with their names below. */
+const MANY_ALIKE = 5;
+
+/** Behind a list of so many lines its head is out of sight. */
+const LONG_LIST = 15;
+
 function notCoveredLines(end: ActionEnd, paint: Paint): string[] {
-  const hosts = end.reports.flatMap((report) =>
-    report.notCovered.map(({ host, why }) => [harmless(host.name), report.environment, harmless(why)]),
-  );
+  const alike = new Map<string, { readonly said: Missed; readonly hosts: Missed[] }>();
+  for (const { environment, notCovered } of end.reports)
+    for (const { host, why } of notCovered) {
+      const missed = { name: harmless(host.name), environment, why: harmless(why) };
+      const said = { ...missed, why: withoutHost(missed.why, host) };
+      const key = `${environment} ${said.why}`;
+      alike.set(key, { said, hosts: [...(alike.get(key)?.hosts ?? []), missed] });
+    }
+  const groups = [...alike.values()];
+  const single = groups.filter(({ hosts }) => hosts.length < MANY_ALIKE).flatMap(({ hosts }) => hosts);
   const others = [
     ...end.notReached.map(({ environment, what, why }) => [harmless(what), environment, harmless(why)]),
     ...end.notBegun.map(({ environment, why }) => ['all of it', environment, harmless(why)]),
   ];
-  const rows = [...hosts, ...others];
-  if (rows.length === 0) return [];
+  const rows = [...single.map(({ name, environment, why }) => [name, environment, why]), ...others];
+  const many = groups.filter(({ hosts }) => hosts.length >= MANY_ALIKE);
+  const missed = many.reduce((sum, { hosts }) => sum + hosts.length, rows.length);
+  if (missed === 0) return [];
+  const list = [
+    ...(rows.length === 0 ? [] : tableLines(['HOST', 'ENVIRONMENT', 'WHY'], rows, paint)),
+    ...many.flatMap(({ said, hosts }) => alikeLines(said, hosts, paint)),
+  ];
   return [
-    paint.bad(`NOT COVERED: ${rows.length}`),
-    ...tableLines(['HOST', 'ENVIRONMENT', 'WHY'], rows, paint),
+    paint.bad(`NOT COVERED: ${missed}`),
+    ...list,
     ...adviceLines(end, paint),
+    ...(list.length > LONG_LIST ? [`${countText(end)}, ${paint.bad(`NOT COVERED: ${missed}`)}`] : []),
+  ];
+}
+
+/** Names the host as the table's head does, so that what is said of many is seen to be the same. */
+function withoutHost(why: string, { id, name, address }: Host): string {
+  return [name, id, address].reduce(
+    (text, word) => (word === '' ? text : text.replaceAll(word, 'HOST')),
+    why,
+  );
+}
+
+function alikeLines({ environment, why }: Missed, hosts: readonly Missed[], paint: Paint): string[] {
+  const names = hosts.map(({ name }) => name).join(' ');
+  return [
+    ...hanging('  ', `${count(hosts.length, 'host')} of ${environment}: ${why}`, paint.width),
+    ...hanging('    ', names, paint.width),
   ];
 }
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ActionEnd, actionEndLines } from '../../../src/cli/render/lifecycle-end-view.ts';
 import { createPaint } from '../../../src/cli/render/paint.ts';
+import type { LifecycleOutcome } from '../../../src/domain/lifecycle.ts';
 import type { LifecycleReport } from '../../../src/engine/lifecycle-types.ts';
 import { hostReport, NOW, SOME_HOLD, STOPPED, someReport, UNREACHABLE } from './some-reports.ts';
 
@@ -168,6 +169,26 @@ describe('the end of a stop', () => {
     const lines = linesOf([someReport('gprd', [hostReport('a'), held])], { verb: 'restart' });
     expect(lines[0]).toBe('restarted 1/2 hosts in 38s, 1 left stopped, since held');
     expect(lines).toContain('  left held  b: a hold is on them; osqueryd start lifts it');
+  });
+
+  it('says a cause of many once with all their names, and the count once more below a long list', () => {
+    const noKey = (name: string): LifecycleOutcome => ({
+      kind: 'no-answer',
+      why: 'denied',
+      message: `no key to offer to ${name}`,
+    });
+    const alike = Array.from({ length: 180 }, (_, n) => hostReport(`web-${n}`, noKey(`web-${n}`)));
+    const lines = linesOf([
+      someReport('gprd', [...alike, hostReport('db', UNREACHABLE)]),
+      someReport('gstg', [hostReport('a')]),
+    ]);
+    const text = lines.join('\n');
+    expect(text).toContain('NOT COVERED: 181\n');
+    expect(text.match(/no key to offer/gu)).toHaveLength(1);
+    expect(lines).toContain('  180 hosts of gprd: no key to offer to HOST');
+    expect(text).toMatch(/ db +gprd +connect timed out/u);
+    for (let n = 0; n < 180; n += 1) expect(text).toMatch(new RegExp(`\\bweb-${n}\\b`, 'u'));
+    expect(lines).toContain('stopped 1/182, NOT COVERED: 181');
   });
 
   it('fits 100 columns whatever hosts say, and lets no control character through', () => {
