@@ -6,8 +6,10 @@ import { sayRefused } from './session.ts';
 
 export type Consent = { readonly given: true } | { readonly given: false; readonly exit: number };
 
-/** `type`: the word is to be typed. */
-export type Question = { readonly kind: 'type'; readonly word: string } | { readonly kind: 'yes-no' };
+/** `type`: the word is to be typed; with `anyCase` in capitals or not. */
+export type Question =
+  | { readonly kind: 'type'; readonly word: string; readonly anyCase?: boolean }
+  | { readonly kind: 'yes-no' };
 
 /** As the environment wants it. `what` completes "About to ...". */
 export function askConsent(invocation: Invocation, environment: Environment, what: string): Promise<Consent> {
@@ -56,7 +58,7 @@ async function ask(
       const { word } = await prompt<{ word: string }>([
         { type: 'input', name: 'word', message: `About to ${what}. Type ${question.word} to go on:` },
       ]);
-      return word.trim() === question.word ? 'yes' : 'other-word';
+      return isTyped(word.trim(), question) ? 'yes' : 'other-word';
     }
     const { go } = await prompt<{ go: boolean }>([
       { type: 'confirm', name: 'go', message: `About to ${what}. Go on?`, default: false },
@@ -66,6 +68,10 @@ async function ask(
     if (error instanceof Error && ENDED.has(error.name)) return 'interrupted';
     throw error;
   }
+}
+
+function isTyped(typed: string, { word, anyCase = false }: Extract<Question, { kind: 'type' }>): boolean {
+  return typed === word || (anyCase && typed.toLowerCase() === word.toLowerCase());
 }
 
 /** What the library throws at Ctrl-C, at the end of the input, and when the signal is raised. */

@@ -30,7 +30,10 @@ export async function askLifecycleConsent(invocation: Invocation, about: AboutTo
       return refused(invocation, `about to ${what}, which is all of it: --yes alone is not enough`, name);
     return consentTo(invocation, { kind: 'type', word: name }, what);
   }
-  return consentTo(invocation, questionOf(environments, wholeFleet), what);
+  const question = questionOf(environments, wholeFleet);
+  // A capital is no other wish, and a stop should not have to be typed again for it.
+  const anyCase = asked.polarity === 'emergency';
+  return consentTo(invocation, question.kind === 'type' ? { ...question, anyCase } : question, what);
 }
 
 /** The environment's name, or `fleet` where there are several. */
