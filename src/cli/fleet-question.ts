@@ -64,9 +64,14 @@ export function expressionAsked(
         ...(options.agent === true ? AGENT_EXPRESSION_GUIDE : []),
       ],
       next:
-        suggestion === undefined || suggestion === null
-          ? `allowed there: ${allowed.join(', ')}`
-          : `did you mean ${suggestion}?`,
+        options.agent === true && HELD_STATE.test(text.slice(Math.max(0, column - 1)))
+          ? '`status` shows a hold as a state, and it is asked for with has(hold)'
+          : suggestion === undefined || suggestion === null
+            ? `allowed there: ${allowed.join(', ')}`
+            : `did you mean ${suggestion}?`,
     }),
   );
 }
+
+/** What is wrong stands first: a word that STATE has of a host that is held. */
+const HELD_STATE = /^["'](held|hold-due|hold|due)["']/iu;

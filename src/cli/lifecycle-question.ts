@@ -65,6 +65,12 @@ export function actionAsked(invocation: Invocation, verb: LifecycleVerb): Result
     );
   const deadline = durationAsked(invocation, 'deadline');
   if (!deadline.ok) return deadline;
+  if (deadline.value === 0)
+    return err(
+      refuse('usage', 'bad-duration', '--deadline 0s: no attempt could begin', {
+        next: `--deadline 30s, or --until-complete; ${typedAs(invocation)} ${verb} ... --dry-run begins nothing`,
+      }),
+    );
   const settle = durationAsked(invocation, 'settle');
   if (!settle.ok) return settle;
   return ok({
@@ -126,14 +132,20 @@ function nothingChosen(invocation: Invocation, verb: string): Refusal {
   });
 }
 
+/** As people say the whole fleet. */
+const EVERYTHING: ReadonlySet<string> = new Set(['all', 'everything', 'everywhere', 'fleet', '*']);
+
 /** `osqueryd stop web-01`, `osqueryd stop gprd`: what was meant cannot be told for sure, and is not guessed. */
 function bareWord(invocation: Invocation, verb: string, word: string): Refusal {
   const typed = `${typedAs(invocation)} ${verb}`;
   const shown = /^[\w.-]+$/u.test(word) ? word : JSON.stringify(word);
   const fleet = verb === 'status' ? '' : ' --fleet';
-  return refuse('usage', 'bare-word', `is ${shown} a host or an environment? Type one of:`, {
-    details: [`${typed} --host ${shown}`, `${typed}${fleet} --env ${shown}`],
-  });
+  const one = [`${typed} --host ${shown}`, `${typed}${fleet} --env ${shown}`];
+  const details = EVERYTHING.has(word.toLowerCase())
+    ? [`${typed} --fleet`, ...one]
+    : [...one, `${typed} --fleet`];
+  const message = `is ${shown} a host, an environment or the whole fleet? Type one of:`;
+  return refuse('usage', 'bare-word', message, { details });
 }
 
 function holdAsked(invocation: Invocation): Result<HoldAsked, Refusal> {

@@ -114,8 +114,27 @@ function configure(command: Command, { own, name, output }: Configured): Command
     .configureOutput({
       writeOut: (text) => output.out(text.replace(/\n$/u, '')),
       writeErr: (text) => output.err(text.replace(/\n$/u, '')),
-      outputError: (text, write) => write(text.replace(/^error: /u, `${own}: `)),
+      outputError: (text, write) =>
+        write(`${text.replace(/^error: /u, `${own}: `)}${meantBy(text, command)}`),
     });
+}
+
+/** What people type for an option that has another name, and that is not near it letter by letter. */
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ['--all', '--fleet'],
+  ['-a', '--fleet'],
+  ['--everything', '--fleet'],
+  ['--everywhere', '--fleet'],
+  ['-y', '--yes'],
+]);
+
+function meantBy(complaint: string, { options }: Command): string {
+  const typed = /unknown option '([^']*)'/u.exec(complaint)?.[1] ?? '';
+  const meant = MEANT.get(typed);
+  const isThere = options.some(({ long }) => long === meant);
+  return meant === undefined || !isThere || complaint.includes('Did you mean')
+    ? ''
+    : `(Did you mean ${meant}?)\n`;
 }
 
 function addCommonOptions(command: Command, changes: boolean): void {

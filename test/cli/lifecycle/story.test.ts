@@ -103,6 +103,12 @@ describe('what cannot be meant', () => {
   it.concurrent.each([
     [['stop'], 2, 'osqueryd stop --fleet'],
     [['stop', 'web-01-gstg'], 2, 'osqueryd stop --host web-01-gstg'],
+    [['stop', 'all'], 2, 'Type one of:\n    osqueryd stop --fleet\n'],
+    [['stop', '"*"'], 2, 'osqueryd stop --fleet'],
+    [['stop', '--all'], 2, 'Did you mean --fleet?'],
+    [['stop', '--fleet', '-y'], 2, 'Did you mean --yes?'],
+    [['stop', '--fleet', '--deadline', '0s', '--yes'], 2, '--deadline 0s: no attempt could begin'],
+    [['stop', '--where', 'state == "held"'], 2, 'is asked for with has(hold)'],
     [['stop', '--fleet', '--host', 'a'], 2, '--fleet and --host both choose hosts'],
     [['stop', '--where', 'rol == "web"'], 2, 'did you mean role?'],
     [['stop', '--fleet', '--for', '5'], 2, 'the unit is missing'],
