@@ -6,6 +6,7 @@
  */
 import { systemClock } from '../../adapters/clock/system-clock.ts';
 import { formatDuration } from '../../domain/duration.ts';
+import { asksAgent } from '../../domain/expression-agent.ts';
 import type { LifecycleVerb } from '../../domain/lifecycle.ts';
 import type { Result } from '../../domain/result.ts';
 import type { Refusal } from '../../engine/context.ts';
@@ -53,7 +54,7 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
   if (!opened.ok) return sayRefused(invocation, opened.error);
   // An emergency waits for no journal; what it leaves behind is sent along with its own record.
   if (polarity === 'calm') await sendWaitingFirst(session, opened.value.contexts);
-  invocation.output.live(LISTING);
+  sayGathering(invocation, asked);
   const gathered = await gatherActions(session, asked, opened.value);
   invocation.output.live('');
   if (!gathered.ok) return sayRefused(invocation, gathered.error);
@@ -100,8 +101,14 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
   return refused === EXIT.locked && exit === EXIT.incomplete ? EXIT.locked : exit;
 }
 
-/** A cloud that does not answer is waited for some seconds: nobody should wonder what for. */
-const LISTING = 'listing the hosts ...';
+/** A cloud that does not answer is waited for some seconds, and so are hosts that --where has to ask: nobody should wonder what for. */
+function sayGathering({ output, json }: Invocation, { scope: { selection } }: ActionAsked): void {
+  const asksHosts = selection.where !== null && asksAgent(selection.where);
+  output.live(asksHosts ? ASKING : 'listing the hosts ...');
+  if (asksHosts && !json && !output.errIsTerminal) output.err(ASKING);
+}
+
+const ASKING = 'asking the hosts what they run, which --where compares ...';
 
 /** Hosts are done, and the prompt is not back yet. */
 function thenText(steps: readonly Step[]): string {
