@@ -34,6 +34,8 @@ export interface LifecycleProgress {
   answered(event: LifecycleAnswered): void;
   /** `stopped 380/415, 12 trying again, 23 waiting`. */
   line(): string;
+  /** Nobody is waited for or tried any more. */
+  isOver(): boolean;
 }
 
 type Standing = 'done' | 'left-held' | 'again' | 'not-done';
@@ -58,8 +60,10 @@ export function lifecycleProgress(options: ProgressOptions): LifecycleProgress {
       .filter((word) => word !== '')
       .join(', ');
   };
+  const isAllOver = (): boolean => counts.done + counts['left-held'] + counts['not-done'] === total;
   return {
     line,
+    isOver: isAllOver,
     answered: (event) => {
       const { host, environment, outcome, again } = event;
       const key = `${environment} ${host.id}`;
@@ -82,7 +86,7 @@ export function lifecycleProgress(options: ProgressOptions): LifecycleProgress {
           `${paint.dim(timeOfDay(event.at))} ${environment}  ${paint.bad('!!')} ${harmless(host.name)}  ${lifecycleOutcomeInWords(outcome)}${more}`,
         );
       }
-      const isOver = counts.done + counts['left-held'] + counts['not-done'] === total;
+      const isOver = isAllOver();
       if (isOver || event.at - lastDrawnAt >= DRAW_EVERY_MS) {
         lastDrawnAt = event.at;
         output.live(isOver ? `${line()}${options.then}` : line());

@@ -70,8 +70,10 @@ export function createNarrator(invocation: Invocation): Narrator {
         learnNames(event.entry, names);
         if (event.entry.body.kind !== 'judged') lastWaiting = '';
         if (event.entry.body.kind === 'hosts-intended') batch = event.entry.body.hosts.length;
-        // The answers of a lifecycle action are counted as they come.
-        if (event.entry.body.kind.startsWith('lifecycle-')) return;
+        // The answers of a lifecycle action are counted as they come, and its end tells of the second look. Who is still trying
+        // silent hosts then, for hours maybe, hears of it when it comes.
+        const isNow = event.entry.body.kind === 'lifecycle-settled' && progress?.isOver() === false;
+        if (event.entry.body.kind.startsWith('lifecycle-') && !isNow) return;
         const text = entryLine(event.entry, names, paint);
         const spelled = event.entry.body.kind === 'hosts-answered' && batch <= FEW_HOSTS;
         if (text !== null && !spelled && isNews(event.entry)) line(event, text);

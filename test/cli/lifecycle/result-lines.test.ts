@@ -1,45 +1,14 @@
 /** `--json`: every `result` line of an action has the same fields, whatever became of its environment. */
 import { describe, expect, it } from 'vitest';
-import type { Invocation, Output } from '../../../src/cli/invocation.ts';
 import { sayActionEnd } from '../../../src/cli/lifecycle-ending.ts';
 import type { ActionEnd } from '../../../src/cli/render/lifecycle-end-view.ts';
 import { createPaint } from '../../../src/cli/render/paint.ts';
 import { jsonLines, type Line } from '../rig.ts';
+import { someInvocation } from './some-invocation.ts';
 import { hostReport, NOW, someReport } from './some-reports.ts';
 
 function said(more: Partial<ActionEnd>): { readonly exit: number; readonly lines: Line[] } {
-  const outs: string[] = [];
-  const output: Output = {
-    out: (text) => void outs.push(text),
-    err: () => {},
-    live: () => {},
-    screen: () => {},
-    promptStream: process.stderr,
-    outIsTerminal: false,
-    errIsTerminal: false,
-    inIsTerminal: false,
-    color: false,
-    width: 100,
-    foldAt: 100,
-  };
-  const invocation: Invocation = {
-    program: 'osqueryd',
-    commandLine: 'osqueryd stop --fleet',
-    args: [],
-    options: {},
-    env: {},
-    cwd: '/',
-    home: '/',
-    hostname: 'laptop',
-    user: 'ops',
-    pid: 1,
-    output,
-    json: true,
-    yes: true,
-    reason: '',
-    signal: new AbortController().signal,
-    holdFast: () => {},
-  };
+  const { invocation, outs } = someInvocation({ json: true });
   const end: ActionEnd = {
     verb: 'stop',
     now: false,
