@@ -81,7 +81,14 @@ function provenOutcome(order: HostOrder, answer: HostAnswer): LifecycleOutcome {
     version: versionOf(answer.steps),
     held,
     notes: notesOf(order, answer.steps, held),
+    ...untoldOf(answer.steps),
   };
+}
+
+function untoldOf(steps: readonly RawStep[]): { untold?: readonly string[] } {
+  const failed = steps.filter((step) => step?.step === 'controller' && step.ok !== true);
+  const names = [...new Set(failed.map((step) => shortText(step?.['name']) || 'of no name'))];
+  return names.length === 0 ? {} : { untold: names.slice(0, MOST_NOTES) };
 }
 
 /** LA1: what the order was to bring about and the proof does not show; null: it does. */

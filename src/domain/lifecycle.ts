@@ -168,6 +168,8 @@ export type LifecycleOutcome =
       readonly held: boolean;
       /** What a person should know, a sentence each: a controller that failed, a hold that is only in memory. */
       readonly notes: readonly string[];
+      /** Controllers that should have been told and were not, by name; absent: none. */
+      readonly untold?: readonly string[];
     }
   | {
       readonly kind: 'failed';

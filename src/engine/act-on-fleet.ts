@@ -103,9 +103,17 @@ async function sweepAndWrite(
 
 /** Every host of whom it is not known that it is as it was meant to be, with a sentence. */
 export function notCoveredOf(hosts: readonly HostReport[]): LifecycleReport['notCovered'] {
-  return hosts.flatMap(({ host, outcome }) =>
-    isCovered(outcome) ? [] : [{ host, why: whyNotCovered(outcome) }],
-  );
+  return hosts.flatMap(({ host, outcome }) => {
+    if (!isCovered(outcome)) return [{ host, why: whyNotCovered(outcome) }];
+    const untold = untoldAtStart(outcome);
+    return untold === '' ? [] : [{ host, why: untold }];
+  });
+}
+
+/** A stop's brake holds without its controllers; a start that leaves one of them off has undone the stop only by half. */
+function untoldAtStart(outcome: LifecycleOutcome): string {
+  if (outcome.kind !== 'proven' || outcome.service !== 'running' || outcome.untold === undefined) return '';
+  return `runs, but what the stop had told ${outcome.untold.join(', ')} could not be taken back: see to it on the host`;
 }
 
 export function whyNotCovered(outcome: LifecycleOutcome): string {

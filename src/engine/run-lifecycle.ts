@@ -6,8 +6,10 @@
  * RL3  Every host that was meant is in the report, and who is not known to be as it was meant is not covered.
  */
 import type { Artifact } from '../domain/artifact.ts';
+import { isFinished } from '../domain/fold.ts';
 import type { Host, HostId } from '../domain/host.ts';
 import { err, ok, type Result } from '../domain/result.ts';
+import type { RolloutState } from '../domain/state.ts';
 import { actOnFleet, byHostName, type Done, notCoveredOf } from './act-on-fleet.ts';
 import { ActionEntries } from './action-entries.ts';
 import { type Prepare, underLease } from './calm-action.ts';
@@ -91,13 +93,20 @@ async function runCalm(
       const missed = leftOut.filter(isUncovered).map(({ host, why }) => ({ host, why }));
       const notCovered = [...notCoveredOf(byHostName(done.hosts)), ...missed];
       write(entries.ended(all.hosts.length - notCovered.length, notCovered));
-      return { ...reportOf(context, request, all, notCovered), roleFiles };
+      const report = { ...reportOf(context, request, all, notCovered), roleFiles };
+      return { ...report, rollout: pausedRollout(state.rollout) };
     },
     signal,
   );
   if (!ended.ok) return err(ended.error);
   const { value, record, lost } = ended.value;
   return ok({ ...value, record, why: lost || value.why, tookMs: context.clock.now() - startedAt });
+}
+
+/** Whoever starts what an emergency has stopped is told that the rollout which it paused waits for somebody. */
+function pausedRollout(rollout: RolloutState | null): LifecycleReport['rollout'] {
+  if (rollout === null || isFinished(rollout) || rollout.stop === null) return null;
+  return { id: rollout.id, version: rollout.version, did: 'was-stopped' };
 }
 
 /** Whom an install is about is known only under the lease, by looking at them. */
