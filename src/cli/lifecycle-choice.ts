@@ -9,7 +9,7 @@ import { gatherTargets } from '../engine/gather-targets.ts';
 import type { Polarity, Selection, Targets } from '../engine/lifecycle-types.ts';
 import type { OpenedEnvironments } from './lifecycle-environments.ts';
 import { type ActionAsked, typedAs } from './lifecycle-question.ts';
-import type { NotBegun, NotReached } from './render/lifecycle-end-view.ts';
+import type { NotBegun, NotReached } from './render/action-end.ts';
 import { leftOutWord } from './render/lifecycle-words.ts';
 import type { Session } from './session.ts';
 

@@ -3,7 +3,8 @@ import type { LifecycleReport } from '../engine/lifecycle-types.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
 import { jsonLine } from './json-lines.ts';
-import { type ActionEnd, actionEndLines, coveredOf } from './render/lifecycle-end-view.ts';
+import type { ActionEnd } from './render/action-end.ts';
+import { actionEndLines, coveredOf } from './render/lifecycle-end-view.ts';
 import type { Paint } from './render/paint.ts';
 
 /** Says it and answers with the exit code. */

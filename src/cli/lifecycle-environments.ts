@@ -8,7 +8,7 @@ import { nearestWord } from '../domain/nearest.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { type LifecycleContext, type Refusal, refuse } from '../engine/context.ts';
 import type { Polarity } from '../engine/lifecycle-types.ts';
-import type { NotBegun } from './render/lifecycle-end-view.ts';
+import type { NotBegun } from './render/action-end.ts';
 import type { Session } from './session.ts';
 
 export interface OpenedEnvironments {

@@ -25,7 +25,7 @@ import { sayActionEnd } from '../lifecycle-ending.ts';
 import { openEnvironments } from '../lifecycle-environments.ts';
 import { type ActionAsked, actionAsked, typedAs } from '../lifecycle-question.ts';
 import { type Step, stepsFor } from '../lifecycle-steps.ts';
-import type { ActionEnd, NotBegun } from '../render/lifecycle-end-view.ts';
+import type { ActionEnd, NotBegun } from '../render/action-end.ts';
 import { actionPlanLines } from '../render/lifecycle-plan-view.ts';
 import { count } from '../render/paint.ts';
 import { sendWaitingFirst } from '../send-waiting.ts';

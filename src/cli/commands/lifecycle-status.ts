@@ -10,6 +10,7 @@ import { jsonLine } from '../json-lines.ts';
 import { type GatheredAll, gatherAll } from '../lifecycle-choice.ts';
 import { openEnvironments } from '../lifecycle-environments.ts';
 import { durationAsked, type Scope, scopeAsked } from '../lifecycle-question.ts';
+import type { NotBegun } from '../render/action-end.ts';
 import {
   agentRows,
   countSeverities,
@@ -17,7 +18,6 @@ import {
   headline,
   type PlacedAnswer,
 } from '../render/agent-status-view.ts';
-import type { NotBegun } from '../render/lifecycle-end-view.ts';
 import { inventoryWords } from '../render/lifecycle-words.ts';
 import { count, facts, harmless, someOf } from '../render/paint.ts';
 import { sendWaitingFirst } from '../send-waiting.ts';

@@ -1,42 +1,10 @@
 /** How a lifecycle action ended, over all environments: how many, exactly who not and what to do, and what is to be known besides. */
 import { formatDuration } from '../../domain/duration.ts';
-import type { Host } from '../../domain/host.ts';
-import type { HoldTerms, LifecycleVerb } from '../../domain/lifecycle.ts';
 import type { LifecycleReport } from '../../engine/lifecycle-types.ts';
-import { tableLines } from './fleet-table.ts';
-import { doneWord, isLeftHeld, nextFor } from './lifecycle-words.ts';
-import { count, facts, hanging, harmless, moment, type Paint, someOf } from './paint.ts';
-
-/** What was asked and could not even be begun, such as an environment whose file is wrong. */
-export interface NotBegun {
-  readonly environment: string;
-  readonly why: string;
-  /** What shows more of it. Absent: nothing does. */
-  readonly next?: string;
-}
-
-/** Somebody or something that was meant and is not covered, though no attempt was made. */
-export interface NotReached {
-  readonly environment: string;
-  readonly what: string;
-  readonly why: string;
-}
-
-export interface ActionEnd {
-  readonly verb: LifecycleVerb;
-  readonly now: boolean;
-  readonly reports: readonly LifecycleReport[];
-  readonly notBegun: readonly NotBegun[];
-  readonly notReached: readonly NotReached[];
-  /** Of what stops; null: none was left. */
-  readonly hold: HoldTerms | null;
-  /** `osqueryd` or `rollout osqueryd`. */
-  readonly typed: string;
-  /** When it was agreed to, ms since the epoch. */
-  readonly startedAt: number;
-  /** Until all was done and written down. */
-  readonly tookMs: number;
-}
+import type { ActionEnd } from './action-end.ts';
+import { notCoveredLines } from './lifecycle-missed-view.ts';
+import { doneWord, isLeftHeld } from './lifecycle-words.ts';
+import { count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
 
 /** Hosts of a note, a second look or a way on that are named. */
 const MOST_NAMED = 10;
@@ -57,7 +25,7 @@ export function actionEndLines(end: ActionEnd, paint: Paint): string[] {
   return [
     paint.strong(head),
     ...facts([...environmentRows(end, paint), ...besideRows(end, paint)], paint),
-    ...notCoveredLines(end, paint),
+    ...notCoveredLines(end, countText(end), paint),
     ...nextLines(end, paint),
   ];
 }
@@ -238,82 +206,6 @@ function recordRow({ environment, record }: LifecycleReport, paint: Paint): [str
     default:
       return record satisfies never;
   }
-}
-
-interface Missed {
-  readonly name: string;
-  readonly environment: string;
-  readonly why: string;
-}
-
-/** From so many hosts on the same sentence stands once, with their names below. */
-const MANY_ALIKE = 5;
-
-/** Behind a list of so many lines its head is out of sight. */
-const LONG_LIST = 15;
-
-function notCoveredLines(end: ActionEnd, paint: Paint): string[] {
-  const alike = new Map<string, { readonly said: Missed; readonly hosts: Missed[] }>();
-  for (const { environment, notCovered } of end.reports)
-    for (const { host, why } of notCovered) {
-      const missed = { name: harmless(host.name), environment, why: harmless(why) };
-      const said = { ...missed, why: withoutHost(missed.why, host) };
-      const key = `${environment} ${said.why}`;
-      alike.set(key, { said, hosts: [...(alike.get(key)?.hosts ?? []), missed] });
-    }
-  const groups = [...alike.values()];
-  const single = groups.filter(({ hosts }) => hosts.length < MANY_ALIKE).flatMap(({ hosts }) => hosts);
-  const others = [
-    ...end.notReached.map(({ environment, what, why }) => [harmless(what), environment, harmless(why)]),
-    ...end.notBegun.map(({ environment, why }) => ['all of it', environment, harmless(why)]),
-  ];
-  const rows = [...single.map(({ name, environment, why }) => [name, environment, why]), ...others];
-  const many = groups.filter(({ hosts }) => hosts.length >= MANY_ALIKE);
-  const missed = many.reduce((sum, { hosts }) => sum + hosts.length, rows.length);
-  if (missed === 0) return [];
-  const list = [
-    ...(rows.length === 0 ? [] : tableLines(['HOST', 'ENVIRONMENT', 'WHY'], rows, paint)),
-    ...many.flatMap(({ said, hosts }) => alikeLines(said, hosts, paint)),
-  ];
-  return [
-    paint.bad(`NOT COVERED: ${missed}`),
-    ...list,
-    ...adviceLines(end, paint),
-    ...(list.length > LONG_LIST ? [`${countText(end)}, ${paint.bad(`NOT COVERED: ${missed}`)}`] : []),
-  ];
-}
-
-/** Names the host as the table's head does, so that what is said of many is seen to be the same. */
-function withoutHost(why: string, { id, name, address }: Host): string {
-  return [name, id, address].reduce(
-    (text, word) => (word === '' ? text : text.replaceAll(word, 'HOST')),
-    why,
-  );
-}
-
-function alikeLines({ environment, why }: Missed, hosts: readonly Missed[], paint: Paint): string[] {
-  const names = hosts.map(({ name }) => name).join(' ');
-  return [
-    ...hanging('  ', `${count(hosts.length, 'host')} of ${environment}: ${why}`, paint.width),
-    ...hanging('    ', names, paint.width),
-  ];
-}
-
-/** What to do, once a kind of trouble. */
-function adviceLines({ reports }: ActionEnd, paint: Paint): string[] {
-  const byAdvice = new Map<string, string[]>();
-  for (const { notCovered, hosts } of reports) {
-    const outcomes = new Map(hosts.map(({ host, outcome }) => [host.id, outcome]));
-    for (const { host } of notCovered) {
-      const outcome = outcomes.get(host.id);
-      const advice = outcome === undefined ? '' : nextFor(outcome);
-      if (advice !== '') byAdvice.set(advice, [...(byAdvice.get(advice) ?? []), harmless(host.name)]);
-    }
-  }
-  return facts(
-    [...byAdvice].map(([advice, names]): [string, string] => ['to do', `${someOf(names, 3)}: ${advice}`]),
-    paint,
-  );
 }
 
 function nextLines(end: ActionEnd, paint: Paint): string[] {

@@ -1,6 +1,7 @@
 /** What stands on the screen when a stop is over: how many, exactly who not, and what to do about each. */
 import { describe, expect, it } from 'vitest';
-import { type ActionEnd, actionEndLines } from '../../../src/cli/render/lifecycle-end-view.ts';
+import type { ActionEnd } from '../../../src/cli/render/action-end.ts';
+import { actionEndLines } from '../../../src/cli/render/lifecycle-end-view.ts';
 import { createPaint } from '../../../src/cli/render/paint.ts';
 import type { LifecycleOutcome } from '../../../src/domain/lifecycle.ts';
 import type { LifecycleReport } from '../../../src/engine/lifecycle-types.ts';

@@ -1,7 +1,7 @@
 /** `--json`: every `result` line of an action has the same fields, whatever became of its environment. */
 import { describe, expect, it } from 'vitest';
 import { sayActionEnd } from '../../../src/cli/lifecycle-ending.ts';
-import type { ActionEnd } from '../../../src/cli/render/lifecycle-end-view.ts';
+import type { ActionEnd } from '../../../src/cli/render/action-end.ts';
 import { createPaint } from '../../../src/cli/render/paint.ts';
 import { jsonLines, type Line } from '../rig.ts';
 import { someInvocation } from './some-invocation.ts';
