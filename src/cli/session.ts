@@ -1,6 +1,12 @@
 /** What every command that touches an environment begins with: configuration read, environments wired on demand, closed at the end. */
 import { endpointsFrom } from '../adapters/google/endpoints.ts';
-import type { LoadedConfig, LoadedEnvironment, NoPlaybook } from '../config/load.ts';
+import type {
+  LastResort,
+  LoadedConfig,
+  LoadedEnvironment,
+  NoPlaybook,
+  ReadyEnvironment,
+} from '../config/load.ts';
 import { renderProblems } from '../config/problem.ts';
 import type { Action } from '../config/schema/playbook.ts';
 import type { Environment } from '../domain/environment.ts';
@@ -22,13 +28,16 @@ export interface Session {
   readonly narrator: Narrator;
   /** Names of the environments that can be used, in the order of promotion. */
   readonly names: readonly string[];
+  /** The same with those that can be opened `wide` alone; they stand in `unusable` too. */
+  readonly wideNames: readonly string[];
   /** The others, with why not. */
   readonly unusable: readonly Exclude<LoadedEnvironment, { kind: 'ready' | 'example' }>[];
   /** Names of those that are only examples: nobody is told of them who did not name them. */
   readonly examples: readonly string[];
   /**
    * The environment, wired, with the playbook of `action` laid underneath where it is opened first; a refusal when there
-   * is none of that name or it cannot be used yet. `wide`: as many connections at once as an emergency may have.
+   * is none of that name or it cannot be used yet. `wide`: for an emergency or a look: as many connections at once as one may have, and
+   * although calm work could not use it for want of its list of hosts or of Prometheus' address.
    */
   open(
     name: string,
@@ -58,10 +67,14 @@ export async function withSession(
     const before = wired.get(name);
     if (before !== undefined) return ok(before);
     const loaded = environments.get(name);
-    if (loaded?.kind !== 'ready') return err(whyNotUsable(name, read.value));
+    const { ready = null, ...without } = usableOf(loaded, wide);
+    if (ready === null) return err(whyNotUsable(name, read.value));
     const endpoints = endpointsFrom(invocation.env);
     if (!endpoints.ok) return err(refuse('usage', 'bad-endpoint', endpoints.error));
-    const context = wireEnvironment(loaded.forAction(action), invocation, narrator.tell, { wide });
+    const context = wireEnvironment(ready.forAction(action), invocation, narrator.tell, {
+      wide,
+      ...without,
+    });
     wired.set(name, context);
     return ok(context);
   };
@@ -70,6 +83,9 @@ export async function withSession(
     paint: createPaint(invocation.output.color, invocation.output.foldAt),
     narrator,
     names: inLine(usable).map((environment) => environment.name),
+    wideNames: inLine(
+      [...environments.values()].flatMap((one) => usableOf(one, true).ready?.environment ?? []),
+    ).map(({ name }) => name),
     unusable: [...environments.values()].filter((one) => one.kind !== 'ready' && one.kind !== 'example'),
     examples: [...environments.values()].flatMap((one) => (one.kind === 'example' ? [one.name] : [])),
     open,
@@ -96,6 +112,19 @@ export async function withSession(
     narrator.close();
     await Promise.all([...wired.values()].map((context) => context.remote.close()));
   }
+}
+
+interface Usable extends Partial<Pick<LastResort, 'whyNoHosts' | 'whyNoMetrics'>> {
+  readonly ready?: ReadyEnvironment;
+}
+
+function usableOf(loaded: LoadedEnvironment | undefined, wide: boolean): Usable {
+  if (loaded === undefined || loaded.kind === 'example') return {};
+  if (loaded.kind === 'ready') return { ready: loaded };
+  const { lastResort } = loaded;
+  if (!wide || lastResort === null) return {};
+  const { whyNoHosts, whyNoMetrics } = lastResort;
+  return { ready: lastResort, whyNoHosts, whyNoMetrics };
 }
 
 function whyNotUsable(name: string, { environments }: LoadedConfig): Refusal {

@@ -31,7 +31,7 @@ import type { Environment } from '../domain/environment.ts';
 import type { Tell } from '../domain/event.ts';
 import type { Actor } from '../domain/journal.ts';
 import { fleetIdentity, journalPlace } from '../domain/kept-for.ts';
-import { ok, type Result } from '../domain/result.ts';
+import { err, ok, type Result } from '../domain/result.ts';
 import type { EngineContext, LifecycleContext } from '../engine/context.ts';
 import type { ArtifactStore } from '../ports/artifact-store.ts';
 import type { HostKeySource } from '../ports/host-keys.ts';
@@ -56,13 +56,17 @@ function githubJob(env: Invocation['env']): string | undefined {
 export interface WireOptions {
   /** As many connections at once as an emergency may have, instead of `ssh.concurrency`. */
   readonly wide?: boolean;
+  /** Why there is no list of hosts to go by: the inventory answers with it instead. */
+  readonly whyNoHosts?: string | null;
+  /** Why metrics cannot be asked: they answer with it instead. */
+  readonly whyNoMetrics?: string | null;
 }
 
 export function wireEnvironment(
   environment: Environment,
   invocation: Invocation,
   tell: Tell,
-  { wide = false }: WireOptions = {},
+  { wide = false, whyNoHosts = null, whyNoMetrics = null }: WireOptions = {},
 ): LifecycleContext {
   const clock = systemClock;
   const secrets = secretReader(invocation.env);
@@ -72,7 +76,7 @@ export function wireEnvironment(
     environment,
     ...wireRecord(environment, invocation),
     store: wireStore(environment, invocation),
-    ...wireFallbacks(environment, invocation),
+    ...wireFallbacks(environment, invocation, whyNoHosts),
     remote: wireRemote({
       settings: wide ? { ...ssh, concurrency: lifecycle.concurrency } : ssh,
       secrets,
@@ -83,7 +87,7 @@ export function wireEnvironment(
     }),
     metrics: prometheusMetrics({
       ...environment.prometheus,
-      url: () => Promise.resolve(ok(environment.prometheus.url)),
+      url: () => Promise.resolve(whyNoMetrics === null ? ok(environment.prometheus.url) : err(whyNoMetrics)),
       secrets,
       clock,
     }),
@@ -144,12 +148,16 @@ function wireStore({ name, artifacts }: Environment, invocation: Invocation): Ar
 function wireFallbacks(
   environment: Environment,
   invocation: Invocation,
+  whyNoHosts: string | null,
 ): Pick<LifecycleContext, 'inventory' | 'outbox' | 'lastInventory' | 'roleFiles'> {
   const state = stateDirOf(invocation);
   const { name, journal } = environment;
   const last = wireLastInventory(environment, join(state, 'last-inventory'));
   return {
-    inventory: rememberListings(wireInventory(environment, invocation), last),
+    inventory:
+      whyNoHosts === null
+        ? rememberListings(wireInventory(environment, invocation), last)
+        : withoutList(whyNoHosts),
     lastInventory: last,
     outbox: localOutbox({
       root: join(state, 'outbox'),
@@ -161,10 +169,14 @@ function wireFallbacks(
   };
 }
 
-/** A list of one's own is there whenever the environment is: nothing needs to be kept of it. */
-function wireLastInventory({ name, inventory }: Environment, folder: string): LastInventory {
-  if (inventory.kind === 'static') return { keep: async () => undefined, last: async () => null };
-  return lastInventory(join(folder, `${name}-${sha256Hex(fleetIdentity(inventory)).slice(0, 16)}.json`));
+function wireLastInventory(environment: Environment, folder: string): LastInventory {
+  const fleet = sha256Hex(fleetIdentity(environment)).slice(0, 16);
+  return lastInventory(join(folder, `${environment.name}-${fleet}.json`));
+}
+
+/** Of a list that is not there or wrong: asking again changes nothing. */
+function withoutList(message: string): Inventory {
+  return { list: async () => err({ kind: 'invalid', message, retryable: false }) };
 }
 
 function wireInventory({ inventory }: Environment, invocation: Invocation): Inventory {

@@ -6,6 +6,8 @@
  *     lies under all environments, so that its problem is each one's; a lifecycle playbook's is its own alone, since nobody who stops
  *     the agent should have to mend a file about restarts first. Never is another playbook used in a wrong one's place.
  * L2  An environment that is only listed may name a sandbox that does not run.
+ * L3  What cannot be used for calm work may still do for an emergency: the file is right, and only its list of hosts or the address of
+ *     Prometheus fails. Never where the list is that of a sandbox that does not run: there is nobody to stop.
  */
 import { basename, join, resolve } from 'node:path';
 import type { Environment } from '../domain/environment.ts';
@@ -15,18 +17,15 @@ import { err, ok, type Result } from '../domain/result.ts';
 import { acrossFiles, type EnvironmentFile } from './across-files.ts';
 import { nameOf, readOne, whole, whyBadName, yamlFiles } from './config-folder.ts';
 import { type PlaybooksRead, readPlaybooks } from './load-playbooks.ts';
+import { hostsOf, isOfSandbox, type Opened, prometheusUrlOf } from './named-files.ts';
 import type { PathBase } from './paths.ts';
-import { expandPath } from './paths.ts';
 import { fault, type Problem, sortProblems } from './problem.ts';
-import { MAX_INVENTORY_BYTES, readText } from './read-file.ts';
 import { resolveEnvironment } from './resolve.ts';
 import { isLifecycleVerb, resolveLifecyclePlaybook } from './resolve-playbook.ts';
-import type { EnvironmentWritten, HostWritten } from './schema/environment.ts';
-import { whyNoBaseUrl } from './schema/parts.ts';
+import type { EnvironmentWritten } from './schema/environment.ts';
 import type { Action } from './schema/playbook.ts';
 import { sharedHostFaults } from './shared-hosts.ts';
-import { readEnvironmentText, readHostsText } from './written.ts';
-import type { YamlFile } from './yaml-file.ts';
+import { readEnvironmentText } from './written.ts';
 
 export interface ConfigPlaces {
   /** Folder that holds `environments/`. */
@@ -51,6 +50,14 @@ export interface ReadyEnvironment {
   readonly lifecyclePlaybook: (name: string) => Result<LifecyclePlaybook, NoPlaybook>;
 }
 
+/** What an emergency may go on with where calm work may not (L3). */
+export interface LastResort extends ReadyEnvironment {
+  /** Why there is no list of hosts to go by, so that the last known one has to do; null: the list is right. */
+  readonly whyNoHosts: string | null;
+  /** Why metrics cannot be asked; null: they can. */
+  readonly whyNoMetrics: string | null;
+}
+
 /** Why there is no lifecycle playbook of a name. */
 export type NoPlaybook =
   /** `known`: the names that there are, those with problems among them. */
@@ -70,6 +77,7 @@ export type LoadedEnvironment =
       readonly description: string;
       readonly promotesFrom: string | null;
       readonly problems: readonly Problem[];
+      readonly lastResort: LastResort | null;
     }
   /** Right, and nobody's: it would lead to what belongs to others, or to nothing. */
   | {
@@ -85,6 +93,7 @@ export type LoadedEnvironment =
       readonly name: string;
       readonly file: string;
       readonly problems: readonly Problem[];
+      readonly lastResort: LastResort | null;
     };
 
 export interface LoadedConfig {
@@ -114,12 +123,50 @@ function refuseSharedHosts(
   environments: Map<string, LoadedEnvironment>,
   files: readonly EnvironmentFile[],
 ): void {
-  const ready = [...environments.values()].flatMap((one) => (one.kind === 'ready' ? [one.environment] : []));
-  for (const [name, faults] of sharedHostFaults(ready)) {
+  const ready = [...environments.values()].filter((one) => one.kind === 'ready');
+  for (const [name, faults] of sharedHostFaults(ready.map(({ environment }) => environment))) {
     const { file, yaml } = files.find((one) => one.name === name) ?? {};
-    if (file === undefined || yaml === undefined || yaml === null) continue;
-    environments.set(name, { kind: 'invalid', name, file, problems: faults.map((one) => yaml.problem(one)) });
+    const before = ready.find((one) => one.name === name);
+    if (file === undefined || yaml === undefined || yaml === null || before === undefined) continue;
+    const problems = faults.map((one) => yaml.problem(one));
+    const lastResort = withoutSharedList({ ...before, whyNoHosts: null, whyNoMetrics: null }, problems);
+    environments.set(name, { kind: 'invalid', name, file, problems, lastResort });
   }
+  refuseSharedLastResorts(environments, files);
+}
+
+/** Those that an emergency alone may use: after the others, whose VMs stay theirs. */
+function refuseSharedLastResorts(
+  environments: Map<string, LoadedEnvironment>,
+  files: readonly EnvironmentFile[],
+): void {
+  const all = [...environments.values()];
+  const ready = all.flatMap((one) => (one.kind === 'ready' ? [one.environment] : []));
+  const rest = all.flatMap((one) => ('lastResort' in one && one.lastResort !== null ? [one.lastResort] : []));
+  const listed = rest.filter(({ whyNoHosts }) => whyNoHosts === null);
+  const faultsByName = sharedHostFaults([...ready, ...listed.map(({ environment }) => environment)]);
+  for (const lastResort of listed) {
+    const { name } = lastResort;
+    const one = environments.get(name);
+    const yaml = files.find((file) => file.name === name)?.yaml ?? null;
+    const problems = faultsByName.get(name)?.map((found) => yaml?.problem(found)) ?? [];
+    const known = problems.filter((problem) => problem !== undefined);
+    if (known.length === 0 || one === undefined || !('lastResort' in one)) continue;
+    environments.set(name, { ...one, lastResort: withoutSharedList(lastResort, known) });
+  }
+}
+
+/** Of a cloud there is none: its last listing would have the other environment's VMs as well. */
+function withoutSharedList(before: LastResort, problems: readonly Problem[]): LastResort | null {
+  return before.environment.inventory.kind === 'static' ? { ...before, whyNoHosts: shortly(problems) } : null;
+}
+
+/** The first of them, with its place. */
+function shortly(problems: readonly Problem[]): string | null {
+  const [first] = problems;
+  if (first === undefined) return null;
+  const more = problems.length === 1 ? '' : ` (and ${problems.length - 1} more)`;
+  return `${first.file}:${first.line}:${first.column}: ${first.message}${more}`;
 }
 
 async function readEnvironments(
@@ -164,7 +211,7 @@ async function finish(
   const { name, written, yaml } = file;
   const before = [...playbookProblems, ...file.problems];
   if (written === null || yaml === null || before.length > 0)
-    return { kind: 'invalid', name, file: file.file, problems: sortProblems(before) };
+    return { kind: 'invalid', name, file: file.file, problems: sortProblems(before), lastResort: null };
   const { description, promotesFrom } = written;
   const about = { name, file: file.file, description, promotesFrom };
   if (written.example) {
@@ -178,22 +225,16 @@ async function finish(
   const base = baseOf(file.file, places);
   const hosts = await hostsOf(written, yaml, base);
   const url = await prometheusUrlOf(written, yaml, base);
-  const wrong = [hosts, url].flatMap((one) => (one.kind === 'wrong' ? one.problems : []));
-  if (wrong.length > 0) return { kind: 'invalid', name, file: file.file, problems: wrong };
-  if (hosts.kind !== 'read' || url.kind !== 'read') {
-    const problems = [hosts, url].flatMap((one) => (one.kind === 'read' ? [] : one.problems));
-    return { kind: 'not-there', ...about, problems };
-  }
   const resolving = {
     base,
     raw: yaml.value,
     written,
     playbooks: rollout,
-    hosts: hosts.value,
-    prometheusUrl: url.value,
+    hosts: hosts.kind === 'read' ? hosts.value : [],
+    prometheusUrl: url.kind === 'read' ? url.value : '',
   };
   const forAction = (action: Action): Environment => resolveEnvironment(resolving, action);
-  return {
+  const ready: ReadyEnvironment = {
     kind: 'ready',
     name,
     file: file.file,
@@ -201,6 +242,23 @@ async function finish(
     forAction,
     lifecyclePlaybook: (called) => lifecyclePlaybook(called, byName, yaml.value),
   };
+  if (hosts.kind === 'read' && url.kind === 'read') return ready;
+  const lastResort: LastResort | null = isAbsentSandbox(written, hosts)
+    ? null
+    : { ...ready, whyNoHosts: whyNot(hosts), whyNoMetrics: whyNot(url) };
+  const wrong = [hosts, url].flatMap((one) => (one.kind === 'wrong' ? one.problems : []));
+  if (wrong.length > 0) return { kind: 'invalid', name, file: file.file, problems: wrong, lastResort };
+  const problems = [hosts, url].flatMap((one) => (one.kind === 'read' ? [] : one.problems));
+  return { kind: 'not-there', ...about, problems, lastResort };
+}
+
+function whyNot(opened: Opened<unknown>): string | null {
+  return opened.kind === 'read' ? null : shortly(opened.problems);
+}
+
+/** L3. */
+function isAbsentSandbox({ inventory }: EnvironmentWritten, hosts: Opened<unknown>): boolean {
+  return hosts.kind === 'not-there' && inventory.kind === 'static' && isOfSandbox(inventory.file ?? '');
 }
 
 function lifecyclePlaybook(
@@ -217,79 +275,4 @@ function lifecyclePlaybook(
   const { action } = found.playbook;
   if (!isLifecycleVerb(action)) return err({ kind: 'not-lifecycle', file: found.file, action });
   return ok(resolveLifecyclePlaybook(name, { ...found.playbook, action }, environment));
-}
-
-type Opened<T> =
-  | { readonly kind: 'read'; readonly value: T }
-  | { readonly kind: 'not-there' | 'wrong'; readonly problems: readonly Problem[] };
-
-async function hostsOf(
-  written: EnvironmentWritten,
-  yaml: YamlFile,
-  base: PathBase,
-): Promise<Opened<readonly HostWritten[]>> {
-  if (written.inventory.kind !== 'static') return { kind: 'read', value: [] };
-  if (written.inventory.file === undefined) return { kind: 'read', value: written.inventory.hosts ?? [] };
-  const opened = await openNamed({
-    yaml,
-    base,
-    path: ['inventory', 'file'],
-    named: written.inventory.file,
-    what: 'the list of hosts',
-  });
-  if (opened.kind !== 'read') return opened;
-  const { file, text } = opened.value;
-  const hosts = readHostsText(file, text, written.ssh.port);
-  return hosts.written === null
-    ? { kind: 'wrong', problems: hosts.problems }
-    : { kind: 'read', value: hosts.written };
-}
-
-async function prometheusUrlOf(
-  written: EnvironmentWritten,
-  yaml: YamlFile,
-  base: PathBase,
-): Promise<Opened<string>> {
-  const { url, urlFile } = written.prometheus;
-  if (urlFile === undefined) return { kind: 'read', value: url ?? '' };
-  const path = ['prometheus', 'urlFile'];
-  const opened = await openNamed({ yaml, base, path, named: urlFile, what: "the file with Prometheus' URL" });
-  if (opened.kind !== 'read') return opened;
-  const line = opened.value.text.split('\n', 1)[0]?.trim() ?? '';
-  const why = whyNoBaseUrl(line);
-  if (why === null) return { kind: 'read', value: line };
-  return {
-    kind: 'wrong',
-    problems: [yaml.problem(fault(path, `the first line of ${opened.value.file}: ${why}`))],
-  };
-}
-
-interface Named {
-  readonly yaml: YamlFile;
-  readonly base: PathBase;
-  readonly path: readonly string[];
-  readonly named: string;
-  readonly what: string;
-}
-
-async function openNamed({
-  yaml,
-  base,
-  path,
-  named,
-  what,
-}: Named): Promise<Opened<{ file: string; text: string }>> {
-  const file = expandPath(named, base);
-  const text = await readText(file, MAX_INVENTORY_BYTES);
-  if (text.ok) return { kind: 'read', value: { file, text: text.value } };
-  const missing = text.error.kind === 'not-there';
-  if (!missing)
-    return {
-      kind: 'wrong',
-      problems: [yaml.problem(fault(path, `${what}, ${file}: ${text.error.message}`))],
-    };
-  const message = named.startsWith('${state}/sandbox/')
-    ? `the sandbox is not running: start it with \`rollout sandbox up\` (${file} does not exist)`
-    : `${what} does not exist: ${file}`;
-  return { kind: 'not-there', problems: [yaml.problem(fault(path, message, { found: named }))] };
 }

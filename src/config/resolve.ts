@@ -3,7 +3,7 @@ import { BUILTIN_GATES } from '../domain/builtin-gates.ts';
 import type { GceInventorySettings, GcsPlace, GoogleCredentials } from '../domain/cloud.ts';
 import type { PrometheusSettings, SecretRef, SshSettings } from '../domain/connection.ts';
 import { parseDuration } from '../domain/duration.ts';
-import type { Environment, Targeting } from '../domain/environment.ts';
+import type { Environment, StaticInventorySettings, Targeting } from '../domain/environment.ts';
 import type { Host } from '../domain/host.ts';
 import type { GatePolicy, RolloutPolicy, StepTimeouts } from '../domain/policy.ts';
 import { expandPath, type PathBase } from './paths.ts';
@@ -50,7 +50,7 @@ export function resolveEnvironment(from: Resolving, action: Action): Environment
     inventory:
       written.inventory.kind === 'gce'
         ? resolveGce(written.inventory, base)
-        : { kind: 'static', hosts: from.hosts.map(resolveHost) },
+        : resolveStatic(written.inventory, from),
     artifacts:
       written.artifacts.kind === 'gcs'
         ? {
@@ -75,6 +75,14 @@ export function resolveEnvironment(from: Resolving, action: Action): Environment
     freeze: written.freeze,
     confirm: written.confirm,
   };
+}
+
+function resolveStatic(
+  { file }: Written<'inventory', 'static'>,
+  { hosts, base }: Resolving,
+): StaticInventorySettings {
+  const list = file === undefined ? {} : { file: expandPath(file, base) };
+  return { kind: 'static', hosts: hosts.map(resolveHost), ...list };
 }
 
 type Written<K extends 'inventory' | 'artifacts' | 'journal', Kind> = Extract<

@@ -22,6 +22,13 @@ export interface Targeting {
   readonly eligible: readonly { readonly when: ExpressionText; readonly reason: string }[];
 }
 
+export interface StaticInventorySettings {
+  readonly kind: 'static';
+  readonly hosts: readonly Host[];
+  /** The list's own file, absolute; absent where the hosts stand in the environment's file. */
+  readonly file?: string;
+}
+
 export interface Environment {
   readonly name: string;
   readonly description: string;
@@ -29,7 +36,7 @@ export interface Environment {
   readonly file: string;
   /** The environment whose receipt a promotion needs; null: deployed to directly. */
   readonly promotesFrom: string | null;
-  readonly inventory: { readonly kind: 'static'; readonly hosts: readonly Host[] } | GceInventorySettings;
+  readonly inventory: StaticInventorySettings | GceInventorySettings;
   readonly artifacts: { readonly kind: 'local'; readonly path: string } | GcsArtifacts;
   readonly journal: { readonly kind: 'local'; readonly path: string } | GcsPlace;
   /** Debian architectures that a release must be staged for here, such as `amd64`; never empty. */

@@ -14,8 +14,20 @@ export function journalPlace(journal: Environment['journal']): string {
   return `gs://${journal.bucket}${journal.prefix === '' ? '' : `/${journal.prefix}`}`;
 }
 
-/** The same text for settings that list the same VMs with the same roles and addresses. */
-export function fleetIdentity({ projects, zones, filter, roleLabel, address }: GceInventorySettings): string {
+/**
+ * The same text for environments whose VMs are listed from the same place: in a cloud, with the same roles and addresses; in a list,
+ * for the same environment from the same file, whatever stands in it today.
+ */
+export function fleetIdentity({
+  name,
+  file,
+  inventory,
+}: Pick<Environment, 'name' | 'file' | 'inventory'>): string {
+  if (inventory.kind === 'gce') return cloudIdentity(inventory);
+  return canonicalJson({ kind: 'static', environment: name, file: inventory.file ?? file });
+}
+
+function cloudIdentity({ projects, zones, filter, roleLabel, address }: GceInventorySettings): string {
   const sorted = (words: readonly string[]): string[] => [...new Set(words)].sort();
   return canonicalJson({
     kind: 'gce',

@@ -1,5 +1,6 @@
 /** Whole folders: what each environment is worth, and what a mistake in one file means for the others. */
 import { describe, expect, it } from 'vitest';
+import type { LastResort } from '../../src/config/load.ts';
 import type { Environment } from '../../src/domain/environment.ts';
 import { changed, environmentText, type Loaded, loadFiles, placeOf } from './some-files.ts';
 
@@ -482,5 +483,74 @@ describe('playbooks', () => {
       'playbooks/upgrade.yml': UPGRADE,
     });
     expect(loaded.problems).toMatchObject([{ message: 'there is upgrade.yaml too; one of the two must go' }]);
+  });
+});
+
+describe('what an emergency may go on with', () => {
+  const noUrl = '  urlFile: ../url';
+  const url = (text: string): string => changed('  url: http://127.0.0.1:9090', noUrl, text);
+
+  function lastResort(loaded: Loaded, name = 'lab'): LastResort | null {
+    const found = loaded.environment(name);
+    return 'lastResort' in found ? found.lastResort : null;
+  }
+
+  it('without Prometheus’ URL is the list of hosts', async () => {
+    const found = lastResort(await loadFiles({ 'environments/lab.yaml': url(LAB) }));
+    expect(found?.environment.inventory).toMatchObject({ hosts: [{ name: 'web-01' }, { name: 'web-02' }] });
+    expect(found?.whyNoHosts).toBeNull();
+    expect(found?.whyNoMetrics).toMatch(/lab\.yaml:\d+:\d+: the file with Prometheus' URL does not exist/u);
+  });
+
+  it.each([
+    ['is not there', {}, /lab\.yaml:\d+:\d+: the list of hosts does not exist/u],
+    ['has slips', { 'hosts.yaml': `${HOSTS}${HOSTS}` }, /hosts\.yaml:2:\d+: .* \(and \d+ more\)$/u],
+    ['is no list', { 'hosts.yaml': 'a: [' }, /hosts\.yaml:\d+:\d+: /u],
+  ] as const)(
+    'where the list of hosts %s is no list, with the reason and its place',
+    async (_, files, why) => {
+      const loaded = await loadFiles({ 'environments/lab.yaml': inFile('../hosts.yaml'), ...files });
+      expect(lastResort(loaded)).toMatchObject({
+        whyNoHosts: expect.stringMatching(why),
+        whyNoMetrics: null,
+      });
+      expect(lastResort(loaded)?.environment.inventory).toMatchObject({
+        hosts: [],
+        file: expect.stringMatching(/\/hosts\.yaml$/u),
+      });
+    },
+  );
+
+  it('is nothing where the environment or a rollout’s playbook is wrong, or the sandbox does not run', async () => {
+    const wrong = [
+      { 'environments/lab.yaml': `${LAB}nonsense: 1\n` },
+      { 'environments/lab.yaml': url(LAB), 'playbooks/upgrade.yaml': 'a: [' },
+      { 'environments/lab.yaml': inFile('${state}/sandbox/lab-hosts.yaml') },
+    ];
+    for (const files of wrong) expect(lastResort(await loadFiles(files))).toBeNull();
+  });
+
+  it('of two lists with one VM is no list for the later one, and neither is a cloud’s listing', async () => {
+    const twice = environmentText('zoo').replaceAll('zoo-1', '1');
+    const lists = { 'environments/lab.yaml': LAB, 'environments/zoo.yaml': twice };
+    expect(lastResort(await loadFiles(lists), 'zoo')?.whyNoHosts).toContain('lab has the VM web-01');
+    const cloud = (name: string): string =>
+      environmentText(name).replace(
+        /inventory:\n(?: .*\n)+/,
+        'inventory: { kind: gce, projects: [my-project] }\n',
+      );
+    for (const zoo of [cloud('zoo'), url(cloud('zoo'))]) {
+      const loaded = await loadFiles({ 'environments/lab.yaml': cloud('lab'), 'environments/zoo.yaml': zoo });
+      expect(loaded.environment('lab').kind).toBe('ready');
+      expect(lastResort(loaded, 'zoo')).toBeNull();
+    }
+  });
+
+  it('without Prometheus’ URL is no list where an environment that can be used has one of its VMs', async () => {
+    const twice = url(environmentText('aaa').replaceAll('aaa-1', '1'));
+    const loaded = await loadFiles({ 'environments/aaa.yaml': twice, 'environments/lab.yaml': LAB });
+    expect(loaded.environment('lab').kind).toBe('ready');
+    expect(loaded.environment('aaa').kind).toBe('not-there');
+    expect(lastResort(loaded, 'aaa')?.whyNoHosts).toContain('lab has the VM web-01');
   });
 });
