@@ -166,7 +166,9 @@ function shortly(problems: readonly Problem[]): string | null {
   const [first] = problems;
   if (first === undefined) return null;
   const more = problems.length === 1 ? '' : ` (and ${problems.length - 1} more)`;
-  return `${first.file}:${first.line}:${first.column}: ${first.message}${more}`;
+  // 0: it is of the whole file.
+  const place = first.line === 0 ? first.file : `${first.file}:${first.line}:${first.column}`;
+  return `${place}: ${first.message}${more}`;
 }
 
 async function readEnvironments(
