@@ -55,8 +55,10 @@ function timeText({ reports, startedAt, tookMs }: ActionEnd): string {
   const ends = reports.flatMap(({ hosts }) => hosts.flatMap(({ at }) => (at === undefined ? [] : [at])));
   const hostsMs = ends.length === 0 ? tookMs : Math.min(tookMs, Math.max(0, Math.max(...ends) - startedAt));
   if (tookMs - hostsMs < LONG_REST_MS) return tookText(tookMs);
-  const looked = reports.some(({ settled }) => settled !== null) ? 'the second look and ' : '';
-  return `${tookText(hostsMs)} (${tookText(tookMs)} with ${looked}the record)`;
+  const rest = reports.some(({ settled }) => settled !== null)
+    ? 'with the second look and the record'
+    : 'in all';
+  return `${tookText(hostsMs)} (${tookText(tookMs)} ${rest})`;
 }
 
 function tookText(ms: number): string {

@@ -94,7 +94,7 @@ describe('the end of a stop', () => {
       { ...hostReport('b'), at: NOW + 1_000 },
     ];
     expect(linesOf([someReport('gstg', hosts)], { tookMs: 11_000 })[0]).toBe(
-      'stopped 2/2 hosts in 1.0s (11s with the record)',
+      'stopped 2/2 hosts in 1.0s (11s in all)',
     );
     const settled = { stayedDown: 2, startedAgain: [], unseen: [] };
     expect(linesOf([someReport('gstg', hosts, { settled })], { tookMs: 31_000 })[0]).toBe(
