@@ -28,7 +28,8 @@ export function openEnvironments(
   const contexts: LifecycleContext[] = [];
   const notBegun: NotBegun[] = [];
   const refusals: Refusal[] = [];
-  const chosen = named.length === 0 ? session.names : inOrder(session, named);
+  const usable = options.wide ? session.wideNames : session.names;
+  const chosen = named.length === 0 ? usable : inOrder(usable, named);
   for (const name of chosen) {
     const context = session.open(name, { wide: options.wide });
     if (context.ok) contexts.push(context.value);
@@ -38,7 +39,7 @@ export function openEnvironments(
     }
   }
   if (named.length === 0)
-    for (const { name, kind, problems } of session.unusable)
+    for (const { name, kind, problems } of session.unusable.filter((one) => !usable.includes(one.name)))
       notBegun.push({ environment: name, why: `${kind}: ${firstOf(problems, session)}`, next: CHECK });
   if (refusals.length > 0 && (contexts.length === 0 || options.polarity === 'calm')) return err(refusals);
   if (contexts.length === 0) return err([noEnvironments(notBegun)]);
@@ -59,9 +60,9 @@ function unknownNames(session: Session, named: readonly string[]): Refusal | nul
   });
 }
 
-function inOrder(session: Session, named: readonly string[]): string[] {
-  const rest = named.filter((name) => !session.names.includes(name));
-  return [...session.names.filter((name) => named.includes(name)), ...new Set(rest)];
+function inOrder(usable: readonly string[], named: readonly string[]): string[] {
+  const rest = named.filter((name) => !usable.includes(name));
+  return [...usable.filter((name) => named.includes(name)), ...new Set(rest)];
 }
 
 const CHECK = 'rollout config check';

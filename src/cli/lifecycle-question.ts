@@ -2,6 +2,7 @@
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import { parseDuration } from '../domain/duration.ts';
 import type { Expression } from '../domain/expression.ts';
+import { singleQuoted } from '../domain/host-command.ts';
 import type { LifecycleVerb } from '../domain/lifecycle.ts';
 import { MOMENT_EXAMPLES, parseMoment } from '../domain/moment.ts';
 import { err, ok, type Result } from '../domain/result.ts';
@@ -39,6 +40,15 @@ export interface ActionAsked {
   readonly playbook: string | null;
   readonly dryRun: boolean;
   readonly confirm: string | null;
+}
+
+/** Options that the command behind this one needs too, as a shell takes them: without them it would be another command. */
+export function carriedOn(invocation: Invocation): string[] {
+  return ['config', 'playbook', 'reason'].flatMap((name) => {
+    const value = textOption(invocation, name);
+    if (value === undefined || value === '') return [];
+    return [`--${name}`, /^[\w./:@-]+$/u.test(value) ? value : singleQuoted(value)];
+  });
 }
 
 /** As it is typed in the program that is running: `osqueryd` or `rollout osqueryd`. */

@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 180_000 });
 const place = makePlace();
 const urlFile = join(place.stateDir, 'sandbox/prometheus-url');
 const listOf = (name: 'gstg' | 'gprd'): string => join(place.configDir, `${name}.json`);
-const BOTH = ['--env', 'sandbox-gstg', '--env', 'sandbox-gprd', '--fleet'] as const;
+const BOTH = ['--fleet'] as const;
 const STOP = ['stop', '--yes', '--settle', '0s', '--deadline', '20s', '--json'] as const;
 
 const osqueryd = (...words: readonly string[]): Promise<Ran> => place.run(words, { main: OSQUERYD });

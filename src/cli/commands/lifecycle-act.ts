@@ -23,7 +23,7 @@ import { askLifecycleConsent } from '../lifecycle-consent.ts';
 import { sayDryRun } from '../lifecycle-dry-run.ts';
 import { sayActionEnd } from '../lifecycle-ending.ts';
 import { openEnvironments } from '../lifecycle-environments.ts';
-import { type ActionAsked, actionAsked, typedAs } from '../lifecycle-question.ts';
+import { type ActionAsked, actionAsked, carriedOn, typedAs } from '../lifecycle-question.ts';
 import { type Step, stepsFor } from '../lifecycle-steps.ts';
 import type { ActionEnd, NotBegun } from '../render/action-end.ts';
 import { actionPlanLines } from '../render/lifecycle-plan-view.ts';
@@ -94,6 +94,7 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
     notReached: gathered.value.notReached,
     hold: steps[0]?.request.hold ?? null,
     typed: typedAs(invocation),
+    carried: carriedOn(invocation),
     startedAt,
     tookMs: systemClock.now() - startedAt,
   };

@@ -27,6 +27,8 @@ export interface ActionEnd {
   readonly hold: HoldTerms | null;
   /** `osqueryd` or `rollout osqueryd`. */
   readonly typed: string;
+  /** What was typed besides and holds for the next command as well, each word as a shell takes it, such as `--config ./own`. */
+  readonly carried?: readonly string[];
   /** When it was agreed to, ms since the epoch. */
   readonly startedAt: number;
   /** Until all was done and written down. */

@@ -212,10 +212,14 @@ function recordRow({ environment, record }: LifecycleReport, paint: Paint): [str
 
 function nextLines(end: ActionEnd, paint: Paint): string[] {
   const rest = end.reports.flatMap((report) => report.notCovered.map(({ host }) => host.name));
-  const flags = end.now ? ' --now' : '';
+  const carried = (end.carried ?? []).map((word) => ` ${harmless(word)}`).join('');
+  const flags = `${end.now ? ' --now' : ''}${carried}`;
   // Whoever took over has a reason, which is to be read before the same is tried against it.
   const taken = end.reports.filter((report) => report.end === 'interrupted' && report.why !== '');
+  const halted = end.reports.filter((report) => report.end === 'halted');
   const looks = new Set([
+    // What the gate saw is to be looked at before anything goes on.
+    ...halted.map(({ environment }) => `${end.typed} status --env ${environment}`),
     ...taken.map(({ environment }) => `rollout history ${environment}`),
     ...end.notBegun.flatMap(({ next }) => (next === undefined ? [] : [next])),
   ]);

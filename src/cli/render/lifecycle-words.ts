@@ -107,7 +107,9 @@ export function nextFor(outcome: LifecycleOutcome): string {
         case 'still-runs':
           return 'a process of the agent is still there: log in and look (`ps -C osqueryd`), kill it by its pid';
         case 'start-failed':
-          return 'read `journalctl -u osqueryd` there';
+          return outcome.message.includes('there is no unit')
+            ? 'the package may be missing: `osqueryd install --host NAME` brings the pinned version'
+            : 'read `journalctl -u osqueryd` there';
         case 'remains':
           return 'files are left that it could not delete: delete them by hand';
         case 'install-failed':

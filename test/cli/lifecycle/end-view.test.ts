@@ -192,6 +192,24 @@ describe('the end of a stop', () => {
     expect(lines).toContain('stopped 1/182, NOT COVERED: 181');
   });
 
+  it('says the next command with what was typed besides: without it it would be another one', () => {
+    const reports = [someReport('gprd', [hostReport('d', UNREACHABLE)])];
+    const text = linesOf(reports, { carried: ['--config', '../own', '--reason', "'INC 12'"] }).join('\n');
+    expect(text).toContain("osqueryd stop --config ../own --reason 'INC 12' --host d");
+  });
+
+  it('sends whoever a gate has halted to look before anything goes on, and in waves again', () => {
+    const halted = {
+      ...someReport('gprd', [hostReport('d', UNREACHABLE)]),
+      end: 'halted',
+      why: 'CPU',
+    } as const;
+    const lines = linesOf([halted], { verb: 'restart', carried: ['--playbook', 'restart'] });
+    const next = lines.filter((line) => /^ +next/u.test(line)).map((line) => line.trim());
+    expect(next[0]).toMatch(/osqueryd status --env gprd$/u);
+    expect(lines.join('\n')).toContain('osqueryd restart --playbook restart --host d');
+  });
+
   it('fits 100 columns whatever hosts say, and lets no control character through', () => {
     const long = `${'very long reason '.repeat(30)}\u001b[31mred`;
     const reports = Array.from({ length: 30 }, (_, n) =>
