@@ -172,7 +172,7 @@ describe('a stop', () => {
     expect(ran.stdout).toMatch(
       /NOT COVERED: 2\n.*\n +web-01-gstg +sandbox-gstg .*\n +web-02-gstg +sandbox-gstg /u,
     );
-    expect(ran.stdout).toContain('next  osqueryd stop --host web-01-gstg web-02-gstg');
+    expect(ran.stdout).toContain('next  osqueryd stop --reason INC-12 --host web-01-gstg web-02-gstg');
     expect(ran.stderr).toMatch(/stopped \d+\/20/u);
     expect(await severities()).toEqual({ held: 18, active: 2 });
   });
