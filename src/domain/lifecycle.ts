@@ -13,7 +13,6 @@ export const PACKAGE_VERBS = ['install', 'remove', 'purge'] as const;
 export const LIFECYCLE_VERBS = [...SERVICE_VERBS, ...PACKAGE_VERBS] as const;
 
 export type ServiceVerb = (typeof SERVICE_VERBS)[number];
-type PackageVerb = (typeof PACKAGE_VERBS)[number];
 export type LifecycleVerb = (typeof LIFECYCLE_VERBS)[number];
 
 /** What would start the agent again, as far as it is known by itself. */
