@@ -66,7 +66,11 @@ function troubleOf(host: HostProgress): string {
     case 'reverted':
     case 'gone':
     case 'still-previous':
+    case 'confirmed':
+    case 'renewed':
       return outcome.kind;
+    case 'went-back':
+      return `went back by itself: ${outcome.note}`;
     default:
       return outcome satisfies never;
   }

@@ -29,6 +29,8 @@ export type Decision =
   | {
       readonly next: 'judge';
       readonly hosts: readonly HostId[];
+      /** Hosts not changed yet that they are compared with; absent: none. */
+      readonly controls?: readonly HostId[];
       readonly from: number;
       readonly to: number;
       readonly reason: Reason;

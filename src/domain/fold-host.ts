@@ -88,6 +88,10 @@ export function answeredHost(
       return outcome.why === 'unknown' || outcome.why === 'timed-out'
         ? troubled
         : { ...troubled, state: 'unreachable', touched };
+    case 'confirmed':
+    case 'renewed':
+    case 'went-back':
+      return answered;
     default:
       return outcome satisfies never;
   }

@@ -99,6 +99,7 @@ function startedRollout(state: EnvironmentState, entry: Entry, body: PlannedBody
     stop: null,
     keep: body.keep ?? false,
     plannedAt: entry.at,
+    startedAt: 0,
     plannedBy: entry.actor,
     reason: entry.reason ?? '',
     pinBefore: state.pin,
@@ -124,7 +125,11 @@ function applyToRollout(
   });
   switch (body.kind) {
     case 'wave-started':
-      return withRollout({ phase: { kind: 'acting', wave: body.wave, since }, approvedAt: 0 });
+      return withRollout({
+        phase: { kind: 'acting', wave: body.wave, since },
+        approvedAt: 0,
+        startedAt: rollout.startedAt === 0 ? since : rollout.startedAt,
+      });
     case 'hosts-intended':
       return withRollout({
         hosts: updateHosts(body.hosts, (host) => intended(host, body.action, entry)),

@@ -23,13 +23,23 @@ export interface GateMeasurement {
   readonly outcome:
     | {
         readonly kind: 'measured';
+        /** Of changed and of control hosts. */
         readonly byHost: ReadonlyMap<HostId, readonly Sample[]>;
+        /** Of a gate that compares: one number a host (the median of `beforeMs` before the first change), where there is one. */
+        readonly before?: ReadonlyMap<HostId, number>;
         /** Hosts for which the backend gave more than one series. */
         readonly ambiguous: readonly HostId[];
         /** The backend said that its answer is not whole. */
         readonly warnings: readonly string[];
         /** Series that name none of the hosts asked about: a hint that the host label is configured wrongly. */
         readonly unmatched?: { readonly count: number; readonly example: string };
+      }
+    /** A witness that does not tell hosts apart, such as a command's exit code. */
+    | {
+        readonly kind: 'told';
+        readonly verdict: Exclude<VerdictKind, 'error'>;
+        readonly at: number;
+        readonly why: string;
       }
     | { readonly kind: 'backend-error'; readonly message: string };
 }
@@ -42,6 +52,27 @@ export interface GateOffender {
   /** The worst value seen. */
   readonly value: number;
   readonly at: number;
+}
+
+/** What a comparison found; lengths and numbers in the gate's unit. */
+export interface Comparison {
+  readonly with: 'control' | 'before';
+  readonly kind: 'worse' | 'alike' | 'too-few';
+  /** How many hosts on either side. */
+  readonly changed: number;
+  readonly control: number;
+  /** Medians of both sides over the time compared. */
+  readonly medianChanged?: number;
+  readonly medianControl?: number;
+  /** Hodges-Lehmann estimate of how much worse the changed ones are, and the least that matters. */
+  readonly shift?: number;
+  readonly floor: number;
+  /** One-sided, of the whole evaluation; and the level that it is held against. */
+  readonly p?: number;
+  readonly alpha: number;
+  readonly method?: 'exact' | 'normal';
+  /** The stratum in which they are worse, where it is not all of them. */
+  readonly stratum?: string;
 }
 
 /** One gate's verdict with all that a person needs to check it. */
@@ -61,6 +92,11 @@ export interface GateVerdict {
   readonly silent: readonly string[];
   /** One sentence: why this verdict. */
   readonly why: string;
+  readonly comparison?: Comparison;
+  /** Evaluations in a row, with this one, that came out as failing; absent: none. Below the gate's `failures` the verdict is inconclusive. */
+  readonly streak?: number;
+  /** It leaves the judgement to the other gates: neither a pass nor a hindrance. */
+  readonly abstains?: true;
 }
 
 /** All gates over one span of time. */

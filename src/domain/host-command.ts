@@ -79,6 +79,16 @@ function parametersOf(order: HostOrder): string[] {
         word('prove_ms', order.proveMs),
         word('lock_timeout_s', order.lockTimeoutS),
       ];
+    case 'confirm':
+      return [
+        ...agent,
+        word('verb', order.verb),
+        ...actionWords(order),
+        ...packageWords('target', order.target),
+        ...(order.revertAfterS === undefined ? [] : [word('revert_after_s', order.revertAfterS)]),
+      ];
+    case 'probe':
+      return [...agent, word('sample_ms', order.sampleMs), word('results_log', order.resultsLog)];
     case 'status':
       return [...agent, ...statusWords(order)];
     case 'service':

@@ -41,6 +41,10 @@ export type HostOrder =
   | (OrderBase & ChangeOrder & { readonly program: 'upgrade' })
   /** Put `previous` back over `target`, restore the service's state from before the upgrade, prove. Safe to repeat. */
   | (OrderBase & ChangeOrder & { readonly program: 'revert' })
+  /** Of an armed host: the version stays (`confirm`), or wait on (`renew`). Safe to repeat; changes no package. */
+  | (OrderBase & ArmedOrder & { readonly program: 'confirm' })
+  /** Read only: counters of the agent and of the host, twice, `sampleMs` apart. Needs no dpkg. */
+  | (OrderBase & ProbeOrder & { readonly program: 'probe' })
   /** Read only: is `target` what runs, without a restart for `proveMs`? */
   | (OrderBase & {
       readonly program: 'prove';
@@ -100,7 +104,40 @@ export interface RemoveOrder {
   readonly purgePaths: readonly string[];
 }
 
+export interface ArmedOrder {
+  readonly verb: 'confirm' | 'renew';
+  readonly orderId: string;
+  readonly environment: string;
+  readonly fence: number;
+  /** What must be installed there, or nothing is confirmed. */
+  readonly target: PackageRef;
+  /** Of `renew`: how long to wait from now on, seconds. */
+  readonly revertAfterS?: number;
+}
+
+export interface ProbeOrder {
+  /** How far apart the two readings lie, ms. */
+  readonly sampleMs: number;
+  /** File that grows while results are written, absolute, such as `/var/log/osquery/osqueryd.results.log`. */
+  readonly resultsLog: string;
+}
+
+/** Of an upgrade: the way back that the host takes by itself. Armed and durable before anything is installed. */
+export interface ArmOrder {
+  /** How long after the upgrade has begun, seconds. */
+  readonly revertAfterS: number;
+  /** Called off by the upgrade itself once it has proven the target, instead of by a `confirm`. */
+  readonly disarm: 'after-proof' | 'after-soak';
+  /** Runtime limits of the unit while it is armed. */
+  readonly guardCpuPercent?: number;
+  readonly guardMemoryBytes?: number;
+}
+
 interface ChangeOrder {
+  /** Of `upgrade`; absent: nothing is armed. */
+  readonly arm?: ArmOrder;
+  /** Of the way back, also the one a host takes by itself; absent: keep. */
+  readonly database?: { readonly policy: 'keep' | 'move-aside'; readonly path: string };
   /** The rollout's id and its time: under it the host remembers what the service's state was before the first touch. */
   readonly orderId: string;
   /** Journal sequence number of the intent; the host refuses one lower than it has seen from the same environment. */

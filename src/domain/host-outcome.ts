@@ -39,6 +39,22 @@ export type HostOutcome =
       readonly sha256: Sha256;
       readonly packageVersion: string;
       readonly service: 'running' | 'left-stopped';
+      /** The host goes back by itself so much later unless it hears from us, ms; absent: it is not armed. */
+      readonly armedMs?: number;
+    }
+  /** The version stays: what the host would have done by itself is called off. */
+  | { readonly kind: 'confirmed' }
+  /** Still armed, and now waits so much longer, ms. */
+  | { readonly kind: 'renewed'; readonly armedMs: number }
+  /** Heard from nobody in time and put the previous version back by itself, proven there; `note` is what it left behind. */
+  | {
+      readonly kind: 'went-back';
+      readonly sha256: Sha256;
+      readonly packageVersion: string;
+      readonly service: 'running' | 'left-stopped';
+      /** By the host's clock, ms since the epoch; null: it does not tell. */
+      readonly at: number | null;
+      readonly note: string;
     }
   /** The previous version was proven again. */
   | {

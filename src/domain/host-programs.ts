@@ -9,6 +9,8 @@ export const HOST_PROGRAM_FILES: Readonly<Record<HostOrder['program'], readonly 
   upgrade: [...CHANGE, 'upgrade.sh'],
   revert: [...CHANGE, 'revert.sh'],
   prove: [...CHANGE, 'prove.sh'],
+  confirm: [...CHANGE, 'confirm.sh'],
+  probe: ['lib.sh', 'probe.sh'],
   status: [...SERVICE, 'status.sh'],
   service: [...SERVICE, 'service.sh'],
   install: [...CHANGE, 'lib-service.sh', 'install.sh'],

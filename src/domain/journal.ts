@@ -38,7 +38,11 @@ export interface Actor {
 
 export type RolloutKind = 'deploy' | 'promote' | 'canary' | 'rollback';
 
-export type HostAction = 'upgrade' | 'inspect' | 'prove' | 'revert';
+/**
+ * `confirm` tells an armed host that all is well: it stays on the new version. `renew` tells it to wait on. Both change nothing but what
+ * the host does by itself when it hears from nobody.
+ */
+export type HostAction = 'upgrade' | 'inspect' | 'prove' | 'revert' | 'confirm' | 'renew';
 
 /** What an environment is meant to run. */
 export interface Pin {

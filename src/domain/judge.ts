@@ -64,6 +64,10 @@ function judgeGate(
     const why = explainVerdict({ kind: 'backend-error', gate, message: outcome.message });
     return { ...base, kind: 'error', samples: 0, offenders: [], silent: [], why };
   }
+  if (outcome.kind === 'told') {
+    if (outcome.verdict !== 'pass') bad.fill(1);
+    return { ...base, kind: outcome.verdict, samples: 1, offenders: [], silent: [], why: outcome.why };
+  }
 
   const ambiguous = new Set(outcome.ambiguous);
   const before = stepMs > 0 ? Math.ceil(gate.forMs / stepMs) : 0;

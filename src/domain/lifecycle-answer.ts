@@ -113,7 +113,8 @@ function expectedOf(order: HostOrder): readonly Service[] | null {
     default:
       return null;
   }
-  switch (order.verb) {
+  const { verb, now } = order;
+  switch (verb) {
     case 'start':
       return ['running'];
     case 'restart':
@@ -121,11 +122,11 @@ function expectedOf(order: HostOrder): readonly Service[] | null {
     case 'stop':
       return ['stopped', 'absent'];
     case 'enable':
-      return order.now ? ['running', 'left-held'] : SERVICES;
+      return now ? ['running', 'left-held'] : SERVICES;
     case 'disable':
-      return order.now ? ['stopped', 'absent'] : SERVICES;
+      return now ? ['stopped', 'absent'] : SERVICES;
     default:
-      return order.verb satisfies never;
+      return verb satisfies never;
   }
 }
 

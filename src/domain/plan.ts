@@ -65,4 +65,6 @@ export interface Plan {
   readonly population: Population;
   readonly waves: readonly PlannedWave[];
   readonly leftOut: readonly LeftOutHost[];
+  /** Of a canary: hosts that stay as they are and that the canaries are compared with; absent: the later waves serve. */
+  readonly controls?: readonly PlannedHost[];
 }

@@ -51,6 +51,66 @@ export interface GatePolicy {
   readonly windowMs: number;
   /** How long the limit must be exceeded without a break before it counts, ms. 0: one sample is enough. */
   readonly forMs: number;
+  /** Where the numbers come from; absent: the query, of Prometheus. */
+  readonly source?: GateSource;
+  /** Fewest numbers that a host must have given in the span that is judged; absent: 1. */
+  readonly minSamples?: number;
+  /** Share (0 to 1) of the span's steps at which a host must have given a number; absent: 0. */
+  readonly minCoverage?: number;
+  /** What the hosts are compared with besides the limit; absent: nothing. */
+  readonly compare?: GateComparison;
+  /** How many hosts beyond the limit make it fail; absent: any. */
+  readonly weight?: GateWeight;
+  /** Evaluations in a row that must fail before the verdict is fail; absent: 1. */
+  readonly failures?: number;
+  /** Hosts without a number: hold (inconclusive), count as beyond the limit, or leave the verdict to the other gates. Absent: hold. */
+  readonly noData?: 'hold' | 'fail' | 'abstain';
+  /** The backend fails: hold, or leave the verdict to the other gates. Absent: hold. Never a fail. */
+  readonly backendErrors?: 'hold' | 'abstain';
+}
+
+export type GateSource =
+  /** A reading of the program `probe` on the host itself (probe.ts). */
+  | { readonly kind: 'probe'; readonly reading: string }
+  /** Another witness, by its name in the environment's file. */
+  | { readonly kind: 'witness'; readonly witness: string };
+
+/** A comparison fails only where it is both significant and large enough. */
+export interface GateComparison {
+  /**
+   * `control`: hosts of the same stratum that are not changed yet, at the same time, each as the difference from its own time before
+   * where there is one. `before`: the same hosts before the change.
+   */
+  readonly with: 'control' | 'before';
+  /** Smallest difference that matters, in the gate's unit. */
+  readonly effect: number;
+  /** The same as a share of the control's median (0.25: a quarter more); the larger of the two counts. 0: only `effect`. */
+  readonly relativeEffect: number;
+  /** Level of significance of one evaluation, over all strata together. */
+  readonly alpha: number;
+  /** Over how long the numbers of each host are summed up to one, before the change and after it, ms. */
+  readonly overMs: number;
+  readonly beforeMs: number;
+  /** Too few hosts to tell: hold, or leave the verdict to the other gates. Never a pass. */
+  readonly tooFew: 'hold' | 'abstain';
+}
+
+export type GateWeight =
+  /** One host is enough. */
+  | { readonly kind: 'any' }
+  /** More than this share (0 to 1) of the hosts, or of the hosts of any stratum. */
+  | { readonly kind: 'share'; readonly share: number }
+  /** The host at this quantile (0 to 1) of the hosts, such as 0.5 for the median. */
+  | { readonly kind: 'quantile'; readonly quantile: number };
+
+/** The way back that a host has by itself while nobody has confirmed the version there. */
+export interface ArmedRevertPolicy {
+  /** How long after it was armed, or last told to wait on, the host goes back by itself, ms. */
+  readonly afterMs: number;
+  /** With what it is called off: the proof on the host itself, or the verdict over its wave. */
+  readonly disarm: 'after-proof' | 'after-soak';
+  /** Held by the unit until then; absent: nothing. */
+  readonly guard?: { readonly cpuQuotaPercent?: number; readonly memoryMaxBytes?: number };
 }
 
 export interface FreezeWindow {
@@ -90,6 +150,12 @@ export interface RolloutPolicy {
   readonly approval: 'none' | 'after-canary';
   /** How long the agent must run without a restart before a host counts as proven, ms. */
   readonly proveMs: number;
+  /** Absent in journals of programs that armed nothing. */
+  readonly armedRevert?: ArmedRevertPolicy;
+  /** The agent's database on the way back, where the older version cannot read it: leave it, or move it aside. Absent: keep. */
+  readonly database?: 'keep' | 'move-aside';
+  /** Failing evaluations of the metrics backend in a row that are borne before the rollout counts as held; absent: 0. */
+  readonly consecutiveErrors?: number;
   /** From the playbook's steps. An attempt that takes longer is `timed-out`: unknown, looked at again. */
   readonly stepTimeouts: StepTimeouts;
 }

@@ -55,6 +55,8 @@ export interface HostProgress {
   readonly answeredSeq: number;
   readonly actedSeq: number;
   readonly outcome: HostOutcome | null;
+  /** When it goes back by itself unless it hears from us, ms since the epoch, no later than the host itself has it; null: it does not. */
+  readonly armedUntil: number | null;
 }
 
 /** A host as it is before anything is done to it. */
@@ -77,6 +79,7 @@ export function untouched(host: PlannedHost, wave: number): HostProgress {
     answeredSeq: 0,
     actedSeq: 0,
     outcome: null,
+    armedUntil: null,
   };
 }
 
@@ -132,6 +135,8 @@ export interface RolloutState {
   readonly stop: Stop | null;
   readonly keep: boolean;
   readonly plannedAt: number;
+  /** When its first wave began, ms since the epoch; 0 not yet. What is compared with the time before lies before this. */
+  readonly startedAt: number;
   readonly plannedBy: Actor;
   readonly reason: string;
   readonly pinBefore: Pin | null;

@@ -207,6 +207,17 @@ function orderFor(rollout: RolloutState, action: HostAction, parts: OrderParts):
   if (action === 'inspect' || action === 'prove') {
     return { program: 'prove', agent, orderId: orderIdOf(rollout), target, proveMs };
   }
+  if (action === 'confirm' || action === 'renew') {
+    return {
+      program: 'confirm',
+      verb: action,
+      agent,
+      orderId: orderIdOf(rollout),
+      environment: parts.environment,
+      fence: parts.fence,
+      target,
+    };
+  }
   return {
     program: action,
     agent,
@@ -255,6 +266,8 @@ function timeoutFor(rollout: RolloutState, action: HostAction): number {
       return stepTimeouts.upgradeMs;
     case 'revert':
       return stepTimeouts.revertMs;
+    case 'confirm':
+    case 'renew':
     case 'inspect':
     case 'prove':
       return stepTimeouts.proveMs + proveMs;

@@ -12,6 +12,7 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { Outbox } from '../ports/outbox.ts';
 import type { Remote } from '../ports/remote.ts';
 import type { RoleFiles } from '../ports/role-files.ts';
+import type { Witness } from '../ports/witness.ts';
 
 export interface EngineContext {
   readonly environment: Environment;
@@ -21,6 +22,8 @@ export interface EngineContext {
   readonly inventory: Inventory;
   readonly remote: Remote;
   readonly metrics: Metrics;
+  /** By their names in the environment's file; absent: there are none. */
+  readonly witnesses?: ReadonlyMap<string, Witness>;
   readonly clock: Clock;
   /** sha256 of a text, lower-case hex. */
   readonly digest: Digest;

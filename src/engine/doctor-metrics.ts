@@ -178,6 +178,7 @@ async function askGate(context: EngineContext, gate: GatePolicy, hosts: readonly
   const { outcome } = measured;
   if (outcome.kind === 'backend-error')
     return [brokenAs(what, outcome.message, `look at gates and prometheus in ${file}`)];
+  if (outcome.kind === 'told') return [];
   if (outcome.ambiguous.length > 0) {
     const names = hosts.filter(({ id }) => outcome.ambiguous.includes(id)).map(({ name }) => name);
     return [

@@ -47,6 +47,7 @@ export function progress(id: string, state: HostState, more: Partial<HostProgres
     answeredSeq: 0,
     actedSeq: 0,
     outcome: null,
+    armedUntil: null,
     ...more,
   };
 }
@@ -67,6 +68,7 @@ export function rollout(hosts: readonly HostProgress[], more: Partial<RolloutSta
     phase: { kind: 'acting', wave: 0, since: NOW - 120_000 },
     stop: null,
     keep: false,
+    startedAt: 0,
     plannedAt: NOW - 300_000,
     plannedBy: someActor,
     reason: '',

@@ -102,6 +102,8 @@ const WORDS: Readonly<Record<HostAction, { doing: string; done: string }>> = {
   inspect: { doing: 'looking again at', done: 'found proven' },
   prove: { doing: 'proving', done: 'proven again' },
   revert: { doing: 'putting back', done: 'back and proven' },
+  confirm: { doing: 'confirming the version on', done: 'confirmed' },
+  renew: { doing: 'telling to wait on:', done: 'waiting on' },
 };
 
 type JoinedBody = Extract<Entry['body'], { kind: 'hosts-joined' }>;
@@ -160,6 +162,12 @@ export function outcomeInWords(outcome: HostOutcome): string {
       return 'is gone';
     case 'still-previous':
       return 'still has its previous version';
+    case 'confirmed':
+      return 'keeps the version';
+    case 'renewed':
+      return `goes back by itself in ${formatDuration(outcome.armedMs)} unless it hears from us`;
+    case 'went-back':
+      return `has gone back to ${outcome.packageVersion} by itself: ${harmless(outcome.note)}`;
     default:
       return outcome satisfies never;
   }
