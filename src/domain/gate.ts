@@ -33,6 +33,10 @@ export interface GateMeasurement {
         readonly warnings: readonly string[];
         /** Series that name none of the hosts asked about: a hint that the host label is configured wrongly. */
         readonly unmatched?: { readonly count: number; readonly example: string };
+        /** Only these hosts were asked, as by a probe that spares the others: nobody else is missing, nor seen healthy. Absent: all. */
+        readonly asked?: readonly HostId[];
+        /** What a host said besides its number, such as the quota that its throttling is held against. For people. */
+        readonly notes?: ReadonlyMap<HostId, string>;
       }
     /** A witness that does not tell hosts apart, such as a command's exit code. */
     | {
