@@ -12,11 +12,13 @@
  *     and not in the journal yet. Whatever else fails rolls back at once, and who does not answer excuses nothing.
  */
 import { describeTrouble, earliestAttempt, idsOf, isDue, isOverdue, nameHosts } from './attempts.ts';
+import { controlHosts } from './control-hosts.ts';
 import { leaveOut } from './decide-acting.ts';
 import { act, type Decision, hold, holdStopped, record, wait } from './decision.ts';
 import { formatDuration } from './duration.ts';
 import { endBake } from './ending.ts';
 import type { Judgement } from './gate.ts';
+import type { HostId } from './host.ts';
 import type { HostProgress, Phase, RolloutState, Watch } from './state.ts';
 
 type WatchedPhase = Extract<Phase, { kind: 'soaking' | 'baking' }>;
@@ -27,7 +29,12 @@ const BATCH = 500;
 /** Steps asked of the metrics backend at once; Prometheus allows 11,000 points a series. */
 const MOST_STEPS = 1_000;
 
-export function decideWatching(rollout: RolloutState, phase: WatchedPhase, now: number): Decision {
+export function decideWatching(
+  rollout: RolloutState,
+  phase: WatchedPhase,
+  now: number,
+  held: ReadonlySet<HostId> = new Set(),
+): Decision {
   const { watch } = phase;
   const neededMs = phase.kind === 'soaking' ? rollout.policy.soakMs : rollout.policy.bakeMs;
   const hosts = [...rollout.hosts.values()];
@@ -45,7 +52,7 @@ export function decideWatching(rollout: RolloutState, phase: WatchedPhase, now: 
     neededMs > 0 &&
     rollout.approvedAt === 0;
   if (!isSeenEnough(rollout, watch, neededMs) && watched.length > 0)
-    return keepJudging(rollout, phase, watched, neededMs, now);
+    return keepJudging(rollout, phase, { watched, held, neededMs, now });
   if (rollout.stop !== null) return holdStopped(rollout.stop);
   if (blind) {
     return hold(null, 'no-witness', blindWords(rollout));
@@ -109,12 +116,17 @@ function isSeenEnough({ policy }: RolloutState, watch: Watch, neededMs: number):
   return observedMs >= neededMs;
 }
 
+interface Judging {
+  readonly watched: readonly HostProgress[];
+  readonly held: ReadonlySet<HostId>;
+  readonly neededMs: number;
+  readonly now: number;
+}
+
 function keepJudging(
   rollout: RolloutState,
   { kind, since, watch }: WatchedPhase,
-  watched: readonly HostProgress[],
-  neededMs: number,
-  now: number,
+  { watched, held, neededMs, now }: Judging,
 ): Decision {
   const { sampleEveryMs, sampleDelayMs, gates } = rollout.policy;
   // The window of a rate must lie wholly behind the change, or it would mix the old version in.
@@ -122,24 +134,30 @@ function keepJudging(
   const warmUpMs = kind === 'soaking' ? Math.max(0, ...gates.map((gate) => gate.windowMs)) : 0;
   const newest = now - sampleDelayMs;
   const undisturbed = rollout.disturbedAt === 0 ? 0 : rollout.disturbedAt + lookBackMs; // W5
-  const begun = Math.max(watch.judgedTo ?? 0, since + warmUpMs, undisturbed);
+  const clear = Math.max(since + warmUpMs, undisturbed);
+  const begun = Math.max(watch.judgedTo ?? 0, clear);
   const from = Math.max(begun, newest - MOST_STEPS * sampleEveryMs);
   const steps = Math.floor((newest - from) / sampleEveryMs);
   const lastTried = watch.lastAt + sampleEveryMs;
   if (steps >= 1 && now >= lastTried) {
     const to = from + steps * sampleEveryMs;
+    const controls = controlHosts(rollout, watched, held);
     return {
       next: 'judge',
       hosts: idsOf(watched),
+      ...(controls.length === 0 ? {} : { controls }),
       from,
       to,
+      since: clear,
       reason: { code: 'judging', message: 'asking the metrics' },
     };
   }
   const next = Math.max(lastTried, from + sampleEveryMs + sampleDelayMs);
   // W2: whoever runs it goes on looking.
   if (rollout.stop !== null) return holdStopped(rollout.stop, next);
-  return waitingWords({ watch, next, kind, neededMs, warmUpMs, isDisturbed: undisturbed >= newest });
+  const { consecutiveErrors = 0 } = rollout.policy;
+  const isDisturbed = undisturbed >= newest;
+  return waitingWords({ watch, next, kind, neededMs, warmUpMs, isDisturbed, consecutiveErrors });
 }
 
 interface Waiting {
@@ -150,9 +168,19 @@ interface Waiting {
   readonly warmUpMs: number;
   /** What somebody did to agents is still in the gates' look-back. */
   readonly isDisturbed: boolean;
+  /** Failures of the backend in a row that are borne. */
+  readonly consecutiveErrors: number;
 }
 
-function waitingWords({ watch, next, kind, neededMs, warmUpMs, isDisturbed }: Waiting): Decision {
+function waitingWords({
+  watch,
+  next,
+  kind,
+  neededMs,
+  warmUpMs,
+  isDisturbed,
+  consecutiveErrors,
+}: Waiting): Decision {
   const seen = `${seconds(watch.observedMs)} of ${seconds(neededMs)} observed healthy`;
   const last = watch.last;
   if (isDisturbed) {
@@ -168,9 +196,16 @@ function waitingWords({ watch, next, kind, neededMs, warmUpMs, isDisturbed }: Wa
   }
   if (last === null || last.kind === 'pass' || last.kind === 'fail') return wait(next, kind, seen);
   const why = last.gates.find((gate) => gate.kind === last.kind)?.why ?? 'nothing was measured';
-  return last.kind === 'error'
-    ? hold(next, 'metrics-error', `${seen}; the metrics backend fails: ${why}`)
-    : hold(next, 'no-data', `${seen}; not counting: ${why}`);
+  if (last.kind !== 'error') return hold(next, 'no-data', `${seen}; not counting: ${why}`);
+  const message = `${seen}; the metrics backend fails: ${why}`;
+  const errors = watch.errorsInARow ?? 1;
+  return errors > consecutiveErrors
+    ? hold(next, 'metrics-error', message)
+    : wait(
+        next,
+        'metrics-error',
+        `${message}; ${errors} of ${consecutiveErrors} failures in a row that are borne`,
+      );
 }
 
 function seconds(ms: number): string {

@@ -42,7 +42,7 @@ export function decide(rollout: RolloutState, observed: Observations, now: numbe
   if (verdict !== null) return verdict;
   const failed = decideFailed(rollout, now);
   if (failed !== null) return failed;
-  if (isWatched) return decideWatching(rollout, phase, now);
+  if (isWatched) return decideWatching(rollout, phase, now, observed.held);
   if (rollout.stop !== null) return holdStopped(rollout.stop);
   switch (phase.kind) {
     case 'planned':

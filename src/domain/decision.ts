@@ -13,6 +13,8 @@ export interface Observations {
   readonly present: ReadonlySet<HostId>;
   /** The freeze window that is in force now, if any. */
   readonly frozen: FreezeWindow | null;
+  /** Hosts whose agent somebody wishes to stay stopped: no control to compare with. Absent: none. */
+  readonly held?: ReadonlySet<HostId>;
 }
 
 export type Decision =
@@ -33,6 +35,8 @@ export type Decision =
       readonly controls?: readonly HostId[];
       readonly from: number;
       readonly to: number;
+      /** Since when the hosts' numbers are wholly of what runs there now: nothing before it is compared. Absent: `from`. */
+      readonly since?: number;
       readonly reason: Reason;
     }
   /** Nothing to do before `until`, ms since the epoch. */

@@ -95,6 +95,7 @@ function startedRollout(state: EnvironmentState, entry: Entry, body: PlannedBody
     newcomers: new Set(),
     leftOut: body.plan.leftOut,
     hosts,
+    ...(body.plan.controls === undefined ? {} : { controls: body.plan.controls }),
     phase: { kind: 'planned' },
     stop: null,
     keep: body.keep ?? false,
@@ -328,6 +329,8 @@ function judgedPhase(rollout: RolloutState, judgement: Judgement, { at, seq }: E
   // An error says nothing about the span: it is asked for again. Anything else settles it.
   const judgedTo = judgement.kind === 'error' ? watch.judgedTo : judgement.to;
   const observedMs = watch.observedMs + (rollout.stop === null ? judgement.observedMs : 0);
-  const { excused: _, ...kept } = watch;
-  return { ...phase, watch: { ...kept, judgedTo, observedMs, lastAt: at, last: judgement, markSeq: seq } };
+  const { excused: _, errorsInARow = 0, ...kept } = watch;
+  const errors = judgement.kind === 'error' ? { errorsInARow: errorsInARow + 1 } : {};
+  const judged = { judgedTo, observedMs, lastAt: at, last: judgement, markSeq: seq };
+  return { ...phase, watch: { ...kept, ...judged, ...errors } };
 }

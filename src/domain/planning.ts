@@ -2,11 +2,15 @@
  * Makes a plan. Pure and reproducible: the same hosts, survey and policy always give the same waves in the same order.
  *
  * P1  The canary wave has one host of every stratum and architecture, spread over zones: each architecture has its own package.
- * P2  A later wave is a cumulative share of the hosts behind the canaries, spread over roles and zones in proportion.
+ * P2  A later wave is a cumulative share of the hosts behind the canaries, spread over roles and zones in proportion; the last has
+ *     the rest.
  * P3  Every host of the inventory is either in exactly one wave or left out with its reason.
  * P4  A host without a staged package of what it runs now is left out: there would be no way back.
+ * P5  Of each stratum that has more than its canaries, one host is left for the last wave: until then there is somebody to compare with.
+ *     A canary's plan names its controls instead.
  */
 import { type Artifact, artifactFor, type Release } from './artifact.ts';
+import { chooseControls } from './control-hosts.ts';
 import type { ClassifiedHost, Host, HostId } from './host.ts';
 import type {
   InstalledAgent,
@@ -57,7 +61,22 @@ export function planRollout(input: PlanningInput): Plan {
   }
   planned.sort(byName);
   leftOut.sort(byName);
-  return { population: populationOf(input.hosts), waves: wavesOf(planned, input), leftOut };
+  const waves = wavesOf(planned, input);
+  const controls = input.canaryOnly === true ? controlsOf(planned, waves) : [];
+  return {
+    population: populationOf(input.hosts),
+    waves,
+    leftOut,
+    ...(controls.length === 0 ? {} : { controls }),
+  };
+}
+
+/** P5. */
+function controlsOf(planned: readonly PlannedHost[], waves: readonly PlannedWave[]): PlannedHost[] {
+  const canaries = waves.flatMap(({ hosts }) => hosts);
+  const chosen = new Set(canaries.map(({ id }) => id));
+  const rest = spread(planned.filter(({ id }) => !chosen.has(id)));
+  return chooseControls(rest, new Set(canaries.map(({ stratum }) => stratum)));
 }
 
 function fateOf(
@@ -111,7 +130,7 @@ export interface WaveHost {
   readonly architecture: string;
 }
 
-/** P1, P2, for hosts given in the order of their names. */
+/** P1, P2, P5, for hosts given in the order of their names. */
 export function cutIntoWaves<T extends WaveHost>(
   hosts: readonly T[],
   { then }: Pick<WavePolicy, 'then'>,
@@ -120,15 +139,27 @@ export function cutIntoWaves<T extends WaveHost>(
   const canaries = chooseCanaries(hosts);
   const waves = [canaries];
   const chosen = new Set(canaries.map((host) => host.id));
-  const rest = spread(hosts.filter((host) => !chosen.has(host.id)));
+  const { rest, free } = lastOfStrataLast(spread(hosts.filter((host) => !chosen.has(host.id))));
   let taken = 0;
-  for (const bound of [...then, { kind: 'percent', percent: 100 } as const]) {
-    const upTo = Math.min(rest.length, Math.max(taken + 1, cumulative(bound, rest.length, taken)));
-    if (upTo <= taken) break;
+  for (const bound of then) {
+    const wanted = Math.max(taken + 1, cumulative(bound, rest.length, taken));
+    if (wanted >= rest.length) break;
+    const upTo = Math.min(free, wanted);
+    if (upTo <= taken) continue;
     waves.push(rest.slice(taken, upTo));
     taken = upTo;
   }
+  if (taken < rest.length) waves.push(rest.slice(taken));
   return waves;
+}
+
+/** P5: the last host of each stratum behind all others; the first `free` ones may go in any wave. */
+function lastOfStrataLast<T extends WaveHost>(hosts: readonly T[]): { rest: T[]; free: number } {
+  const last = new Map<string, T>();
+  for (const host of hosts) last.set(host.stratum, host);
+  const kept = new Set(last.values());
+  const rest = [...hosts.filter((host) => !kept.has(host)), ...hosts.filter((host) => kept.has(host))];
+  return { rest, free: rest.length - kept.size };
 }
 
 /** A percentage is a share of all hosts behind the canaries; a count is the size of this wave. */

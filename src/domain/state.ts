@@ -91,6 +91,8 @@ export interface Watch {
   /** When the last judgement was made, ms; 0 before the first. */
   readonly lastAt: number;
   readonly last: Judgement | null;
+  /** Judgements in a row, up to the last, that the metrics backend failed; absent: none. */
+  readonly errorsInARow?: number;
   /** Number of the entry of the last judgement, or of the watch's beginning: a proof must come after it. */
   readonly markSeq: number;
   /** How much of `observedMs` lies before the last time that somebody stopped or started agents; absent: nobody has meanwhile. */
@@ -131,6 +133,8 @@ export interface RolloutState {
   readonly newcomers: ReadonlySet<HostId>;
   readonly leftOut: readonly LeftOutHost[];
   readonly hosts: ReadonlyMap<HostId, HostProgress>;
+  /** Of a canary: hosts that it does not change and compares with; absent: hosts of later waves serve. */
+  readonly controls?: readonly PlannedHost[];
   readonly phase: Phase;
   readonly stop: Stop | null;
   readonly keep: boolean;

@@ -37,7 +37,8 @@ export async function tick(
   const rollout = ledger.state.rollout;
   if (rollout === null)
     return ok({ kind: 'finish', reason: { code: 'nothing', message: 'there is no rollout' } });
-  const decision = decide(rollout, observed, context.clock.now());
+  const held = new Set(ledger.state.holds.keys());
+  const decision = decide(rollout, { ...observed, held }, context.clock.now());
   if (decision.next === 'wait' || decision.next === 'hold') {
     return ok({ kind: decision.next, until: decision.until, reason: decision.reason } as TickResult);
   }

@@ -188,6 +188,20 @@ describe('a watch', () => {
     expect(phase).toMatchObject({ watch: { judgedTo: 7, observedMs: 0, last: { kind: 'error' } } });
   });
 
+  it('counts errors of the backend in a row, and any answer ends the count', () => {
+    const told = (kind: 'error' | 'pass' | 'inconclusive'): EntryBody => ({
+      kind: 'judged',
+      judgement: judgement(kind),
+    });
+    const counted = (...bodies: EntryBody[]) => {
+      const { phase } = after(rollout([], { phase: baking() }), ...bodies);
+      return 'watch' in phase ? phase.watch.errorsInARow : null;
+    };
+    expect(counted(told('error'), told('error'))).toBe(2);
+    expect(counted(told('error'), told('inconclusive'))).toBeUndefined();
+    expect(counted(told('error'), told('pass'), told('error'))).toBe(1);
+  });
+
   it('goes on from the resume: time under the pause is never counted', () => {
     const { phase, stop } = after(rollout([], { phase: baking({ judgedTo: 7 }), stop: paused }), {
       kind: 'resume-requested',

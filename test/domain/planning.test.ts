@@ -100,6 +100,22 @@ function planned(
   return { plan, hosts };
 }
 
+function canaryPlan(hosts: readonly Host[]) {
+  return planRollout({
+    hosts: hosts.map((host) => ({ host, eligibility: { kind: 'eligible' } })),
+    survey: new Map(
+      hosts.map(({ id }) => {
+        const agent = { packageVersion: old.control.version, architecture: 'amd64' };
+        return [id, { kind: 'surveyed', agent, runsTarget: false }];
+      }),
+    ),
+    target: { version: '5.10.2', artifacts: { amd64: fresh } },
+    staged: [old, fresh],
+    policy: somePolicy.waves,
+    canaryOnly: true,
+  });
+}
+
 describe('a plan', () => {
   it('has every host in exactly one wave or left out with its reason (P3), each with a way back (P4)', () => {
     fc.assert(
@@ -158,7 +174,8 @@ describe('a plan', () => {
         const { plan } = planned(input);
         const rest = plan.waves.slice(1).reduce((sum, wave) => sum + wave.hosts.length, 0);
         let taken = 0;
-        plan.waves.slice(1).forEach((wave, index) => {
+        // The last one has whoever the others may not take (P5).
+        plan.waves.slice(1, -1).forEach((wave, index) => {
           const share = input.then[index] ?? { kind: 'percent', percent: 100 };
           const upTo =
             share.kind === 'percent' ? Math.floor((rest * share.percent) / 100) : taken + share.count;
@@ -167,6 +184,33 @@ describe('a plan', () => {
         });
       }),
     );
+  });
+
+  it('keeps one host of every stratum that has more than its canary for the last wave (P5)', () => {
+    fc.assert(
+      fc.property(fleet, (input) => {
+        const { plan } = planned(input);
+        const sizes = new Map<string, number>();
+        for (const { stratum } of plan.waves.flatMap(({ hosts }) => hosts))
+          sizes.set(stratum, (sizes.get(stratum) ?? 0) + 1);
+        const last = new Set(
+          (plan.waves.length > 1 ? plan.waves.at(-1) : undefined)?.hosts.map(({ stratum }) => stratum),
+        );
+        for (const [stratum, size] of sizes) expect(last.has(stratum)).toBe(size > 1);
+      }),
+    );
+  });
+
+  it('of a canary alone names who the canaries are compared with, at most 30 of a stratum, and nobody twice (P5)', () => {
+    const plan = canaryPlan(someHosts(100));
+    const controls = plan.controls ?? [];
+    expect(plan.waves.map(({ hosts }) => hosts.length)).toEqual([2]);
+    expect(controls.filter(({ stratum }) => stratum === 'web')).toHaveLength(30);
+    expect(controls.filter(({ stratum }) => stratum === 'db')).toHaveLength(30);
+    const ids = [...controls, ...(plan.waves[0]?.hosts ?? [])].map(({ id }) => id);
+    expect(new Set(ids).size).toBe(62);
+    expect(canaryPlan(someHosts(100).toReversed())).toEqual(plan);
+    expect(canaryPlan(someHosts(2)).controls).toBeUndefined();
   });
 
   it('is the same whatever order the inventory lists the hosts in', () => {
