@@ -101,6 +101,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'status',
     args: '[env]',
+    metrics: true,
     summary: 'where every rollout stands, and why nothing moves',
     help: 'Reads journals only: needs no host, no metrics and no store.',
     examples: ['status', 'status gprd --json'],
@@ -109,6 +110,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'watch',
     args: '[env]',
+    metrics: true,
     summary: 'status, again and again until Ctrl-C',
     options: [new Option('--every <duration>', 'how often').default('2s')],
     help: 'On a terminal the screen is redrawn; a pipe gets a new block whenever something changed.',
@@ -223,6 +225,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'coverage',
     args: '[env]',
+    metrics: true,
     summary: 'the compliance table: who has the agent, who lacks it since when, who is exempt by what',
     options: [
       AT,

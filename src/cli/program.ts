@@ -70,7 +70,7 @@ export async function runCommands(
       .allowExcessArguments(spec.excess === true)
       .addHelpText('after', `\nExamples:\n${examples}`);
     for (const option of spec.options ?? []) command.addOption(option);
-    addCommonOptions(command, spec.changes === true);
+    addCommonOptions(command, spec);
     command.action(async (...given: unknown[]) => {
       const args =
         spec.excess === true ? command.args : given.slice(0, -2).filter((arg) => typeof arg === 'string');
@@ -137,13 +137,21 @@ function meantBy(complaint: string, { options }: Command): string {
     : `(Did you mean ${meant}?)\n`;
 }
 
-function addCommonOptions(command: Command, changes: boolean): void {
+function addCommonOptions(command: Command, { changes = false, metrics = changes }: CommandSpec): void {
   command.option(
     '--config <dir>',
     'folder that holds environments/ and playbooks/ (default: ./, then what ships with rollout)',
   );
   command.option('--json', 'NDJSON on stdout, one object a line');
   command.option('--no-color', 'no colours');
+  if (metrics) {
+    command.option('--metrics-port <[host:]port>', "serve the program's own metrics while it runs");
+    command.option('--metrics-push <url>', 'push them to a Pushgateway at the end');
+    command.option(
+      '--metrics-file <file.prom>',
+      "write them for node-exporter's textfile collector at the end",
+    );
+  }
   if (!changes) return;
   command.option('--yes', 'do not ask; needed where there is no terminal');
   command.option('--reason <text>', 'why; goes into the journal');

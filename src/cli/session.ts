@@ -18,6 +18,7 @@ import { readConfiguration, type WhichPlaybooks } from './configuration.ts';
 import { EXIT } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
 import { jsonLine } from './json-lines.ts';
+import { type OwnMetrics, startOwnMetrics } from './own-metrics.ts';
 import { createNarrator, type Narrator } from './render/narrator.ts';
 import { createPaint, fold, type Paint } from './render/paint.ts';
 import { wireEnvironment } from './wire.ts';
@@ -26,6 +27,8 @@ export interface Session {
   readonly invocation: Invocation;
   readonly paint: Paint;
   readonly narrator: Narrator;
+  /** The program's own metrics. */
+  readonly own: OwnMetrics;
   /** Names of the environments that can be used, in the order of promotion. */
   readonly names: readonly string[];
   /** The same with those that can be opened `wide` alone; they stand in `unusable` too. */
@@ -60,6 +63,7 @@ export async function withSession(
   const read = await readConfiguration(invocation, playbooks);
   if (!read.ok) return sayRefused(invocation, [read.error]);
   const narrator = createNarrator(invocation);
+  const own = await startOwnMetrics(invocation);
   const wired = new Map<string, LifecycleContext>();
   const { environments } = read.value;
   const usable = [...environments.values()].flatMap((one) => (one.kind === 'ready' ? [one.environment] : []));
@@ -76,10 +80,12 @@ export async function withSession(
       ...without,
     });
     wired.set(name, context);
+    own.add(context);
     return ok(context);
   };
   const session: Session = {
     invocation,
+    own,
     paint: createPaint(invocation.output.color, invocation.output.foldAt),
     narrator,
     names: inLine(usable).map((environment) => environment.name),
@@ -106,9 +112,12 @@ export async function withSession(
       return ok(contexts);
     },
   };
+  let exit: number = EXIT.bug;
   try {
-    return await work(session);
+    exit = await work(session);
+    return exit;
   } finally {
+    await own.end(exit);
     narrator.close();
     await Promise.all([...wired.values()].map((context) => context.remote.close()));
   }

@@ -1,5 +1,6 @@
 /** `rollout coverage [ENV]`: the compliance table; fails below the target, and is held by what nobody knows. */
 import { coverageReport } from '../../domain/coverage-report.ts';
+import type { Gauge } from '../../domain/own-measures.ts';
 import { refuse } from '../../engine/context.ts';
 import { reportFleet } from '../../engine/fleet-report.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -59,11 +60,20 @@ export async function run(invocation: Invocation): Promise<number> {
         isPast,
       });
       done.push({ fleet: fleet.value, report });
+      if (!isPast) session.own.tell(name, coverageGauges(report));
     }
     session.narrator.close();
     show(session, done, format);
     return Math.max(worst, ...done.map(exitOf));
   });
+}
+
+function coverageGauges({ environment, percent, target }: Coverage['report']): Gauge[] {
+  const labels = { environment };
+  return [
+    ...(percent === null ? [] : [{ name: 'rollout_coverage_percent', labels, value: percent } as const]),
+    { name: 'rollout_coverage_target_percent', labels, value: target },
+  ];
 }
 
 function exitOf({ fleet, report }: Coverage): number {
