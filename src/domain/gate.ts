@@ -23,7 +23,10 @@ export interface GateMeasurement {
   readonly outcome:
     | {
         readonly kind: 'measured';
-        /** Of changed and of control hosts. */
+        /**
+         * Of changed and of control hosts: on the judge's grid, back to `to - overMs` of a gate that compares, and to `from - forMs`.
+         * What lies before that does no harm.
+         */
         readonly byHost: ReadonlyMap<HostId, readonly Sample[]>;
         /** Of a gate that compares: one number a host (the median of `beforeMs` before the first change), where there is one. */
         readonly before?: ReadonlyMap<HostId, number>;
@@ -65,18 +68,22 @@ export interface Comparison {
   /** How many hosts on either side. */
   readonly changed: number;
   readonly control: number;
-  /** Medians of both sides over the time compared. */
+  /** What the hosts are ranked by: each one's difference from its own time before, or its number as it is. */
+  readonly basis?: 'difference' | 'level';
+  /** Medians of both sides over the time compared, as measured; of the control hosts of the changed ones' strata where there are any. */
   readonly medianChanged?: number;
   readonly medianControl?: number;
-  /** Hodges-Lehmann estimate of how much worse the changed ones are, and the least that matters. */
+  /** How much worse the changed ones are (Hodges-Lehmann; of pairs the median), positive where worse; and the least that matters. */
   readonly shift?: number;
   readonly floor: number;
-  /** One-sided, of the whole evaluation; and the level that it is held against. */
+  /** One-sided, adjusted for all the strata looked at (Holm); and the level that it is held against. */
   readonly p?: number;
   readonly alpha: number;
   readonly method?: 'exact' | 'normal';
-  /** The stratum in which they are worse, where it is not all of them. */
+  /** The stratum in which they are worse, where it is not all of them; the numbers are of it then. */
   readonly stratum?: string;
+  /** Of too few: how many control hosts would do with as many changed ones, and how many changed ones with as many control hosts. */
+  readonly enough?: { readonly control?: number; readonly changed?: number };
 }
 
 /** One gate's verdict with all that a person needs to check it. */
@@ -97,8 +104,13 @@ export interface GateVerdict {
   /** One sentence: why this verdict. */
   readonly why: string;
   readonly comparison?: Comparison;
-  /** Evaluations in a row, with this one, that came out as failing; absent: none. Below the gate's `failures` the verdict is inconclusive. */
+  /**
+   * Evaluations in a row, with this one, that came out as failing; absent: none. Below the gate's `failures` the verdict is
+   * inconclusive. One that could not tell (error, no data, too few) neither adds to it nor begins it anew.
+   */
   readonly streak?: number;
+  /** Beyond the limit, but control hosts as well: not blamed on the version, and no pass. */
+  readonly siteWide?: true;
   /** It leaves the judgement to the other gates: neither a pass nor a hindrance. */
   readonly abstains?: true;
 }
@@ -108,7 +120,7 @@ export interface Judgement {
   /** Span judged, ms since the epoch: (from, to]. */
   readonly from: number;
   readonly to: number;
-  /** fail beats error beats inconclusive beats pass. */
+  /** Of the gates that vote: fail beats error beats inconclusive beats pass. Never a pass where none has passed. */
   readonly kind: VerdictKind;
   /** Time in the span that was observed healthy, ms. */
   readonly observedMs: number;

@@ -14,10 +14,37 @@ import type { GateMeasurement, GateOffender, GateVerdict, Judgement, VerdictKind
 import type { HostId } from './host.ts';
 import { isWorse, StepTrack } from './step-track.ts';
 
+/** A changed host that must be healthy. */
+export interface JudgedHost {
+  readonly id: HostId;
+  readonly name: string;
+  /** In words (`stratumOf`); absent: all of one kind. */
+  readonly stratum?: string;
+  /**
+   * When the version came to it, ms since the epoch. Numbers at or before it are not the version's, and a comparison leaves out those
+   * whose window (`windowMs`) reaches back before it. Absent: every number counts.
+   */
+  readonly changedAt?: number;
+}
+
+/** A host that is not changed yet. Silent or ambiguous, it is not counted; it never makes a verdict worse. */
+export interface ControlHost {
+  readonly id: HostId;
+  readonly name: string;
+  readonly stratum?: string;
+}
+
 export interface JudgeInput {
   readonly measurements: readonly GateMeasurement[];
   /** Every host that must be healthy: hosts whose agent an operator had stopped beforehand are not to be among them. */
-  readonly hosts: readonly { readonly id: HostId; readonly name: string }[];
+  readonly hosts: readonly JudgedHost[];
+  /**
+   * Hosts not changed yet, whose numbers are in the measurements of the gates that compare. Absent or empty: there is none left,
+   * and of a gate that compares with control the limit alone decides.
+   */
+  readonly controls?: readonly ControlHost[];
+  /** The evaluation before this one, for the count of failing evaluations; it counts only where this span begins no later than a step after its end. */
+  readonly last?: Judgement | null;
   /** Span (from, to], ms since the epoch. */
   readonly from: number;
   readonly to: number;
