@@ -10,7 +10,6 @@ import { parse } from 'yaml';
 import { runCli, startCli } from './rig/cli.ts';
 import { run, until } from './rig/command.ts';
 import { bootFleet, type Fleet } from './rig/fleet.ts';
-import type { RigHost } from './rig/host.ts';
 
 const GOOD = '5.10.2';
 const BURNS_CPU = '5.11.0';
@@ -37,14 +36,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** As an operator would by hand, with dpkg's own answer. */
-async function install(host: RigHost, version: string): Promise<{ code: number | null; said: string }> {
-  const agent = await fleet.package(version, host.spec.environment);
-  await host.put(agent.file, '/root/agent.deb');
-  const ran = await host.exec('DEBIAN_FRONTEND=noninteractive dpkg --install /root/agent.deb');
-  return { code: ran.code, said: ran.stdout + ran.stderr };
-}
-
 describe('hosts and their agent', () => {
   it('run the installed version of their own environment, whose file differs from the other environment’s', async () => {
     const files = await Promise.all(['gstg', 'gprd'].map(async (name) => await fleet.package('5.9.1', name)));
@@ -69,7 +60,7 @@ describe('hosts and their agent', () => {
   it('go on running the old binary after an upgrade until the service is restarted, as with upstream’s package', async () => {
     const host = fleet.host('web-1');
     const before = await host.running();
-    expect(await install(host, GOOD)).toMatchObject({ code: 0 });
+    expect(await fleet.install(host, GOOD)).toMatchObject({ code: 0 });
     const upgraded = await host.running();
     expect(upgraded).toMatchObject({ ...before, installedVersion: '5.10.2-1.linux' });
     await host.sh('systemctl restart osqueryd');
@@ -83,16 +74,16 @@ describe('hosts and their agent', () => {
 
   it('a version whose install script fails leaves the package half configured and the old process running', async () => {
     const host = fleet.host('db-1');
-    const tried = await install(host, CANNOT_INSTALL);
+    const tried = await fleet.install(host, CANNOT_INSTALL);
     expect(tried.code).not.toBe(0);
-    expect(tried.said).toContain('the install script of this version fails');
+    expect(tried.stdout).toContain('the install script of this version fails');
     expect(await host.running()).toMatchObject({ packageStatus: 'iF', version: '5.9.1', active: 'active' });
   });
 
   it('a version that crashes at once fails its unit; one that crashes later is started again and again', async () => {
     const [once, later] = [fleet.host('web-2'), fleet.host('db-1')];
-    expect(await install(once, CANNOT_START)).toMatchObject({ code: 0 });
-    expect(await install(later, CRASHES_LATER)).toMatchObject({ code: 0 });
+    expect(await fleet.install(once, CANNOT_START)).toMatchObject({ code: 0 });
+    expect(await fleet.install(later, CRASHES_LATER)).toMatchObject({ code: 0 });
     await Promise.all([once, later].map(async (host) => await host.exec('systemctl restart osqueryd')));
     await until('the unit has failed', async () => (await once.running()).active === 'failed');
     const counted = await until(
@@ -111,7 +102,7 @@ describe('Prometheus', () => {
   it('sees by fqdn what the agent of each host burns, and what it had seen is still there after a stop', async () => {
     await fleet.reset();
     const burning = fleet.host('db-1');
-    await install(burning, BURNS_CPU);
+    await fleet.install(burning, BURNS_CPU);
     await burning.sh('systemctl restart osqueryd');
     const cores =
       'sum by (fqdn, env, role) (rate(namedprocess_namegroup_cpu_seconds_total{groupname="osqueryd"}[6s]))';
@@ -189,26 +180,26 @@ describe('faults', () => {
   it('a held dpkg lock stops dpkg and apt until it is released', async () => {
     const host = fleet.host('web-1');
     const lock = await host.holdDpkgLock();
-    const tried = await install(host, GOOD);
+    const tried = await fleet.install(host, GOOD);
     expect(tried.code).not.toBe(0);
-    expect(tried.said).toContain('lock');
+    expect(tried.stdout).toContain('lock');
     const apt = await host.exec('apt-get install --yes --quiet=2 -o DPkg::Lock::Timeout=1 /root/agent.deb');
     expect(apt.code).toBe(100);
     expect(apt.stderr).toContain('Unable to acquire the dpkg frontend lock');
     await lock.release();
-    expect(await install(host, GOOD)).toMatchObject({ code: 0 });
+    expect(await fleet.install(host, GOOD)).toMatchObject({ code: 0 });
   });
 
   it('a full disk refuses writes and packages, and is as before once emptied', async () => {
     const host = fleet.host('web-1');
     await host.fillDisk({ leaveKib: 500 });
-    const tried = await install(host, GOOD);
+    const tried = await fleet.install(host, GOOD);
     expect(tried.code).not.toBe(0);
-    expect(tried.said).toContain('No space left on device');
+    expect(tried.stdout).toContain('No space left on device');
     await host.fillDisk();
     expect((await host.exec('cp /etc/passwd /var/lib/some-file')).stderr).toMatch(/no space left/i);
     await host.emptyDisk();
-    expect(await install(host, GOOD)).toMatchObject({ code: 0 });
+    expect(await fleet.install(host, GOOD)).toMatchObject({ code: 0 });
   });
 
   it('a changed host key is noticed by a client that knows the old one', async () => {
@@ -231,7 +222,7 @@ describe('faults', () => {
 describe('the rig', () => {
   it('gives every host back as it was, whatever had been done to it', async () => {
     const host = fleet.host('web-1');
-    await install(host, GOOD);
+    await fleet.install(host, GOOD);
     await host.sh('mkdir -p /var/lib/rollout/packages && systemctl disable --now osqueryd');
     await host.changeHostKey();
     await host.refuseSudo();

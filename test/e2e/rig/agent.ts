@@ -10,8 +10,29 @@ import { RIG_SCRIPTS, type RigSettings, scriptEnvironment } from './settings.ts'
 export interface AgentBehaviour {
   /** Of one core; default 3. */
   readonly cpuPercent?: number;
+  /** On top of it, for a while or in some places only; default none. */
+  readonly burn?: {
+    /** Of one core. */
+    readonly percent: number;
+    /** Fine for so long after each start; default 0. */
+    readonly afterMs?: number;
+    /** And fine again after so long; default never. */
+    readonly forMs?: number;
+    /** Only on hosts of this role; default everywhere. */
+    readonly role?: string;
+  };
   /** Default 16. */
   readonly memoryMib?: number;
+  /** So much more each second; default 0. */
+  readonly leakKibPerS?: number;
+  /** How often it adds a line to /var/log/osquery/osqueryd.results.log; default 1000. 0: runs, but writes nothing. */
+  readonly resultsEveryMs?: number;
+  /** Of its database; default 2. Where the host's is newer it exits with 78, as the real one does. */
+  readonly databaseVersion?: number;
+  /** No sshd on the host gets to run while it lives: connections are taken, nothing is said. */
+  readonly starvesSshd?: boolean;
+  /** CPUQuota= of its unit; default 20. Holds on hosts with `cgroups: 'quota'` only. */
+  readonly cpuQuotaPercent?: number;
   /** Aborts so long after each start; default never. 0 is more often than systemd's start limit of 5 in 10 s allows: the unit fails. */
   readonly crashAfterMs?: number;
   /** Exits with 1 at once. */
@@ -78,9 +99,18 @@ export async function buildAgent(
     AGENT_VERSION: version,
     AGENT_ENVIRONMENT: environment,
     AGENT_CPU_PERCENT: String(behaviour.cpuPercent ?? 3),
+    AGENT_BURN_PERCENT: String(behaviour.burn?.percent ?? 0),
+    AGENT_BURN_AFTER_MS: String(behaviour.burn?.afterMs ?? 0),
+    AGENT_BURN_FOR_MS: String(behaviour.burn?.forMs ?? -1),
+    AGENT_BURN_ROLE: behaviour.burn?.role ?? '',
     AGENT_MEMORY_MIB: String(behaviour.memoryMib ?? 16),
+    AGENT_LEAK_KIB_PER_S: String(behaviour.leakKibPerS ?? 0),
     AGENT_CRASH_AFTER_MS: String(behaviour.crashAfterMs ?? -1),
     AGENT_FAIL_START: behaviour.failStart === true ? '1' : '0',
+    AGENT_RESULTS_EVERY_MS: String(behaviour.resultsEveryMs ?? 1000),
+    AGENT_DATABASE_VERSION: String(behaviour.databaseVersion ?? 2),
+    AGENT_STARVE_SSHD: behaviour.starvesSshd === true ? '1' : '0',
+    AGENT_CPU_QUOTA_PERCENT: String(behaviour.cpuQuotaPercent ?? 20),
     AGENT_FAIL_POSTINST: behaviour.failPostinst === true ? '1' : '0',
     AGENT_PADDING_KIB: String(behaviour.paddingKib ?? 0),
   };

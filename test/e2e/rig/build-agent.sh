@@ -3,8 +3,10 @@
 # /etc/default/osqueryd the only conffile, a unit with Restart=on-failure, and maintainer scripts that only reload systemd:
 # installing does not start, upgrading does not restart, removing does not stop.
 # Usage: build-agent.sh FILE.deb      settings by environment, all needed:
-#   AGENT_VERSION AGENT_ENVIRONMENT AGENT_CPU_PERCENT AGENT_MEMORY_MIB AGENT_CRASH_AFTER_MS AGENT_FAIL_START
-#   AGENT_FAIL_POSTINST AGENT_PADDING_KIB
+#   AGENT_VERSION AGENT_ENVIRONMENT AGENT_FAIL_POSTINST AGENT_PADDING_KIB AGENT_CPU_QUOTA_PERCENT (0: none), and those that
+#   agent.c explains: AGENT_CPU_PERCENT AGENT_BURN_PERCENT AGENT_BURN_AFTER_MS AGENT_BURN_FOR_MS AGENT_BURN_ROLE
+#   AGENT_MEMORY_MIB AGENT_LEAK_KIB_PER_S AGENT_CRASH_AFTER_MS AGENT_FAIL_START AGENT_RESULTS_EVERY_MS
+#   AGENT_DATABASE_VERSION AGENT_STARVE_SSHD
 # The same settings give the same bytes.
 set -euo pipefail
 package=$1
@@ -16,10 +18,17 @@ root=$work/root
 umask 022
 mkdir -p "$root"/{DEBIAN,opt/osquery/bin,opt/osquery/share,usr/bin,usr/lib/systemd/system,etc/osquery,etc/default,var/osquery,var/log/osquery}
 
-gcc -O1 -static -s -Wall -o "$root/opt/osquery/bin/osqueryd" \
-  -DVERSION="\"$AGENT_VERSION\"" -DENVIRONMENT="\"$AGENT_ENVIRONMENT\"" -DCPU_PERCENT="$AGENT_CPU_PERCENT" \
-  -DMEMORY_MIB="$AGENT_MEMORY_MIB" -DCRASH_AFTER_MS="$AGENT_CRASH_AFTER_MS" -DFAIL_START="$AGENT_FAIL_START" \
-  "$here/agent.c"
+defines=()
+for name in VERSION ENVIRONMENT BURN_ROLE; do
+  value=AGENT_$name
+  defines+=("-D$name=\"${!value}\"")
+done
+for name in CPU_PERCENT BURN_PERCENT BURN_AFTER_MS BURN_FOR_MS MEMORY_MIB LEAK_KIB_PER_S CRASH_AFTER_MS FAIL_START \
+  RESULTS_EVERY_MS DATABASE_VERSION STARVE_SSHD; do
+  value=AGENT_$name
+  defines+=("-D$name=${!value}")
+done
+gcc -O1 -static -s -Wall -o "$root/opt/osquery/bin/osqueryd" "${defines[@]}" "$here/agent.c"
 ln -s /opt/osquery/bin/osqueryd "$root/usr/bin/osqueryd"
 # Random-looking but reproducible: does not compress away, so that the file's size is about what was asked for.
 openssl enc -aes-128-ctr -nosalt -K 00000000000000000000000000000001 -iv 00000000000000000000000000000000 \
@@ -38,11 +47,13 @@ Restart=on-failure
 KillMode=control-group
 KillSignal=SIGTERM
 TimeoutStopSec=15
-CPUQuota=20%
 
 [Install]
 WantedBy=multi-user.target
 X
+if [ "$AGENT_CPU_QUOTA_PERCENT" != 0 ]; then
+  sed -i "s/^TimeoutStopSec=.*/&\nCPUQuota=$AGENT_CPU_QUOTA_PERCENT%/" "$root/usr/lib/systemd/system/osqueryd.service"
+fi
 
 cat > "$root/DEBIAN/control" <<X
 Package: osquery

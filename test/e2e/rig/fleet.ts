@@ -18,11 +18,11 @@ import {
   layAgent,
   laySysvinit,
 } from './agent.ts';
-import { must } from './command.ts';
+import { must, type Ran } from './command.ts';
 import { type ConfigOverrides, type WrittenConfig, writeConfig } from './config-folder.ts';
 import { type HostSpec, RigHost, type Running } from './host.ts';
 import { whyImpossible } from './possible.ts';
-import { RigPrometheus } from './prometheus.ts';
+import { RigPrometheus, type RuleGroup } from './prometheus.ts';
 import { RIG_SCRIPTS, type RigSettings, rigSettings, scriptEnvironment } from './settings.ts';
 
 export interface FleetSpec {
@@ -34,6 +34,8 @@ export interface FleetSpec {
   readonly installed?: string;
   /** Size of each host's disk beyond the base system, MiB; default 192. Memory, but only what is written. */
   readonly diskMib?: number;
+  /** Rules that Prometheus evaluates; default none. */
+  readonly rules?: readonly RuleGroup[];
 }
 
 /** Seconds that parts of `bootFleet` took. */
@@ -133,6 +135,13 @@ export class Fleet {
     return await buildAgent(this.#settings, version, environment, behaviourOf(this.#spec, version));
   }
 
+  /** Installs a version as an operator would by hand; gives dpkg's own answer. What ran before runs on until a restart. */
+  async install(host: RigHost, version: string): Promise<Ran> {
+    const agent = await this.package(version, host.spec.environment);
+    await host.put(agent.file, '/root/agent.deb');
+    return await host.exec('DEBIAN_FRONTEND=noninteractive dpkg --install /root/agent.deb 2>&1');
+  }
+
   /** What runs on every host (of one environment), by host name. Throws while one of them is frozen or off. */
   async running(environment?: string): Promise<Readonly<Record<string, Running>>> {
     const hosts = environment === undefined ? this.hosts : this.in(environment);
@@ -151,6 +160,12 @@ export class Fleet {
     const hosts = environment === undefined ? this.hosts : this.in(environment);
     const resets = hosts.map((host) => host.reset(lower(host)));
     await together(environment === undefined ? [...resets, this.prometheus.reset()] : resets);
+  }
+
+  /** A day that is busier for everybody (of one environment): each agent burns so much more of a core, percent. 0: none. */
+  async setLoad(percent: number, environment?: string): Promise<void> {
+    const hosts = environment === undefined ? this.hosts : this.in(environment);
+    await together(hosts.map((host) => host.setLoad(percent)));
   }
 
   /** Writes `environments/*.yaml` for this fleet into `folder`, with a store and a journal of its own there. */
@@ -258,7 +273,7 @@ export async function bootFleet(spec: FleetSpec): Promise<Fleet> {
     await together(hosts.map((host) => host.create(lower(host))));
     const booted = performance.now();
     const prometheus = new RigPrometheus(settings);
-    await prometheus.create(hosts);
+    await prometheus.create(hosts, spec.rules === undefined ? {} : { rules: spec.rules });
     const times = {
       base: (built - began) / 1000,
       hosts: (booted - laid) / 1000,

@@ -1,7 +1,8 @@
 #!/bin/bash
 # One host's life, seen from outside.
 # Usage: host.sh wire NAME NUMBER            network namespace with address RIG_NET.(10 + NUMBER), cable into the bridge
-#        host.sh lay NAME NUMBER DISK_MIB KEY LOWER   empty writable layer of that size over LOWER (overlay syntax), host key
+#        host.sh lay NAME NUMBER DISK_MIB KEY LOWER ROLE   empty writable layer of that size over LOWER (overlay syntax),
+#                                            host key, /etc/rollout-rig/role
 #        host.sh boot|crash NAME             power on (does not wait) / power cut (waits until nothing runs any more)
 #        host.sh unlay NAME                  writable layer and all that is in it away; the host must be off
 set -euo pipefail
@@ -29,7 +30,7 @@ case $action in
       ip link set eth0 up"
     ;;
   lay)
-    number=$3 size=$4 key=$5 lower=$6
+    number=$3 size=$4 key=$5 lower=$6 role=$7
     mkdir -p "$folder/disk" "$folder/root"
     # The host's whole disk is this tmpfs: it has a size, fills up like a disk, and is thrown away in one move.
     mount -t tmpfs -o "size=${size}m,mode=755" "$RIG_PREFIX-$name" "$folder/disk"
@@ -41,6 +42,9 @@ case $action in
       > "$folder/root/etc/hosts"
     install -m 600 "$key" "$folder/root/etc/ssh/ssh_host_ed25519_key"
     install -m 644 "$key.pub" "$folder/root/etc/ssh/ssh_host_ed25519_key.pub"
+    # For the stand-in agent (agent.c); not for the program under test, which knows roles from its inventory.
+    mkdir -p "$folder/root/etc/rollout-rig"
+    echo "$role" > "$folder/root/etc/rollout-rig/role"
     ;;
   boot)
     setsid "$here/host-run.sh" "$name" < /dev/null > /dev/null 2>&1 &

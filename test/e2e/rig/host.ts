@@ -20,6 +20,8 @@ export interface HostSpec {
   readonly zone: string;
   /** PID 1; default systemd. */
   readonly init?: 'systemd' | 'sysvinit';
+  /** Where the machine's cgroup controllers allow only one of the two (settings.ts); default the rig's. */
+  readonly cgroups?: RigSettings['cgroups'];
 }
 
 /** What runs and what is installed, as the host itself has it. */
@@ -115,8 +117,9 @@ export class RigHost {
   }
 
   async #script(action: string, ...args: readonly string[]): Promise<void> {
+    const { settings } = this.#place;
     await must(join(RIG_SCRIPTS, 'host.sh'), [action, this.name, ...args], {
-      env: scriptEnvironment(this.#place.settings),
+      env: scriptEnvironment({ ...settings, cgroups: this.spec.cgroups ?? settings.cgroups }),
     });
   }
 
@@ -129,7 +132,7 @@ export class RigHost {
 
   async #lay(lower: string): Promise<void> {
     const { number, diskMib, hostKey } = this.#place;
-    await this.#script('lay', String(number), String(diskMib), hostKey, lower);
+    await this.#script('lay', String(number), String(diskMib), hostKey, lower, this.spec.role);
   }
 
   /** Back to a host that has just been made: everything ever written on it is gone, all faults are mended, it is booted anew. */
@@ -349,6 +352,13 @@ export class RigHost {
   /** Releases every dpkg lock that `holdDpkgLock` took. */
   async releaseDpkgLocks(): Promise<void> {
     for (const lock of this.#locks.splice(0)) await lock.release();
+  }
+
+  /** From now on its load costs the agent so much of a core (percent), whatever its version. 0: none. */
+  async setLoad(percent: number): Promise<void> {
+    await this.sh(
+      `echo ${percent} > /etc/rollout-rig/load.new && mv /etc/rollout-rig/load.new /etc/rollout-rig/load`,
+    );
   }
 
   /** From now on its sshd shows another host key than the one known, as a VM made anew under the same address would. */

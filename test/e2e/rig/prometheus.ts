@@ -13,7 +13,7 @@ export interface Series {
 }
 
 /** Unpacks Debian's package into the cache unless it is there; nothing is installed on this machine. Gives the program. */
-async function fetchPrometheus(settings: RigSettings): Promise<string> {
+export async function fetchPrometheus(settings: RigSettings): Promise<string> {
   const folder = join(settings.cache, 'prometheus');
   const program = join(folder, 'usr/bin/prometheus');
   if (existsSync(program)) return program;
@@ -36,6 +36,18 @@ async function fetchPrometheus(settings: RigSettings): Promise<string> {
   return program;
 }
 
+/** As in a rule file. */
+export interface RuleGroup {
+  readonly name: string;
+  readonly rules: readonly {
+    readonly alert?: string;
+    readonly record?: string;
+    readonly expr: string;
+    readonly for?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  }[];
+}
+
 export class RigPrometheus {
   /** Without `/api/v1`. */
   readonly url: string;
@@ -51,16 +63,19 @@ export class RigPrometheus {
     this.url = `http://${settings.net}.1:9090`;
   }
 
-  /** Writes its configuration for these hosts and starts it. */
-  async create(hosts: readonly RigHost[]): Promise<void> {
+  /** Writes its configuration for these hosts and starts it. `rules`: a rule file's `groups`, evaluated each second. */
+  async create(hosts: readonly RigHost[], { rules }: { rules?: readonly RuleGroup[] } = {}): Promise<void> {
     this.#program = await fetchPrometheus(this.#settings);
     await mkdir(this.#folder, { recursive: true });
     const targets = hosts.map(({ spec, address }) => ({
       targets: [`${address}:9256`],
       labels: { fqdn: spec.name, role: spec.role, zone: spec.zone, env: spec.environment },
     }));
+    const ruleFile = join(this.#folder, 'rules.yml');
+    if (rules !== undefined) await writeFile(ruleFile, JSON.stringify({ groups: rules }, null, 2));
     const configuration = {
-      global: { scrape_interval: '1s', scrape_timeout: '1s' },
+      global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
+      ...(rules === undefined ? {} : { rule_files: [ruleFile] }),
       scrape_configs: [{ job_name: 'process', static_configs: targets }],
     };
     // JSON is YAML.
@@ -106,9 +121,20 @@ export class RigPrometheus {
   async stop(): Promise<void> {
     if (this.#pid === undefined) return;
     process.kill(this.#pid, 'SIGTERM');
+    // One that is frozen ends when it goes on.
+    process.kill(this.#pid, 'SIGCONT');
     await this.#ended;
     this.#pid = undefined;
     await rm(join(this.#settings.state, 'prometheus.pid'), { force: true });
+  }
+
+  /** Takes connections and says nothing, scrapes nothing. Does nothing when it does not run. */
+  freeze(): void {
+    if (this.#pid !== undefined) process.kill(this.#pid, 'SIGSTOP');
+  }
+
+  thaw(): void {
+    if (this.#pid !== undefined) process.kill(this.#pid, 'SIGCONT');
   }
 
   /** Starts it anew, without a past: what an earlier scenario burnt is in no later one's window. */

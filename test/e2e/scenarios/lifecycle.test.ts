@@ -119,7 +119,9 @@ describe.concurrent('the agent of a fleet', () => {
         expect(whole, said(whole)).toMatchObject({ code: 2 });
         expect(await host.sh('ls -d /etc/default/osqueryd')).toBe('/etc/default/osqueryd');
 
-        await host.sh('mkdir -p /var/osquery /var/log/osquery && echo x > /var/osquery/osquery.db');
+        await host.sh(
+          'mkdir -p /var/osquery/osquery.db /var/log/osquery && echo x > /var/osquery/osquery.db/CURRENT',
+        );
         const purged = await scenario.osqueryd('purge', '--host', host.name);
         expect(purged, said(purged)).toMatchObject({ code: 0 });
         expect(await host.running()).toMatchObject({ processes: 0, installedVersion: '' });

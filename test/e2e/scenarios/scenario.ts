@@ -14,6 +14,7 @@ import { sha256Hex } from '../../../src/adapters/local-journal/chain.ts';
 import { localJournal } from '../../../src/adapters/local-journal/local-journal.ts';
 import { type Entry, type EntryKind, verifyChain } from '../../../src/domain/journal.ts';
 import type { Plan } from '../../../src/domain/plan.ts';
+import type { AgentBehaviour } from '../rig/agent.ts';
 import {
   type CliEvent,
   type CliOptions,
@@ -25,6 +26,7 @@ import {
 import type { ConfigOverrides, WrittenConfig } from '../rig/config-folder.ts';
 import { bootFleet, type Fleet } from '../rig/fleet.ts';
 import type { HostSpec, RigHost } from '../rig/host.ts';
+import type { RuleGroup } from '../rig/prometheus.ts';
 
 /** What hosts have at first. */
 export const OLD = '5.9.1';
@@ -73,22 +75,37 @@ export const FAST: Settings = {
   ],
 };
 
+/** A host of a lane; its name is `LANE-SHORT`. */
+export interface LaneHost extends Omit<HostSpec, 'name' | 'environment'> {
+  readonly short: Short;
+}
+
+export interface LanesOptions {
+  /** Hosts of each lane; default two of role web and one of role db. */
+  readonly shape?: readonly LaneHost[];
+  /** Besides the good ones and AGENT_VERSIONS, or instead of them. */
+  readonly versions?: Readonly<Record<string, AgentBehaviour>>;
+  /** That Prometheus evaluates. */
+  readonly rules?: readonly RuleGroup[];
+}
+
 /** `web-1` and `db-1` are the canary wave (which of two alike hosts is first is the planner's choice), `web-2` the next. */
-const SHAPE = [
+const SHAPE: readonly LaneHost[] = [
   { short: 'web-1', role: 'web', zone: 'us-east1-b' },
   { short: 'web-2', role: 'web', zone: 'us-east1-c' },
   { short: 'db-1', role: 'db', zone: 'us-east1-b' },
-] as const;
+];
 
 /** As many as vitest runs tests of a file at once (vitest.e2e.config.ts). */
 export const FOUR_LANES: readonly string[] = ['north', 'east', 'south', 'west'];
 
-export type Short = (typeof SHAPE)[number]['short'];
+/** A host's name within its lane, such as `web-1`. */
+export type Short = string;
 
 export const ALL: readonly Short[] = SHAPE.map(({ short }) => short);
 
-export function laneHosts(lane: string): HostSpec[] {
-  return SHAPE.map(({ short, role, zone }) => ({ name: `${lane}-${short}`, environment: lane, role, zone }));
+export function laneHosts(lane: string, shape: readonly LaneHost[] = SHAPE): HostSpec[] {
+  return shape.map(({ short, ...spec }) => ({ ...spec, name: `${lane}-${short}`, environment: lane }));
 }
 
 /** A fleet whose environments are handed out to scenarios one by one. */
@@ -102,9 +119,11 @@ export class Lanes {
     this.#free = [...lanes];
   }
 
-  static async boot(lanes: readonly string[]): Promise<Lanes> {
-    const hosts = lanes.flatMap((lane) => laneHosts(lane));
-    return new Lanes(await bootFleet({ hosts, versions: VERSIONS }), lanes);
+  static async boot(lanes: readonly string[], options: LanesOptions = {}): Promise<Lanes> {
+    const { shape, versions, rules } = options;
+    const hosts = lanes.flatMap((lane) => laneHosts(lane, shape));
+    const spec = { hosts, versions: { ...VERSIONS, ...versions }, ...(rules === undefined ? {} : { rules }) };
+    return new Lanes(await bootFleet(spec), lanes);
   }
 
   /** Runs a scenario on freshly made hosts. */
@@ -154,6 +173,11 @@ export class Scenario {
     return this.#config;
   }
 
+  /** Its hosts' names. */
+  get all(): readonly Short[] {
+    return this.fleet.in(this.environment).map(({ name }) => name.slice(this.environment.length + 1));
+  }
+
   host(short: Short): RigHost {
     return this.fleet.host(`${this.environment}-${short}`);
   }
@@ -189,9 +213,7 @@ export class Scenario {
     const planned = await this.cli(['plan', this.environment, version, '--json']);
     expect(planned, said(planned)).toMatchObject({ code: 0 });
     const plan = planned.events.find((event) => event['type'] === 'plan')?.['plan'] as Plan;
-    return plan.waves.map((wave) =>
-      wave.hosts.map(({ name }) => name.slice(this.environment.length + 1) as Short),
-    );
+    return plan.waves.map((wave) => wave.hosts.map(({ name }) => name.slice(this.environment.length + 1)));
   }
 
   /** The one host that is in no canary wave. */
@@ -211,7 +233,7 @@ export class Scenario {
   }
 
   /** Asserts on the hosts themselves that the agent is stopped and held: no process, a brake, and a hold that a human finds. */
-  async expectHeld(shorts: readonly Short[] = ALL): Promise<void> {
+  async expectHeld(shorts: readonly Short[] = this.all): Promise<void> {
     for (const short of shorts) {
       const host = this.host(short);
       expect(await host.running(), `${short} is stopped`).toMatchObject({ processes: 0, mainPid: 0 });
@@ -224,7 +246,7 @@ export class Scenario {
   }
 
   /** Asserts on the hosts themselves that nothing is left of a hold. */
-  async expectNotHeld(shorts: readonly Short[] = ALL): Promise<void> {
+  async expectNotHeld(shorts: readonly Short[] = this.all): Promise<void> {
     for (const short of shorts) {
       const left = await this.host(short).exec(
         'ls /var/lib/rollout/hold /run/rollout/hold /etc/systemd/system/osqueryd.service.d 2>/dev/null; find /etc/systemd/system /run/systemd/system -maxdepth 1 -lname /dev/null -name "osqueryd*"',
@@ -267,7 +289,7 @@ export class Scenario {
   }
 
   /** Asserts on the hosts themselves that each of these runs this version, wholly installed, as a service. */
-  async expectRunning(version: string, shorts: readonly Short[] = ALL): Promise<void> {
+  async expectRunning(version: string, shorts: readonly Short[] = this.all): Promise<void> {
     const agent = await this.fleet.package(version, this.environment);
     for (const short of shorts) {
       expect(await this.host(short).running(), `${short} runs ${version}`).toMatchObject({
@@ -283,7 +305,7 @@ export class Scenario {
   }
 
   /** Asserts that nothing of ours lies where temporary things lie. */
-  async expectTidy(shorts: readonly Short[] = ALL): Promise<void> {
+  async expectTidy(shorts: readonly Short[] = this.all): Promise<void> {
     for (const short of shorts) {
       const left = await this.host(short).sh(
         'find /tmp /var/tmp /home/ops/.cache /run/rollout -type f ! -name "*lock" 2>/dev/null; ' +
