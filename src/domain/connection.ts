@@ -39,13 +39,16 @@ export interface SshSettings {
   readonly concurrency: number;
 }
 
+/** Who we are to a server over HTTP. */
+export type HttpAuth =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'bearer'; readonly token: SecretRef }
+  | { readonly kind: 'basic'; readonly username: string; readonly password: SecretRef };
+
 export interface PrometheusSettings {
   /** Base URL, without `/api/v1`. */
   readonly url: string;
-  readonly auth:
-    | { readonly kind: 'none' }
-    | { readonly kind: 'bearer'; readonly token: SecretRef }
-    | { readonly kind: 'basic'; readonly username: string; readonly password: SecretRef };
+  readonly auth: HttpAuth;
   /** PEM file of the authority to trust besides the system's. */
   readonly caFile?: string;
   readonly timeoutMs: number;

@@ -11,6 +11,7 @@ const HOUSE: readonly [string, string][] = [
   'src/config/load.ts',
   'src/adapters/ssh/ssh.ts',
   'src/adapters/clock/system-clock.ts',
+  'src/adapters/http/asker.ts',
   'src/cli/main.ts',
 ].map((file) => [file, SOURCE]);
 
@@ -34,6 +35,7 @@ describe('layers', () => {
     ['src/adapters/ssh/a.ts', './ssh.ts'],
     ['src/adapters/ssh/a.ts', '../../domain/host.ts'],
     ['src/adapters/ssh/a.ts', '../../ports/clock.ts'],
+    ['src/adapters/ssh/a.ts', '../http/asker.ts'],
     ['src/cli/commands/a.ts', '../../adapters/ssh/ssh.ts'],
     ['src/cli/a.ts', '../engine/tick.ts'],
     ['src/cli/a.ts', 'commander'],
@@ -56,6 +58,8 @@ describe('layers', () => {
     ['src/config/a.ts', 'ssh2'],
     ['src/config/a.ts', 'node:child_process'],
     ['src/adapters/ssh/a.ts', '../clock/system-clock.ts'],
+    ['src/adapters/http/a.ts', '../ssh/ssh.ts'],
+    ['src/engine/a.ts', '../adapters/http/asker.ts'],
     ['src/adapters/ssh/a.ts', '../../engine/tick.ts'],
     ['src/adapters/ssh/a.ts', '../../config/load.ts'],
     ['src/adapters/ssh/a.ts', '../../cli/main.ts'],

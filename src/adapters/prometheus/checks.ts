@@ -15,7 +15,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import type { SecretReader } from '../../ports/secrets.ts';
 import { brokenAs, doubtful, type Finding, fine, type SelfCheck, skipped } from '../../ports/self-check.ts';
-import { readCredentials } from './credentials.ts';
+import { readCredentials } from '../http/credentials.ts';
 
 export interface PrometheusCheckOptions {
   readonly settings: PrometheusSettings;

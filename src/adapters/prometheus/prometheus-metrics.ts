@@ -2,22 +2,17 @@
  * Prometheus (or Thanos, Mimir: whatever speaks its API) as the Metrics port.
  *
  * P1  Whatever does not come whole and as documented is an error, never an empty answer.
- * P2  Credentials are read at the moment of use, go to the configured address only, and stand in no message.
- * P3  At most 3 attempts a query, and only where another one can help: 429, 502, 503, 504, a lost connection. A timeout
- *     is not repeated: the next tick asks again.
+ * P2  Credentials and attempts are as http/asker.ts has them (H1, H2).
  */
-
-import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import type { PrometheusSettings } from '../../domain/connection.ts';
-import { err, ok, type Result } from '../../domain/result.ts';
+import { ok, type Result } from '../../domain/result.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Metrics, MetricsError, RangeAnswer, RangeQuery } from '../../ports/metrics.ts';
 import type { SecretReader } from '../../ports/secrets.ts';
-import { readCredentials } from './credentials.ts';
-import { type ExchangeOutcome, type Exchanger, openExchanger } from './exchange.ts';
+import { type Asker, endpointOf, openAsker } from '../http/asker.ts';
+import { parseRangeAnswer, readErrorText } from '../http/range-answer.ts';
+import { unavailable } from '../http/reply.ts';
 import { joinPieces, splitRange } from './pieces.ts';
-import { type Attempt, understand } from './reply.ts';
 
 export interface PrometheusOptions
   extends Pick<PrometheusSettings, 'auth' | 'caFile' | 'timeoutMs' | 'parameters'> {
@@ -29,23 +24,28 @@ export interface PrometheusOptions
   readonly maxAnswerBytes?: number;
 }
 
-/** Pauses before the second and third attempt, ms. */
-const RETRY_AFTER_MS = [200, 800] as const;
-
-/** Longest pause that a backend may ask for with Retry-After, ms. */
-const MAX_PAUSE_MS = 2_000;
-
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
+const SETTING = 'prometheus';
+
 export function prometheusMetrics(options: PrometheusOptions): Metrics {
-  const connect = connector(options.caFile);
+  const { auth, caFile, timeoutMs, secrets, clock, maxAnswerBytes = MAX_ANSWER_BYTES } = options;
+  const asker = openAsker({
+    auth,
+    ...(caFile === undefined ? {} : { caFile }),
+    timeoutMs,
+    maxAnswerBytes,
+    setting: SETTING,
+    secrets,
+    clock,
+  });
   return {
     async range(query) {
       const pieces = splitRange(query);
       if (!pieces.ok) return pieces;
       const answers: RangeAnswer[] = [];
       for (const piece of pieces.value) {
-        const answer = await askPatiently(options, connect, piece);
+        const answer = await ask(options, asker, piece);
         if (!answer.ok) return answer;
         answers.push(answer.value);
       }
@@ -54,79 +54,24 @@ export function prometheusMetrics(options: PrometheusOptions): Metrics {
   };
 }
 
-type Connect = () => Promise<Result<Exchanger, MetricsError>>;
-
-/** Reads the authority's file once; a failure is not remembered. */
-function connector(caFile: string | undefined): Connect {
-  let open: Exchanger | undefined;
-  return async () => {
-    if (open !== undefined) return ok(open);
-    if (caFile === undefined) {
-      open = openExchanger(undefined);
-      return ok(open);
-    }
-    try {
-      const pem = await readFile(caFile, 'utf8');
-      // Only to say now, and by name, that it is no certificate.
-      void new X509Certificate(pem).subject;
-      open = openExchanger(pem);
-      return ok(open);
-    } catch (error) {
-      return unavailable(
-        `cannot use prometheus.caFile ${caFile} as a PEM certificate: ${(error as Error).message}`,
-      );
-    }
-  };
-}
-
-async function askPatiently(
+async function ask(
   options: PrometheusOptions,
-  connect: Connect,
+  asker: Asker,
   query: RangeQuery,
 ): Promise<Result<RangeAnswer, MetricsError>> {
-  for (let attempt = 0; ; attempt += 1) {
-    const { result, again } = await ask(options, connect, query);
-    const pause = RETRY_AFTER_MS[attempt];
-    if (again === undefined || pause === undefined || again.afterMs > MAX_PAUSE_MS) return result;
-    await options.clock.sleep(Math.max(pause, again.afterMs));
-  }
-}
-
-async function ask(options: PrometheusOptions, connect: Connect, query: RangeQuery): Promise<Attempt> {
   const base = await options.url();
-  if (!base.ok) return { result: unavailable(base.error) };
-  const url = endpoint(base.value);
-  if (!url.ok) return { result: url };
-  const exchanger = await connect();
-  if (!exchanger.ok) return { result: exchanger };
-  const credentials = await readCredentials(options.auth, options.secrets);
-  if (!credentials.ok) return { result: unavailable(`no credentials for prometheus: ${credentials.error}`) };
-
-  const { secrets, headers } = credentials.value;
-  const maxAnswerBytes = options.maxAnswerBytes ?? MAX_ANSWER_BYTES;
-  const outcome = await exchanger.value.send({
-    url: url.value,
-    headers: { ...headers, accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
-    body: formBody(options, query),
-    timeoutMs: options.timeoutMs,
-    maxAnswerBytes,
-  });
-  const reply = { auth: options.auth, timeoutMs: options.timeoutMs, maxAnswerBytes };
-  const attempt = understand(outcome, reply);
-  if (attempt.result.ok) return attempt;
-  // A proxy may repeat what we sent it: blotted out before anything is cut to an excerpt.
-  const { result } = understand(blot(outcome, secrets), reply);
-  const { kind } = attempt.result.error;
-  const message = result.ok ? 'the answer was not understood' : result.error.message;
-  return {
-    ...attempt,
-    result: err({ kind, message: `${url.value.origin}${url.value.pathname}: ${message}` }),
-  };
-}
-
-function blot(outcome: ExchangeOutcome, secrets: readonly string[]): ExchangeOutcome {
-  if (outcome.kind !== 'answered') return outcome;
-  return { ...outcome, text: secrets.reduce((text, secret) => text.replaceAll(secret, '***'), outcome.text) };
+  if (!base.ok) return unavailable(base.error);
+  const url = endpointOf(base.value, '/api/v1/query_range', SETTING);
+  if (!url.ok) return url;
+  return asker.ask(
+    {
+      method: 'POST',
+      url: url.value,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: formBody(options, query),
+    },
+    { read: ({ text }) => parseRangeAnswer(text), words: readErrorText },
+  );
 }
 
 function formBody({ parameters, timeoutMs }: PrometheusOptions, query: RangeQuery): string {
@@ -140,25 +85,4 @@ function formBody({ parameters, timeoutMs }: PrometheusOptions, query: RangeQuer
   });
   for (const [name, value] of Object.entries(parameters)) form.set(name, value);
   return form.toString();
-}
-
-function endpoint(base: string): Result<URL, MetricsError> {
-  const url = URL.canParse(base) ? new URL(base) : undefined;
-  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    return err({ kind: 'rejected', message: 'prometheus.url is no http:// or https:// address' });
-  }
-  if (url.username !== '' || url.password !== '') {
-    return err({
-      kind: 'rejected',
-      message: 'prometheus.url holds credentials: name them under prometheus.auth',
-    });
-  }
-  url.pathname = `${url.pathname.replace(/\/+$/, '')}/api/v1/query_range`;
-  url.search = '';
-  url.hash = '';
-  return ok(url);
-}
-
-function unavailable(message: string): Result<never, MetricsError> {
-  return err({ kind: 'unavailable', message });
 }

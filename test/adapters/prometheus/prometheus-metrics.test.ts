@@ -258,7 +258,7 @@ describe('credentials', () => {
 
   it('that are missing: rejected, naming the setting', async () => {
     const { fails } = await setup({ authorization: 'Bearer other' });
-    expect((await fails()).message).toMatch(/none are configured \(prometheus.auth\)/);
+    expect((await fails()).message).toMatch(/none are configured \(prometheus.tokenEnv or tokenFile\)/);
   });
 
   it('that a proxy repeats stand in no message, not even cut in half', async () => {
@@ -312,7 +312,7 @@ describe('the address', () => {
       { url: async () => ({ ok: true, value: 'http://me:hush@127.0.0.1:1' }) as const },
     );
     const { message } = await fails();
-    expect(message).toContain('prometheus.auth');
+    expect(message).toContain('username and passwordEnv');
     expect(message).not.toContain('hush');
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Reads the text of an answer of Prometheus' `/api/v1/query_range`. Whatever is not exactly the documented shape is
- * `invalid-answer`: a number guessed out of it could pass a gate.
+ * Reads the text of an answer of Prometheus' `/api/v1/query_range`, which Loki's has the shape of. Whatever is not exactly the
+ * documented shape is `invalid-answer`: a number guessed out of it could pass a gate.
  *
  * Shape: https://prometheus.io/docs/prometheus/latest/querying/api/ (format overview, range queries). `infos` are hints
  * about the query and are left out; `warnings` mean that the answer is not whole.
@@ -9,22 +9,23 @@ import type { Sample } from '../../domain/gate.ts';
 import { isRecord } from '../../domain/is-record.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
 import type { MetricSeries, MetricsError, RangeAnswer } from '../../ports/metrics.ts';
+import { excerpt, notUnderstood, parseJson, show } from './reply.ts';
 
 export function parseRangeAnswer(text: string): Result<RangeAnswer, MetricsError> {
   const body = parseJson(text);
-  if (!isRecord(body)) return invalid(`no JSON object but ${excerpt(text)}`);
+  if (!isRecord(body)) return notUnderstood(`no JSON object but ${excerpt(text)}`);
   if (body['status'] === 'error') {
     const known = readErrorText(text);
     return err({ kind: 'rejected', message: known ?? 'status "error" without a reason' });
   }
-  if (body['status'] !== 'success') return invalid(`status is ${show(body['status'])}, not "success"`);
+  if (body['status'] !== 'success') return notUnderstood(`status is ${show(body['status'])}, not "success"`);
   const warnings = body['warnings'] ?? [];
-  if (!Array.isArray(warnings)) return invalid(`warnings is ${show(warnings)}, not a list`);
+  if (!Array.isArray(warnings)) return notUnderstood(`warnings is ${show(warnings)}, not a list`);
   const data = body['data'];
-  if (!isRecord(data)) return invalid(`data is ${show(data)}, not an object`);
+  if (!isRecord(data)) return notUnderstood(`data is ${show(data)}, not an object`);
   if (data['resultType'] !== 'matrix')
-    return invalid(`resultType is ${show(data['resultType'])}, not "matrix"`);
-  if (!Array.isArray(data['result'])) return invalid(`result is ${show(data['result'])}, not a list`);
+    return notUnderstood(`resultType is ${show(data['resultType'])}, not "matrix"`);
+  if (!Array.isArray(data['result'])) return notUnderstood(`result is ${show(data['result'])}, not a list`);
   const series: MetricSeries[] = [];
   for (const item of data['result']) {
     const read = readSeries(item);
@@ -45,32 +46,21 @@ export function readErrorText(text: string): string | undefined {
   return `${type}${body['error']}`.slice(0, 1_000);
 }
 
-/** The beginning of a text that was not understood, on one line. */
-export function excerpt(text: string): string {
-  const line = text.slice(0, 400).replaceAll(/\s+/g, ' ').trim();
-  if (line === '') return 'an empty body';
-  if (/^<(!doctype|html|head|\?xml)/i.test(line)) {
-    const title = /<title[^>]*>([^<]*)<\/title>/i.exec(line)?.[1]?.trim();
-    return title === undefined ? 'an HTML page' : `an HTML page (${JSON.stringify(title)})`;
-  }
-  return JSON.stringify(line.slice(0, 120));
-}
-
 function readSeries(item: unknown): Result<MetricSeries, MetricsError> {
-  if (!isRecord(item)) return invalid(`a series is ${show(item)}, not an object`);
+  if (!isRecord(item)) return notUnderstood(`a series is ${show(item)}, not an object`);
   const { metric, values, histograms } = item;
-  if (!isRecord(metric)) return invalid(`metric is ${show(metric)}, not an object of labels`);
+  if (!isRecord(metric)) return notUnderstood(`metric is ${show(metric)}, not an object of labels`);
   const labels: Record<string, string> = {};
   for (const [name, value] of Object.entries(metric)) {
-    if (typeof value !== 'string') return invalid(`label ${name} is ${show(value)}, not a text`);
+    if (typeof value !== 'string') return notUnderstood(`label ${name} is ${show(value)}, not a text`);
     labels[name] = value;
   }
-  if (histograms !== undefined) return invalid('a native histogram came where numbers were meant');
-  if (!Array.isArray(values)) return invalid(`values is ${show(values)}, not a list`);
+  if (histograms !== undefined) return notUnderstood('a native histogram came where numbers were meant');
+  if (!Array.isArray(values)) return notUnderstood(`values is ${show(values)}, not a list`);
   const samples: Sample[] = [];
   for (const pair of values as readonly unknown[]) {
     const sample = readSample(pair);
-    if (sample === undefined) return invalid(`a sample is ${show(pair)}, not [seconds, "number"]`);
+    if (sample === undefined) return notUnderstood(`a sample is ${show(pair)}, not [seconds, "number"]`);
     samples.push(sample);
   }
   return ok({ labels, samples });
@@ -90,20 +80,4 @@ function readNumber(text: string): number | undefined {
   if (text === 'NaN') return Number.NaN;
   if (text === '+Inf' || text === 'Inf') return Number.POSITIVE_INFINITY;
   return text === '-Inf' ? Number.NEGATIVE_INFINITY : undefined;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function show(value: unknown): string {
-  return (JSON.stringify(value) ?? 'missing').slice(0, 80);
-}
-
-function invalid(message: string): Result<never, MetricsError> {
-  return err({ kind: 'invalid-answer', message: `answer not understood: ${message}` });
 }

@@ -1,5 +1,5 @@
 /** The Authorization header, made of a secret that is read at the moment of use. */
-import type { PrometheusSettings, SecretRef } from '../../domain/connection.ts';
+import type { HttpAuth, SecretRef } from '../../domain/connection.ts';
 import { err, ok, type Result, unreachable } from '../../domain/result.ts';
 import type { SecretReader } from '../../ports/secrets.ts';
 
@@ -10,7 +10,7 @@ export interface Credentials {
 }
 
 export async function readCredentials(
-  auth: PrometheusSettings['auth'],
+  auth: HttpAuth,
   reader: SecretReader,
 ): Promise<Result<Credentials, string>> {
   if (auth.kind === 'none') return ok({ headers: {}, secrets: [] });
@@ -28,11 +28,11 @@ export async function readCredentials(
   return ok({ headers: { authorization: `Basic ${pair}` }, secrets: [pair, secret] });
 }
 
-/** For messages: where the credentials come from, never what they are. */
-export function describeAuth(auth: PrometheusSettings['auth']): string {
+/** For messages: where the credentials come from, never what they are. `setting` is the map of keys that would name them. */
+export function describeAuth(auth: HttpAuth, setting: string): string {
   switch (auth.kind) {
     case 'none':
-      return 'none are configured (prometheus.auth)';
+      return `none are configured (${setting}.tokenEnv or tokenFile)`;
     case 'bearer':
       return `bearer token from ${showRef(auth.token)}`;
     case 'basic':

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { excerpt, parseRangeAnswer, readErrorText } from '../../../src/adapters/prometheus/answer.ts';
+import { parseRangeAnswer, readErrorText } from '../../../src/adapters/http/range-answer.ts';
+import { excerpt } from '../../../src/adapters/http/reply.ts';
 
 const matrix = (result: unknown, more: object = {}) =>
   JSON.stringify({ status: 'success', data: { resultType: 'matrix', result }, ...more });
