@@ -76,6 +76,11 @@ function troubleOf(host: HostProgress): string {
   }
 }
 
+/** Somebody has changed the package: what is seen there is not the version's doing. Only a new proof ends it. */
+export function isDrifted({ troubleSince, outcome }: HostProgress): boolean {
+  return troubleSince !== null && outcome?.kind === 'blocked' && outcome.why === 'drifted';
+}
+
 export function idsOf(hosts: readonly HostProgress[]): string[] {
   return hosts.map((host) => host.host.id);
 }

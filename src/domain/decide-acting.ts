@@ -6,6 +6,7 @@
  * A3  Beyond its deadline a host is left out if the policy allows that many, else it holds the rollout. One that failed and
  *     cannot be put back is never left out: a person must look at it.
  */
+import { mayHaveGoneBack } from './armed.ts';
 import { describeTrouble, earliestAttempt, idsOf, isDue, isOverdue, nameHosts } from './attempts.ts';
 import { batchWithin, isOutOfService } from './capacity.ts';
 import { act, type Decision, hold, record, wait } from './decision.ts';
@@ -24,8 +25,10 @@ const CHANGEABLE: ReadonlySet<HostState> = new Set<HostState>([
 ]);
 
 export function decideActing(rollout: RolloutState, wave: number, now: number): Decision {
-  // Of the waves before, only hosts that were gone and are back.
-  const open = [...rollout.hosts.values()].filter((host) => host.wave <= wave && !SETTLED.has(host.state));
+  // Of the waves before, only hosts that were gone and are back, or that may have put themselves back.
+  const open = [...rollout.hosts.values()].filter(
+    (host) => host.wave <= wave && (!SETTLED.has(host.state) || mayHaveGoneBack(host, rollout, now)),
+  );
   const altered = open.find(
     (host) =>
       host.state === 'blocked' && host.outcome?.kind === 'blocked' && host.outcome.why === 'digest-mismatch',

@@ -9,11 +9,22 @@
  *     a soak's time is observed anew, since what was started again has not been watched yet.
  * W6  A host for which somebody's action was meant, and from which its end was never heard, is asked before it is judged.
  * W7  Agents that do not run are asked for on their hosts once before a verdict on that rolls anything back: a stop may be known there
- *     and not in the journal yet. Whatever else fails rolls back at once, and who does not answer excuses nothing.
+ *     and not in the journal yet. Whatever else fails rolls back at once, and who does not answer excuses nothing. One that has gone back
+ *     by itself meanwhile was not there to be judged.
  */
-import { describeTrouble, earliestAttempt, idsOf, isDue, isOverdue, nameHosts } from './attempts.ts';
+import { hasGoneBack, mayHaveGoneBack } from './armed.ts';
+import {
+  describeTrouble,
+  earliestAttempt,
+  idsOf,
+  isDrifted,
+  isDue,
+  isOverdue,
+  nameHosts,
+} from './attempts.ts';
 import { controlHosts } from './control-hosts.ts';
 import { leaveOut } from './decide-acting.ts';
+import { decideConfirm } from './decide-armed.ts';
 import { act, type Decision, hold, holdStopped, record, wait } from './decision.ts';
 import { formatDuration } from './duration.ts';
 import { endBake } from './ending.ts';
@@ -45,15 +56,15 @@ export function decideWatching(
     const message = `asking ${nameHosts(toAsk)} what runs there: how ${actions} ended was never heard`;
     return act('prove', idsOf(toAsk.slice(0, BATCH)), 'asking-unheard', message);
   }
-  const watched = judgeable(rollout);
+  const watched = judgeable(rollout, now);
   const blind =
     watched.length === 0 &&
-    !hosts.some((host) => isUnheard(host) || isDrifted(host)) &&
+    !hosts.some((host) => isUnheard(host) || isDrifted(host) || mayHaveGoneBack(host, rollout, now)) &&
     neededMs > 0 &&
     rollout.approvedAt === 0;
   if (!isSeenEnough(rollout, watch, neededMs) && watched.length > 0)
     return keepJudging(rollout, phase, { watched, held, neededMs, now });
-  if (rollout.stop !== null) return holdStopped(rollout.stop);
+  if (rollout.stop !== null) return holdStopped(rollout, rollout.stop, now);
   if (blind) {
     return hold(null, 'no-witness', blindWords(rollout));
   }
@@ -77,7 +88,8 @@ export function decideVerdict(rollout: RolloutState, { watch }: WatchedPhase): D
       const message = `asking ${nameHosts(unasked)} whether somebody has stopped the agent there: ${why}`;
       return act('prove', idsOf(unasked), 'asking-offenders', message);
     }
-    if (offenders.every((one) => watch.excused?.has(one.host.id) || isDrifted(one))) return null;
+    if (offenders.every((one) => watch.excused?.has(one.host.id) || isDrifted(one) || hasGoneBack(one)))
+      return null;
   }
   return record({ kind: 'rollback-started', cause: { kind: 'verdict', judgement } }, 'gate-failed', why);
 }
@@ -96,16 +108,16 @@ function isUnheard(host: HostProgress): boolean {
   return host.state === 'verified' && host.unheard !== null;
 }
 
-/** Changed hosts that run the agent, in the order of the plan. */
-function judgeable(rollout: RolloutState): HostProgress[] {
+/** Changed hosts that run the agent, as far as anybody can know, in the order of the plan. */
+function judgeable(rollout: RolloutState, now: number): HostProgress[] {
   return [...rollout.hosts.values()].filter(
-    (host) => host.state === 'verified' && !host.leftStopped && host.unheard === null && !isDrifted(host),
+    (host) =>
+      host.state === 'verified' &&
+      !host.leftStopped &&
+      host.unheard === null &&
+      !isDrifted(host) &&
+      !mayHaveGoneBack(host, rollout, now),
   );
-}
-
-/** Somebody has changed the package: what is seen there is not the version's doing. Only a new proof ends it. */
-function isDrifted({ troubleSince, outcome }: HostProgress): boolean {
-  return troubleSince !== null && outcome?.kind === 'blocked' && outcome.why === 'drifted';
 }
 
 /** W1, W5. */
@@ -154,7 +166,7 @@ function keepJudging(
   }
   const next = Math.max(lastTried, from + sampleEveryMs + sampleDelayMs);
   // W2: whoever runs it goes on looking.
-  if (rollout.stop !== null) return holdStopped(rollout.stop, next);
+  if (rollout.stop !== null) return holdStopped(rollout, rollout.stop, now, next);
   const { consecutiveErrors = 0 } = rollout.policy;
   const isDisturbed = undisturbed >= newest;
   return waitingWords({ watch, next, kind, neededMs, warmUpMs, isDisturbed, consecutiveErrors });
@@ -219,14 +231,15 @@ function failedGates(judgement: Judgement): string {
     .join('; ');
 }
 
-/** W3. */
+/** W3; and decide-armed.ts, G4. */
 function proveThenPass(rollout: RolloutState, phase: WatchedPhase, now: number): Decision {
   const toProve = [...rollout.hosts.values()].filter(
     (host) =>
       host.state === 'verified' &&
       ((host.provenSeq < phase.watch.markSeq && (phase.kind === 'baking' || host.wave === phase.wave)) ||
         host.unheard !== null ||
-        isDrifted(host)),
+        isDrifted(host) ||
+        mayHaveGoneBack(host, rollout, now)),
   );
   const due = toProve.filter((host) => isDue(host, rollout, now));
   if (due.length > 0) {
@@ -239,6 +252,8 @@ function proveThenPass(rollout: RolloutState, phase: WatchedPhase, now: number):
     const next = earliestAttempt(toProve, rollout) ?? now;
     return hold(next, 'hosts-out-of-reach', `cannot prove ${describeTrouble(toProve)}`);
   }
+  const confirm = decideConfirm(rollout, now);
+  if (confirm !== null) return confirm;
   return phase.kind === 'soaking'
     ? record({ kind: 'wave-passed', wave: phase.wave }, 'wave-passed', `wave ${phase.wave + 1} has passed`)
     : endBake(rollout, phase.watch);

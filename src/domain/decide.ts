@@ -5,8 +5,10 @@
  * D2  No data and errors of the backend hold; they neither pass a wave nor start a rollback.
  * D3  No wave starts before the one before it has passed; the way from soak to pass leads over a fresh proof on the hosts.
  * D4  Whoever asked for a pause, an abort or a rollback is heard before new work.
+ * D5  No host is left to go back by itself while the rollout goes on, and none that may have is taken for changed (decide-armed.ts).
  */
 import { decideActing } from './decide-acting.ts';
+import { decideAborted, decideArmed, soonEnough } from './decide-armed.ts';
 import { decideFailed, settleVanished } from './decide-failed.ts';
 import { decideRollback } from './decide-rollback.ts';
 import { decideVerdict, decideWatching } from './decide-watching.ts';
@@ -15,6 +17,10 @@ import { endCanary, startBake } from './ending.ts';
 import type { RolloutState } from './state.ts';
 
 export function decide(rollout: RolloutState, observed: Observations, now: number): Decision {
+  return soonEnough(rollout, decideNext(rollout, observed, now));
+}
+
+function decideNext(rollout: RolloutState, observed: Observations, now: number): Decision {
   if (rollout.rollbackRequested) {
     return record(
       { kind: 'rollback-started', cause: { kind: 'operator' } },
@@ -27,7 +33,7 @@ export function decide(rollout: RolloutState, observed: Observations, now: numbe
     case 'done':
       return finish('done', `${rollout.version} is done`);
     case 'aborted':
-      return finish('aborted', 'aborted by an operator: the hosts stay as they are');
+      return decideAborted(rollout, now);
     case 'rolled-back':
       return finish('rolled-back', 'every touched host is back on its previous version, proven');
     default:
@@ -42,8 +48,10 @@ export function decide(rollout: RolloutState, observed: Observations, now: numbe
   if (verdict !== null) return verdict;
   const failed = decideFailed(rollout, now);
   if (failed !== null) return failed;
+  const armed = decideArmed(rollout, observed, now);
+  if (armed !== null) return armed;
   if (isWatched) return decideWatching(rollout, phase, now, observed.held);
-  if (rollout.stop !== null) return holdStopped(rollout.stop);
+  if (rollout.stop !== null) return holdStopped(rollout, rollout.stop, now);
   switch (phase.kind) {
     case 'planned':
       return startWave(rollout, 0, observed);

@@ -1,9 +1,10 @@
 /** What `decide` may ask for, and why: the vocabulary between deciding and doing. */
+import { goingBackWords } from './armed.ts';
 import type { Reason } from './event.ts';
 import type { HostId } from './host.ts';
 import type { EntryBody, HostAction } from './journal.ts';
 import type { FreezeWindow } from './policy.ts';
-import type { Stop } from './state.ts';
+import type { RolloutState, Stop } from './state.ts';
 
 /** What the engine looked at before it asks for a decision. */
 export interface Observations {
@@ -66,16 +67,24 @@ export function finish(code: string, message: string): Decision {
   return { next: 'finish', reason: { code, message } };
 }
 
-export function holdStopped(stop: Stop, until: number | null = null): Decision {
+/** With when armed hosts go back: what a person holds up does not wait for ever. */
+export function holdStopped(
+  rollout: RolloutState,
+  stop: Stop,
+  now: number,
+  until: number | null = null,
+): Decision {
+  const back = goingBackWords(rollout, now);
+  const unless = back === null ? '' : `; ${back} unless it goes on before`;
   switch (stop.kind) {
     case 'paused':
       return hold(
         until,
         'paused',
-        `paused by ${stop.by.user}${stop.reason === '' ? '' : `: ${stop.reason}`}`,
+        `paused by ${stop.by.user}${stop.reason === '' ? '' : `: ${stop.reason}`}${unless}`,
       );
     case 'halted':
-      return hold(until, stop.code, stop.message);
+      return hold(until, stop.code, `${stop.message}${unless}`);
     default:
       return stop satisfies never;
   }

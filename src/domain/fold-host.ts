@@ -42,6 +42,7 @@ export function answeredHost(
       troubleSince: null,
       touched: false,
       touchedBefore: host.touched,
+      armedUntil: null,
     };
   }
   // Back in the inventory: as it was left, and nothing is known of it.
@@ -52,7 +53,22 @@ export function answeredHost(
   if (outcome.kind === 'no-answer' && outcome.why === 'cancelled') return calledOff(host, action, outcome);
   const isOverlapped = host.actedSeq > host.intendedSeq;
   const unheard = isOverlapped ? host.unheard : null;
+  if (outcome.kind === 'went-back') {
+    const back = {
+      ...answered,
+      touched: false,
+      troubleSince: null,
+      armedUntil: null,
+      leftStopped: false,
+      unheard,
+    };
+    // On the way back that is what was wanted; going forward it is to be changed again, and the version is not to blame.
+    return action === 'revert'
+      ? { ...back, state: 'reverted' }
+      : { ...back, state: 'pending', wentBack: host.wentBack + 1 };
+  }
   if (action === 'revert') return revertAnswered({ ...answered, unheard }, troubled, outcome);
+  if (action === 'confirm' || action === 'renew') return armedAnswered(host, outcome, at);
   if (outcome.kind === 'verified' || outcome.kind === 'reverted') {
     const leftStopped = outcome.service === 'left-stopped';
     return {
@@ -64,6 +80,7 @@ export function answeredHost(
       provenSeq: seq,
       leftStopped,
       unheard,
+      armedUntil: outcome.kind === 'verified' ? armedFrom(host, outcome.armedMs, at) : null,
     };
   }
   if (action === 'prove') {
@@ -88,10 +105,10 @@ export function answeredHost(
       return outcome.why === 'unknown' || outcome.why === 'timed-out'
         ? troubled
         : { ...troubled, state: 'unreachable', touched };
+    // Words of an armed host about something else than a change.
     case 'confirmed':
     case 'renewed':
-    case 'went-back':
-      return answered;
+      return troubled;
     default:
       return outcome satisfies never;
   }
@@ -111,9 +128,24 @@ function calledOff(host: HostProgress, action: string, outcome: HostOutcome): Ho
   return { ...host, state: touched ? 'installing' : 'pending', touched };
 }
 
+/** An armed host was told to stay or to wait on. That says nothing of what runs there: it is no proof, and its failure no failure. */
+function armedAnswered(host: HostProgress, outcome: HostOutcome, at: number): HostProgress {
+  const told = { ...host, outcome, lastAttemptAt: at };
+  if (outcome.kind === 'confirmed') return { ...told, troubleSince: null, armedUntil: null };
+  if (outcome.kind === 'renewed')
+    return { ...told, troubleSince: null, armedUntil: armedFrom(host, outcome.armedMs, at) };
+  return { ...told, troubleSince: host.troubleSince ?? at };
+}
+
+/** Counted from the attempt's beginning, when the host had not been asked yet (armed.ts, AR1). */
+function armedFrom(host: HostProgress, armedMs: number | undefined, at: number): number | null {
+  if (armedMs === undefined) return null;
+  return (host.lastAttemptAt === 0 ? at : Math.min(host.lastAttemptAt, at)) + armedMs;
+}
+
 function revertAnswered(answered: HostProgress, troubled: HostProgress, outcome: HostOutcome): HostProgress {
   if (outcome.kind === 'reverted') {
-    return { ...answered, state: 'reverted', touched: false, troubleSince: null };
+    return { ...answered, state: 'reverted', touched: false, troubleSince: null, armedUntil: null };
   }
   return { ...troubled, state: 'revert-failed' };
 }

@@ -7,6 +7,7 @@
  * S4  What came before what is read off the entries' order, never off their times: clocks jump, and differ between machines. The
  *     lifecycle's entries, which may be written late, have a rule of their own (fold-lifecycle.ts, FL1).
  */
+import { isArmed } from './armed.ts';
 import type { Sha256 } from './artifact.ts';
 import { answeredHost, intended, runsAgain } from './fold-host.ts';
 import { applyLifecycle, disturbed, withGone } from './fold-lifecycle.ts';
@@ -211,7 +212,8 @@ function applyToRollout(
     case 'approval-given':
       return withRollout({ approvedAt: since });
     case 'abort-requested':
-      return canAbort(rollout) ? withRollout({ phase: { kind: 'aborted', since }, stop: null }) : state;
+      if (!canAbort(rollout)) return state;
+      return withRollout({ ...armedDueAtOnce(rollout, own), phase: { kind: 'aborted', since }, stop: null });
     case 'rollback-requested':
       return canRollBack(rollout) ? withRollout({ rollbackRequested: true, stop: null }) : state;
     case 'lease-taken':
@@ -239,6 +241,12 @@ export function canAbort(rollout: RolloutState): boolean {
 export function canRollBack(rollout: RolloutState): boolean {
   const kind = rollout.phase.kind;
   return kind !== 'rolling-back' && kind !== 'rolled-back';
+}
+
+/** Whoever hears of an abort tells the armed hosts at once that they stay. */
+function armedDueAtOnce(rollout: RolloutState, own: OwnMaps): Partial<RolloutState> {
+  const ids = [...rollout.hosts.values()].filter(isArmed).map(({ host }) => host.id);
+  return { hosts: changeHosts(rollout, ids, (host) => ({ ...host, dueAtOnce: true }), own) };
 }
 
 function causeOf(rollout: RolloutState): RollbackCause {
@@ -293,11 +301,15 @@ function dueAtOnce(rollout: RolloutState): RolloutState {
 /** S3: time up to here was somebody's override. Hosts that refused are asked again: what was wrong may be mended. */
 function resumed(rollout: RolloutState, at: number, own: OwnMaps): Partial<RolloutState> {
   const phase = rollout.phase;
-  const blocked = [...rollout.hosts.values()].filter((host) => host.state === 'blocked');
+  const blocked = [...rollout.hosts.values()].filter((host) => host.state === 'blocked' || host.wentBack > 0);
   const hosts = changeHosts(
     rollout,
     blocked.map((host) => host.host.id),
-    (host) => ({ ...host, state: 'pending', troubleSince: null }),
+    (host) => ({
+      ...host,
+      wentBack: 0,
+      ...(host.state === 'blocked' ? { state: 'pending' as const, troubleSince: null } : {}),
+    }),
     own,
   );
   if (phase.kind !== 'soaking' && phase.kind !== 'baking') return { stop: null, hosts };

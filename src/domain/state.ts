@@ -57,6 +57,8 @@ export interface HostProgress {
   readonly outcome: HostOutcome | null;
   /** When it goes back by itself unless it hears from us, ms since the epoch, no later than the host itself has it; null: it does not. */
   readonly armedUntil: number | null;
+  /** How often it has gone back by itself since a person last resumed the rollout. */
+  readonly wentBack: number;
 }
 
 /** A host as it is before anything is done to it. */
@@ -80,6 +82,7 @@ export function untouched(host: PlannedHost, wave: number): HostProgress {
     actedSeq: 0,
     outcome: null,
     armedUntil: null,
+    wentBack: 0,
   };
 }
 

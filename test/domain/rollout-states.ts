@@ -48,6 +48,7 @@ export function progress(id: string, state: HostState, more: Partial<HostProgres
     actedSeq: 0,
     outcome: null,
     armedUntil: null,
+    wentBack: 0,
     ...more,
   };
 }
