@@ -75,7 +75,7 @@ export function decideArmed(rollout: RolloutState, { frozen }: Observations, now
       'frozen',
       `changes are frozen until ${new Date(frozen.until).toISOString()}: ${frozen.reason}; ${message} then`,
     );
-  return record({ kind: 'wave-started', wave }, 'hosts-went-back', message);
+  return record({ kind: 'wave-started', wave, wentBack: idsOf(back) }, 'hosts-went-back', message);
 }
 
 /** G4. Null: all that is proven stays. */

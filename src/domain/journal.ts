@@ -93,7 +93,8 @@ export type EntryBody =
       /** Canary only: leave the canaries on the new version. */
       readonly keep?: boolean;
     }
-  | { readonly kind: 'wave-started'; readonly wave: number }
+  /** `wentBack`: it begins again, for hosts of it that have put themselves back; absent: for the first time. */
+  | { readonly kind: 'wave-started'; readonly wave: number; readonly wentBack?: readonly HostId[] }
   | { readonly kind: 'hosts-intended'; readonly action: HostAction; readonly hosts: readonly HostId[] }
   | { readonly kind: 'hosts-answered'; readonly action: HostAction; readonly hosts: readonly AnsweredHost[] }
   /** Out of reach past their deadline and within the allowed number: left out, listed, still restored by a rollback. */

@@ -38,8 +38,8 @@ export interface GatePolicy {
   readonly name: string;
   /**
    * PromQL giving one series a host. `$hosts` becomes a regular expression over the wave's host label values, `$label` the
-   * label's name, `$window` the window (such as `60s`), `$process` the agent's process group, `$matchers` the environment's
-   * further matchers with a leading comma, or nothing.
+   * label's name, `$window` the window (such as `60s`), `$process` the agent's process group, `$environment` the environment's name,
+   * `$matchers` its further matchers with a leading comma, or nothing. Empty where another source gives the numbers.
    */
   readonly query: string;
   /** What the number means, such as `cores`, `bytes`, `restarts`. Shown, not computed with. */
@@ -123,7 +123,15 @@ export interface FreezeWindow {
 export interface AgentPolicy extends AgentRef {
   /** Name of the agent's process group in process-exporter's series, such as `osqueryd`. */
   readonly process: string;
+  /** Where it keeps its database, absolute; absent: where osquery's package has it. */
+  readonly database?: string;
+  /** File that grows while it writes results, absolute; absent: where osquery's package has it. */
+  readonly resultsLog?: string;
 }
+
+/** As osquery's package has them since 5.0. */
+export const DATABASE_PATH = '/var/osquery/osquery.db';
+export const RESULTS_LOG_PATH = '/var/log/osquery/osqueryd.results.log';
 
 /** How long one attempt at a host may take, by what is asked of it; delivery of the package counts as part of the change, ms. */
 export interface StepTimeouts {

@@ -4,19 +4,22 @@
  * E1  `hosts-intended` is durable before any host is contacted; each answer is written after.
  * E2  An aborted signal or a lost lease lets running programs finish and begins no new one.
  * E3  What a host answered is a fact: it is written even when somebody else wrote meanwhile.
- * E4  A batch of upgrades is begun host by host, as connections allow. More failures than may be, a request of a person or
- *     another holder of the lease stop those that have not begun, as E2 does; the next decision hears why.
+ * E4  A batch of upgrades is begun host by host, as connections allow. More failures than may be, a request of a person, another
+ *     holder of the lease or an armed host that must soon hear from us stop those that have not begun, as E2 does; the next decision
+ *     hears why.
  * E5  A host is its instance id: it is reached at the newest address that is known of it, which is not always the plan's.
  */
 
+import { armedRevertOf, isRenewalUrgent } from '../domain/armed.ts';
 import { type Artifact, artifactFor } from '../domain/artifact.ts';
 import { areTooManyFailed } from '../domain/decide-failed.ts';
 import type { Host, HostId } from '../domain/host.ts';
 import { driftedSince, inspectionOf, knownStopped, outcomeOf, plainText } from '../domain/host-answer.ts';
-import type { HostOrder, PackageRef } from '../domain/host-order.ts';
+import type { ArmOrder, HostOrder, PackageRef } from '../domain/host-order.ts';
 import type { HostOutcome } from '../domain/host-outcome.ts';
 import type { AnsweredHost, HostAction } from '../domain/journal.ts';
 import type { InstalledAgent, PlannedHost } from '../domain/plan.ts';
+import { type ArmedRevertPolicy, DATABASE_PATH } from '../domain/policy.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { HostProgress, RolloutState } from '../domain/state.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -71,7 +74,8 @@ export async function actOnHosts(
   const look = (): void => {
     // In turn with the answers: the ledger reads and writes one thing at a time. A failure to read is the next writer's to tell.
     writing = writing.then(async (before) => {
-      if (before.ok && (await ledger.refresh()).ok && isToldToStop(ledger, rollout)) enough.abort();
+      if (before.ok && (await ledger.refresh()).ok && isToldToStop(ledger, rollout, context.clock.now()))
+        enough.abort();
       return before;
     });
   };
@@ -106,14 +110,15 @@ async function lookAgain(clock: Clock, look: () => void, ended: AbortSignal): Pr
 }
 
 /** E4, by what stands in the journal. */
-function isToldToStop(ledger: Ledger, begun: RolloutState): boolean {
+function isToldToStop(ledger: Ledger, begun: RolloutState, at: number): boolean {
   const now = ledger.state.rollout;
   return (
     ledger.isFenced ||
     now === null ||
     now.stop !== null ||
     now.rollbackRequested ||
-    now.phase.kind !== begun.phase.kind
+    now.phase.kind !== begun.phase.kind ||
+    isRenewalUrgent(now, at)
   );
 }
 
@@ -202,7 +207,8 @@ interface OrderParts {
 }
 
 function orderFor(rollout: RolloutState, action: HostAction, parts: OrderParts): HostOrder {
-  const { agent, proveMs } = rollout.policy;
+  const { agent, proveMs, database } = rollout.policy;
+  const armed = armedRevertOf(rollout);
   const target = packageRef(parts.target);
   if (action === 'inspect' || action === 'prove') {
     return { program: 'prove', agent, orderId: orderIdOf(rollout), target, proveMs };
@@ -216,6 +222,7 @@ function orderFor(rollout: RolloutState, action: HostAction, parts: OrderParts):
       environment: parts.environment,
       fence: parts.fence,
       target,
+      ...(action === 'renew' && armed !== null ? { revertAfterS: secondsOf(armed.afterMs) } : {}),
     };
   }
   return {
@@ -228,7 +235,25 @@ function orderFor(rollout: RolloutState, action: HostAction, parts: OrderParts):
     previous: packageRef(parts.previous),
     proveMs,
     lockTimeoutS: LOCK_TIMEOUT_S,
+    ...(database === undefined
+      ? {}
+      : { database: { policy: database, path: agent.database ?? DATABASE_PATH } }),
+    ...(action === 'upgrade' && armed !== null ? { arm: armOrder(armed) } : {}),
   };
+}
+
+function armOrder({ afterMs, disarm, guard }: ArmedRevertPolicy): ArmOrder {
+  return {
+    revertAfterS: secondsOf(afterMs),
+    disarm,
+    ...(guard?.cpuQuotaPercent === undefined ? {} : { guardCpuPercent: guard.cpuQuotaPercent }),
+    ...(guard?.memoryMaxBytes === undefined ? {} : { guardMemoryBytes: guard.memoryMaxBytes }),
+  };
+}
+
+/** The domain counts on no less. */
+function secondsOf(ms: number): number {
+  return Math.ceil(ms / 1_000);
 }
 
 /** With its time: a journal that was lost or is another machine's begins its numbers anew, and hosts remember for long. */
@@ -254,7 +279,7 @@ function packagesFor(
   target: Artifact,
   previous: InstalledAgent['artifact'],
 ): PackageSource[] {
-  if (action === 'inspect' || action === 'prove' || previous === undefined) return [];
+  if ((action !== 'upgrade' && action !== 'revert') || previous === undefined) return [];
   const back = context.store.sourceOf(previous);
   return action === 'upgrade' ? [context.store.sourceOf(target), back] : [back];
 }

@@ -4,6 +4,7 @@
  * R1  Nothing is written or done without the lease; a lost lease ends the run.
  * R2  Told to stop, it begins nothing new, waits for what runs, writes the answers, and gives the lease back.
  */
+import { isAbortUntold } from '../domain/armed.ts';
 import { describeTrouble } from '../domain/attempts.ts';
 import type { Reason } from '../domain/event.ts';
 import { isFinished } from '../domain/fold.ts';
@@ -111,7 +112,7 @@ async function runUnderLease(
       ? undefined
       : (before.unreadable ?? `${before.actor.user}@${before.actor.hostname}: ${before.actor.command}`);
   const present = ledger.state.rollout;
-  const idle = present === null || isFinished(present);
+  const idle = present === null || (isFinished(present) && !isAbortUntold(present, context.clock.now()));
   if (idle && options.begin === undefined) return { kind: 'nothing-to-run' };
   const taken = await ledger.takeOver(lease.epoch, from);
   if (!taken.ok) return failed(taken.error);
@@ -164,6 +165,7 @@ async function loop(
         };
         return ok({ kind: 'held', rollout: now, reason, until: null });
       }
+      if (result.isUpkeep) continue;
       const to = progressOf(now);
       if (to !== moved.to) moved = { at: context.clock.now(), to };
       // Twice: what holds the run is to be named by its own reason first.

@@ -16,7 +16,11 @@ import { measure } from './measure.ts';
 
 export type TickResult =
   /** Something was done: call again at once. */
-  | { readonly kind: 'again' }
+  | {
+      readonly kind: 'again';
+      /** Armed hosts were told to wait on: the rollout is kept, not carried on. */
+      readonly isUpkeep?: true;
+    }
   | { readonly kind: 'wait'; readonly until: number; readonly reason: Reason }
   | { readonly kind: 'hold'; readonly until: number | null; readonly reason: Reason }
   | { readonly kind: 'finish'; readonly reason: Reason }
@@ -47,7 +51,8 @@ export async function tick(
   const done = await apply(context, ledger, { rollout, decision, addresses: observed.addresses, signal });
   // Overtaken: somebody wrote first and nothing was done; the newest state is loaded, so decide again.
   if (!done.ok && done.error.kind !== 'overtaken') return done;
-  return ok({ kind: 'again' });
+  const isUpkeep = decision.next === 'act' && decision.action === 'renew';
+  return ok({ kind: 'again', ...(isUpkeep ? { isUpkeep } : {}) });
 }
 
 type Doing = Extract<Decision, { next: 'record' | 'act' | 'judge' }>;
