@@ -4,6 +4,7 @@ import type { PrometheusSettings, SshSettings } from './connection.ts';
 import type { Host } from './host.ts';
 import type { LifecycleSettings } from './lifecycle.ts';
 import type { FreezeWindow, RolloutPolicy } from './policy.ts';
+import type { ProbeSettings } from './probe-settings.ts';
 
 /** An expression of the targeting language, such as `role == "web" and zone in ["us-east1-b"]`, checked when it was read. */
 export type ExpressionText = string;
@@ -42,7 +43,10 @@ export interface Environment {
   /** Debian architectures that a release must be staged for here, such as `amd64`; never empty. */
   readonly architectures: readonly string[];
   readonly ssh: SshSettings;
+  /** With an empty URL where the file has none: then no gate asks a query. */
   readonly prometheus: PrometheusSettings;
+  /** Absent: DEFAULT_PROBE. */
+  readonly probe?: ProbeSettings;
   readonly targeting: Targeting;
   /** Share of the VMs that must have the agent which must be proven to have it, percent; below it `coverage` fails. */
   readonly coverageTarget: number;
