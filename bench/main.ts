@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { benchCloud } from './cloud.ts';
+import { benchFalseAlarms } from './false-alarms.ts';
 import { benchJournal } from './journal.ts';
 import { benchLifecycle } from './lifecycle.ts';
 import { benchPlanning } from './planning.ts';
@@ -21,6 +22,7 @@ const benches: readonly Bench[] = [
   { name: 'cloud', run: benchCloud },
   { name: 'ssh', run: benchSshFanout },
   { name: 'lifecycle', run: benchLifecycle },
+  { name: 'false-alarms', run: benchFalseAlarms },
 ];
 
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } } });
