@@ -189,6 +189,18 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/history.ts'),
   },
   {
+    name: 'report',
+    args: '<env> [rollout]',
+    summary: 'an archive and a page of all that is known of a rollout, for an incident',
+    options: [
+      new Option('--out <dir>', 'folder for the two files').default('.'),
+      new Option('--no-look', 'from the journal alone: neither hosts nor metrics are asked'),
+    ],
+    help: "Of the newest rollout, or the one named: what happened when and by whom, every verdict with its query and the metrics' answer asked again, hosts and what they said, and of those in trouble the unit's state and its log now. Needs no lease and changes nothing; whoever does not answer is named. The files are readable by their owner alone: logs are copied as they are, but for what looks like a secret.",
+    examples: ['report gprd', 'report gprd gprd-12 --out /tmp --no-look'],
+    load: () => import('./commands/report.ts'),
+  },
+  {
     name: 'fleet',
     args: '<env>',
     summary: 'every VM: must it have the agent and why, version, service, hold, when last seen',

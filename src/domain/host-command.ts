@@ -15,7 +15,7 @@ import type {
   ServiceOrder,
   StatusOrder,
 } from './host-order.ts';
-import { HOST_PROGRAM_FILES } from './host-programs.ts';
+import { BROUGHT_ALONG, HOST_PROGRAM_FILES } from './host-programs.ts';
 import { unreachable } from './result.ts';
 
 export interface CommandOptions {
@@ -42,7 +42,9 @@ export function hostCommandLine(order: HostOrder, options: CommandOptions = {}):
 
 /** One line for a dry run: what would be piped into what. */
 export function describeOrder(order: HostOrder, options: CommandOptions = {}): string {
-  return `cat ${HOST_PROGRAM_FILES[order.program].join(' ')} | ${hostCommandLine(order, options)}`;
+  const along = BROUGHT_ALONG[order.program];
+  const files = [...HOST_PROGRAM_FILES[order.program], ...(along === undefined ? [] : [`(and ${along})`])];
+  return `cat ${files.join(' ')} | ${hostCommandLine(order, options)}`;
 }
 
 /** Quotes for any POSIX shell: everything between single quotes is literal, and a single quote leaves and re-enters them. */
@@ -78,6 +80,8 @@ function parametersOf(order: HostOrder): string[] {
         ...packageWords('previous', order.previous),
         word('prove_ms', order.proveMs),
         word('lock_timeout_s', order.lockTimeoutS),
+        ...armWords(order),
+        ...databaseWords(order),
       ];
     case 'confirm':
       return [
@@ -87,6 +91,8 @@ function parametersOf(order: HostOrder): string[] {
         ...packageWords('target', order.target),
         ...(order.revertAfterS === undefined ? [] : [word('revert_after_s', order.revertAfterS)]),
       ];
+    case 'collect':
+      return [...agent, word('since_s', order.sinceS), word('lines', order.lines)];
     case 'probe':
       return [...agent, word('sample_ms', order.sampleMs), word('results_log', order.resultsLog)];
     case 'status':
@@ -110,6 +116,26 @@ function parametersOf(order: HostOrder): string[] {
     default:
       return unreachable(order);
   }
+}
+
+/** A revert arms nothing. */
+function armWords(order: Extract<HostOrder, { readonly program: 'upgrade' | 'revert' }>): string[] {
+  if (order.program !== 'upgrade' || order.arm === undefined) return [];
+  const { revertAfterS, disarm, guardCpuPercent, guardMemoryBytes } = order.arm;
+  return [
+    word('revert_after_s', revertAfterS),
+    word('disarm', disarm),
+    ...(guardCpuPercent === undefined ? [] : [word('guard_cpu_percent', guardCpuPercent)]),
+    ...(guardMemoryBytes === undefined ? [] : [word('guard_memory_bytes', guardMemoryBytes)]),
+  ];
+}
+
+function databaseWords({
+  database,
+}: Extract<HostOrder, { readonly program: 'upgrade' | 'revert' }>): string[] {
+  return database === undefined
+    ? []
+    : [word('database', database.policy), word('database_path', database.path)];
 }
 
 function statusWords({ sampleMs, starters }: StatusOrder): string[] {

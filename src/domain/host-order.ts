@@ -45,6 +45,8 @@ export type HostOrder =
   | (OrderBase & ArmedOrder & { readonly program: 'confirm' })
   /** Read only: counters of the agent and of the host, twice, `sampleMs` apart. Needs no dpkg. */
   | (OrderBase & ProbeOrder & { readonly program: 'probe' })
+  /** Read only: the unit's state and its log, for an incident report. Needs no dpkg. */
+  | (OrderBase & CollectOrder & { readonly program: 'collect' })
   /** Read only: is `target` what runs, without a restart for `proveMs`? */
   | (OrderBase & {
       readonly program: 'prove';
@@ -113,6 +115,12 @@ export interface ArmedOrder {
   readonly target: PackageRef;
   /** Of `renew`: how long to wait from now on, seconds. */
   readonly revertAfterS?: number;
+}
+
+export interface CollectOrder {
+  /** Log lines since then, seconds since the epoch; and how many of the last at most. */
+  readonly sinceS: number;
+  readonly lines: number;
 }
 
 export interface ProbeOrder {
@@ -194,6 +202,8 @@ export const HOST_EXIT = {
   removeFailed: 81,
   /** Files are left that a purge should have removed. */
   remains: 82,
+  /** The way back that the host would take by itself could not be armed. Nothing changed. */
+  armFailed: 83,
 } as const;
 
 export type HostExitName = keyof typeof HOST_EXIT;

@@ -1,5 +1,6 @@
 /** One fleet's life, told by commands in order: what each says, how it ends, and what it leaves in journal and hosts. */
-import { copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { demoPackage } from '../../src/cli/demo-packages.ts';
@@ -182,6 +183,34 @@ describe('a bad version', () => {
     expect(new Set(Object.values(await place.agents('gstg')))).toEqual(new Set(['5.10.2']));
     const status = await place.run(['status', 'sandbox-gstg', '--json']);
     expect(lastLine(status)).toMatchObject({ type: 'status', pin: { version: '5.10.2' } });
+  }, 60_000);
+
+  it('is told whole by its report: a page and an archive, readable by their owner alone', async () => {
+    const out = mkdtempSync(join(place.folder, 'report-'));
+    const ran = await place.run(['report', 'sandbox-gstg', '--out', out]);
+    expect(ran.code).toBe(0);
+    const [page = '', archive = ''] = ran.stdout.trim().split('\n');
+    expect(statSync(page).mode & 0o777).toBe(0o600);
+    const text = readFileSync(page, 'utf8');
+    expect(text).toMatch(/^# sandbox-gstg-\d+: deploy of 5\.11\.0 in sandbox-gstg$/mu);
+    expect(text).toContain('| state | ROLLED BACK |');
+    expect(text).toMatch(/^\| agent-cpu \| fail \|/mu);
+    expect(text).toMatch(/asked again: \d+ series/u);
+    expect(text).toContain('ActiveState=active');
+    expect(text).toContain('The journal is whole');
+    const listed = execFileSync('tar', ['-tzf', archive], { encoding: 'utf8' });
+    for (const file of ['report.md', 'journal.ndjson', 'verdicts.ndjson', 'answers.ndjson', 'hosts.json'])
+      expect(listed).toContain(`/${file}\n`);
+    const other = mkdtempSync(join(place.folder, 'report-'));
+    const json = await place.run(['report', 'sandbox-gstg', '--out', other, '--no-look', '--json']);
+    expect(lastLine(json)).toMatchObject({
+      type: 'report',
+      phase: 'rolled-back',
+      chainWhole: true,
+      silent: [],
+    });
+    const none = await place.run(['report', 'sandbox-gprd', 'nonesuch']);
+    expect(none.code).toBe(2);
   }, 60_000);
 
   it('goes nowhere until a person lifts its quarantine', async () => {
