@@ -91,7 +91,7 @@ add_process() {
   stat=
   read -r stat 2>/dev/null <"$R/proc/$1/stat" || {
     # An embedded host's process is a folder without numbers.
-    [ -z "$R" ] || processes=$((processes + 1))
+    if [ -n "$R" ] && [ -d "$R/proc/$1" ]; then processes=$((processes + 1)); fi
     return 0
   }
   this=$1

@@ -14,7 +14,7 @@ metricsContract('the fake in memory', async () => ({
 describe('the fake in memory', () => {
   it('knows the built-in gates and the hosts they are asked for', () => {
     const hostValues = ['h1.example.com', 'odd|"\\name'];
-    for (const gate of Object.values(BUILTIN_GATES)) {
+    for (const gate of Object.values(BUILTIN_GATES).filter(({ source }) => source === undefined)) {
       const [query = ''] = renderQuery(gate, {
         label: 'fqdn',
         hostValues,

@@ -67,11 +67,13 @@ export function memoryMetrics({ label, read }: MemoryMetricsOptions): MemoryMetr
 
 /** The built-in gate that a query is, or the metric name it begins with. */
 export function signalOf(query: string): string {
-  // CPU first: its query also looks at num_procs.
+  // These two first: their queries also look at num_procs.
+  if (query.includes('ALERTS{')) return 'alerts';
   if (query.includes('namegroup_cpu_')) return 'agent-cpu';
   if (query.includes('namegroup_memory_bytes')) return 'agent-memory';
   if (query.includes('namegroup_oldest_start_time')) return 'agent-restarts';
   if (query.includes('namegroup_num_procs')) return 'agent-alive';
+  if (query.includes('schedstat_waiting')) return 'host-run-queue';
   return /^[a-zA-Z_:][\w:]*/.exec(query)?.[0] ?? '';
 }
 
