@@ -4,7 +4,16 @@ import { parseDuration } from '../domain/duration.ts';
 import { nearestWord } from '../domain/nearest.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { type Fault, type FaultDetail, fault } from './problem.ts';
-import { choicesOf, type Described, describe, keysOf, readKey, schemaAt, wordsOf } from './schema-walk.ts';
+import {
+  choicesOf,
+  type Described,
+  describe,
+  keysOf,
+  objectOption,
+  readKey,
+  schemaAt,
+  wordsOf,
+} from './schema-walk.ts';
 
 /** How a scalar was typed, or null. */
 export type SourceOf = (path: Fault['path']) => string | null;
@@ -44,6 +53,9 @@ function faultsOf(issue: z.core.$ZodIssue, context: Context): Fault[] {
       if (words.length > 0) return [fault(path, 'a map of keys must stand here', found)];
       const options = choicesAbove(path, context);
       if (options.length > 0) return [wrongWord(path, options, context)];
+      const inside = issuesInside(issue, described, valueAt(context.value, path));
+      if (inside.length > 0)
+        return inside.flatMap((one) => faultsOf({ ...one, path: [...issue.path, ...one.path] }, context));
       return [fault(path, `not a ${described?.note.form ?? 'value that is known here'}`, found)];
     }
     case 'too_small':
@@ -63,6 +75,17 @@ function faultsOf(issue: z.core.$ZodIssue, context: Context): Fault[] {
     default:
       return [fault(path, `not allowed here: ${issue.message}`, found)];
   }
+}
+
+/** Where a word or a map of keys may stand and a map does: what is wrong inside it, rather than that it is neither. */
+function issuesInside(
+  issue: z.core.$ZodIssueInvalidUnion,
+  described: Described | null,
+  value: unknown,
+): readonly z.core.$ZodIssue[] {
+  const option = described === null ? -1 : objectOption(described.schema);
+  const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isMap ? (issue.errors[option] ?? []) : [];
 }
 
 function article(noun: string): string {

@@ -3,6 +3,7 @@ import { BUILTIN_GATES } from '../domain/builtin-gates.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { EXPRESSION_GUIDE } from '../domain/expression.ts';
 import { nearestWord } from '../domain/nearest.ts';
+import type { GatePolicy } from '../domain/policy.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { aboutFile, type ConfigKind, type ReferenceKey, referenceKeys } from './reference.ts';
 
@@ -125,15 +126,26 @@ function standingOf({ required, fallback }: ReferenceKey): string {
 }
 
 function builtinGates(indent: number, width: number): string[] {
-  return Object.values(BUILTIN_GATES).flatMap((gate) => {
-    const times = `window ${formatDuration(gate.windowMs)}, for ${formatDuration(gate.forMs)}`;
-    return wrap(
-      `${gate.name}: ${gate.direction} ${gate.limit} ${gate.unit}, ${times}`,
-      indent,
-      width,
-      indent + 2,
-    );
-  });
+  return Object.values(BUILTIN_GATES).flatMap((gate) =>
+    wrap(`${gate.name}: ${gateWords(gate)}`, indent, width, indent + 2),
+  );
+}
+
+function gateWords({ compare, weight, failures = 1, ...gate }: GatePolicy): string {
+  const words = [
+    `${gate.direction} ${gate.limit} ${gate.unit}`,
+    `window ${formatDuration(gate.windowMs)}`,
+    `for ${formatDuration(gate.forMs)}`,
+  ];
+  if (weight?.kind === 'share') words.push(`share ${Number((weight.share * 100).toPrecision(3))}%`);
+  if (weight?.kind === 'quantile') words.push(`quantile ${weight.quantile}`);
+  if (failures > 1) words.push(`failures ${failures}`);
+  if (compare !== undefined) {
+    const parts = compare.relativeEffect > 0 ? ` or ${compare.relativeEffect} of it` : '';
+    words.push(`compared with ${compare.with}: effect ${compare.effect}${parts}, alpha ${compare.alpha}`);
+    words.push(`over ${formatDuration(compare.overMs)}, before ${formatDuration(compare.beforeMs)}`);
+  }
+  return words.join(', ');
 }
 
 function footer({ width }: ReferenceView): string {

@@ -41,10 +41,24 @@ export function describe(schema: z.core.$ZodType): Described {
   }
 }
 
-/** Keys that an object of the schema may have; null for other schemas. */
+/** Keys that an object of the schema may have, of a word or an object the object's; null for other schemas. */
 export function keysOf(schema: z.core.$ZodTypes): Readonly<Record<string, z.core.$ZodType>> | null {
   const { def } = schema._zod;
+  if (def.type === 'union') {
+    const option = objectOption(schema);
+    return option === -1 ? null : keysOf(describe(def.options[option] as z.core.$ZodType).schema);
+  }
   return def.type === 'object' ? def.shape : null;
+}
+
+/** Which option of a union such as `none` or a map of keys is the map; -1 where it is not just one. */
+export function objectOption(schema: z.core.$ZodTypes): number {
+  const { def } = schema._zod;
+  if (def.type !== 'union' || 'discriminator' in def) return -1;
+  const objects = def.options.flatMap((option, index) =>
+    describe(option).schema._zod.def.type === 'object' ? [index] : [],
+  );
+  return objects.length === 1 ? (objects[0] ?? -1) : -1;
 }
 
 export interface Choice {

@@ -15,6 +15,8 @@ export interface QueryFillings {
   readonly process: string;
   /** Further matchers such as `env="gprd"`, with or without commas around; may be empty. */
   readonly matchers: string;
+  /** Name of the environment; absent: empty. */
+  readonly environment?: string;
 }
 
 /**
@@ -70,12 +72,15 @@ function chunk(values: readonly string[]): readonly (readonly string[])[] {
   return chunks;
 }
 
-function fill(gate: GatePolicy, { label, hostValues, process, matchers }: QueryFillings): string {
+const PLACES = /\\.|["'`]|\$(?:hosts|label|window|process|matchers|environment)\b/gs;
+
+function fill(gate: GatePolicy, fillings: QueryFillings): string {
+  const { label, hostValues, process, matchers, environment = '' } = fillings;
   const pattern = hostValues.map(escapeRe2).join('|');
   const trimmed = matchers.replaceAll(/^[\s,]+|[\s,]+$/g, '');
   let quote: Quote = null;
   // One walk, so that a placeholder is known to stand in a string, and in which kind.
-  return gate.query.replaceAll(/\\.|["'`]|\$(?:hosts|label|window|process|matchers)\b/gs, (found) => {
+  return gate.query.replaceAll(PLACES, (found) => {
     switch (found) {
       case '"':
       case "'":
@@ -87,6 +92,8 @@ function fill(gate: GatePolicy, { label, hostValues, process, matchers }: QueryF
         return quote === '`' ? pattern.replaceAll('`', '\\x60') : inString(pattern, quote);
       case '$process':
         return quote === '`' ? process.replaceAll('`', '') : inString(process, quote);
+      case '$environment':
+        return quote === '`' ? environment.replaceAll('`', '') : inString(environment, quote);
       case '$label':
         return label;
       case '$window':

@@ -27,6 +27,7 @@ function keysOf(schema: unknown, path = ''): string[] {
   return [
     ...below,
     ...keysOf(schema.items, `${path}[]`),
+    ...keysOf(schema.additionalProperties, `${path}.NAME`),
     ...own.flatMap(([key, child]) => {
       const at = path === '' ? key : `${path}.${key}`;
       return [at, ...keysOf(child, at)];
@@ -75,7 +76,9 @@ describe('defaults in the reference', () => {
     for (const { path, fallback = '' } of keys) {
       const steps = path.split('.').map((step, depth) => `${'  '.repeat(depth)}${step}:`);
       const value = /^[["\d]|^\{\W|^(null|true|false)$/.test(fallback) ? fallback : JSON.stringify(fallback);
-      const text = `${steps.join('\n')} ${path === 'targeting.include' ? '"true"' : value}\n`;
+      // Gates that ask queries need somebody to answer them.
+      const beside = path === 'gates' ? 'prometheus: { url: "http://127.0.0.1" }\n' : '';
+      const text = `${beside}${steps.join('\n')} ${path === 'targeting.include' ? '"true"' : value}\n`;
       expect(
         problemsOf(text).filter((problem) => problem.path.startsWith(path)),
         text,

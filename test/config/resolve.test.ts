@@ -1,6 +1,7 @@
 /** From what was written to what the engine works with: units, defaults, and playbooks underneath. */
 import { describe, expect, it } from 'vitest';
 import type { Action } from '../../src/config/schema/playbook.ts';
+import { BUILTIN_GATES } from '../../src/domain/builtin-gates.ts';
 import type { RolloutPolicy } from '../../src/domain/policy.ts';
 import { changed, environmentText, loadFiles } from './some-files.ts';
 
@@ -66,12 +67,7 @@ describe('an environment that says nothing', () => {
   });
 
   it('is watched by every gate that ships', async () => {
-    expect((await policyOf('')).gates.map((gate) => gate.name)).toEqual([
-      'agent-cpu',
-      'agent-memory',
-      'agent-restarts',
-      'agent-alive',
-    ]);
+    expect((await policyOf('')).gates.map((gate) => gate.name)).toEqual(Object.keys(BUILTIN_GATES));
   });
 });
 
