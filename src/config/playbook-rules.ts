@@ -12,6 +12,7 @@ import {
   UNDO,
 } from './schema/playbook.ts';
 import { readKey } from './schema-walk.ts';
+import { wayBackFaults } from './way-back-rules.ts';
 import { has, listOf } from './written-shape.ts';
 
 /** All rules inside one playbook. */
@@ -21,6 +22,7 @@ export function playbookFaults(written: unknown): Fault[] {
     ...(action === null ? [] : [...stepFaults(written, action), ...checkFaults(written, action)]),
     ...strategyFaults(written),
     ...rollbackFaults(written),
+    ...wayBackFaults(written),
     ...(action === null ? [] : blindGateFaults(written, action)),
   ];
 }

@@ -8,6 +8,7 @@ import { environmentFaults, hostFaults } from './rules.ts';
 import { type EnvironmentWritten, environmentSchema, type HostWritten } from './schema/environment.ts';
 import { hostListSchema } from './schema/fleet.ts';
 import { type PlaybookWritten, playbookSchema } from './schema/playbook.ts';
+import { wayBackNotes } from './way-back-rules.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
 /** One file: `written` only when there is no problem, `yaml` whenever the text was YAML. */
@@ -21,7 +22,10 @@ export interface Written<T> {
 }
 
 export function readEnvironmentText(file: string, text: string): Written<EnvironmentWritten> {
-  return readWritten(file, text, environmentSchema, environmentFaults, lifecycleNotes);
+  return readWritten(file, text, environmentSchema, environmentFaults, (value) => [
+    ...lifecycleNotes(value),
+    ...wayBackNotes(value),
+  ]);
 }
 
 export function readPlaybookText(file: string, text: string): Written<PlaybookWritten> {

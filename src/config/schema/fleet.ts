@@ -1,6 +1,7 @@
 /** Keys about where hosts, packages and the record are, and how they are reached. */
 import { z } from 'zod';
 import { VM_STATUSES } from '../../domain/host.ts';
+import { DATABASE_PATH, RESULTS_LOG_PATH } from '../../domain/policy.ts';
 import {
   baseUrl,
   duration,
@@ -298,6 +299,15 @@ export const agentSchema = z
     process: someText()
       .prefault('osqueryd')
       .meta({ description: "The agent's process group in process-exporter's series." }),
+    database: word(/^\/[^\0]*[^/\0]$/, 'an absolute path')
+      .prefault(DATABASE_PATH)
+      .meta({ description: 'Where it keeps its database.', form: 'absolute path on the host' }),
+    resultsLog: word(/^\/[^\0]*[^/\0]$/, 'an absolute path')
+      .prefault(RESULTS_LOG_PATH)
+      .meta({
+        description: 'A file that grows while it writes results.',
+        form: 'absolute path on the host',
+      }),
   })
   .prefault({})
   .meta({ description: 'The agent that is changed.' });
