@@ -5,7 +5,8 @@ import { playbookSchema } from './schema/playbook.ts';
 import { choicesOf, type Described, describe, keysOf, wordsOf } from './schema-walk.ts';
 
 export interface ReferenceKey {
-  /** Such as `limits.failedHosts`; `[]` stands for an item of a list, `(gce)` for one of several kinds. */
+  /** Such as `limits.failedHosts`; `[]` stands for an item of a list, `NAME` for a name of one's own,
+   * `(gce)` for one of several kinds. */
   readonly path: string;
   readonly type: string;
   readonly required: boolean;
@@ -40,6 +41,7 @@ function keysBelow({ schema }: Described, path: string): ReferenceKey[] {
   }
   const { def } = schema._zod;
   if (def.type === 'array') return keysBelow(describe(def.element), `${path}[]`);
+  if (def.type === 'record') return keysBelow(describe(def.valueType), `${path}.NAME`);
   const keys = keysOf(schema);
   if (keys === null) return [];
   return Object.entries(keys).flatMap(([key, child]) => {
@@ -72,11 +74,15 @@ function typeOf({ schema, note }: Described): string {
   const { def } = schema._zod;
   if (def.type === 'array') return `list of ${typeOf(describe(def.element))}`;
   if (def.type === 'object') return 'map';
-  if (def.type === 'record') return 'map of texts';
+  if (def.type === 'record') return `map of ${plural(typeOf(describe(def.valueType)))}`;
   if (def.type === 'union') return def.options.map((option) => typeOf(describe(option))).join(' | ');
   if (schema instanceof z.ZodNumber) return numberType(schema);
   if (def.type === 'string') return 'text';
   return def.type === 'boolean' ? 'true | false' : def.type;
+}
+
+function plural(type: string): string {
+  return type === 'text' ? 'texts' : type;
 }
 
 function numberType({ minValue, maxValue, isInt }: z.ZodNumber): string {

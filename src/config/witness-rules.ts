@@ -1,5 +1,4 @@
-/** Rules between keys about other witnesses. */
-import { nearestWord } from '../domain/nearest.ts';
+/** Rules between keys about other witnesses; that a gate's witness is there is gate-rules.ts. */
 import { type Fault, fault } from './problem.ts';
 import { readKey } from './schema-walk.ts';
 import { has, isMap, listOf, notBoth } from './written-shape.ts';
@@ -9,10 +8,7 @@ const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 export function witnessFaults(written: unknown): Fault[] {
   const witnesses = readKey(written, 'witnesses');
   const names = isMap(witnesses) ? Object.keys(witnesses as object) : [];
-  return [
-    ...names.flatMap((name) => oneFaults(name, readKey(witnesses, name))),
-    ...unknownFaults(readKey(written, 'gates'), names),
-  ];
+  return names.flatMap((name) => oneFaults(name, readKey(witnesses, name)));
 }
 
 function oneFaults(name: string, witness: unknown): Fault[] {
@@ -32,7 +28,7 @@ function oneFaults(name: string, witness: unknown): Fault[] {
 
 /** A path is given from the witness on. */
 function loginFaults(witness: unknown): Fault[] {
-  const faults = [
+  const faults: Fault[] = [
     ...notBoth(witness, '', ['tokenEnv', 'tokenFile']),
     ...notBoth(witness, '', ['passwordEnv', 'passwordFile']),
   ].map((one) => ({ ...one, path: one.path.slice(1) }));
@@ -61,22 +57,4 @@ function commandFaults(run: unknown): Fault[] {
   if (!/[{}]/.test(program)) return [];
   const message = 'the first word is the program: it is written out, never filled in';
   return [fault(path, message, { found: program })];
-}
-
-/** A gate whose witness there is not would hold every rollout. */
-function unknownFaults(gates: unknown, names: readonly string[]): Fault[] {
-  return listOf(gates).flatMap((gate, index) => {
-    const named = readKey(readKey(gate, 'source'), 'witness');
-    if (typeof named !== 'string' || names.includes(named)) return [];
-    const meant = nearestWord(named, names);
-    const message = names.length === 0 ? 'there are no witnesses in this file' : 'no witness has this name';
-    const detail = { found: named, allowed: names.length === 0 ? ['`witnesses` with this name'] : names };
-    return [
-      fault(
-        ['gates', index, 'source', 'witness'],
-        message,
-        meant === null ? detail : { ...detail, suggestion: meant },
-      ),
-    ];
-  });
 }
