@@ -1,7 +1,8 @@
 /** A playbook of the lifecycle over an environment: its own keys, then the environment's, then what is built in. Pure. */
 import { LIFECYCLE_VERBS, type LifecycleVerb } from '../domain/lifecycle.ts';
 import type { LifecyclePlaybook } from '../domain/lifecycle-playbook.ts';
-import { mapAt, type Playbook, resolveGate, timeoutOf } from './resolve.ts';
+import { mapAt, type Playbook, timeoutOf } from './resolve.ts';
+import { resolveGates } from './resolve-gate.ts';
 import { environmentSchema } from './schema/environment.ts';
 import { NOT_MEANT_TO_RUN, type PlaybookAction, STEP_ORDER } from './schema/playbook.ts';
 import { readKey } from './schema-walk.ts';
@@ -58,7 +59,12 @@ function resolveStrategy(
   return {
     waves: merged.waves,
     soakMs: merged.soak,
-    gates: ungated ? [] : merged.gates.map(resolveGate),
+    gates: ungated
+      ? []
+      : resolveGates(merged.gates, {
+          hasPrometheus: has(environment, 'prometheus'),
+          areWritten: has(environment, 'gates') || has(playbook, 'gates'),
+        }),
     sampleEveryMs: merged.sampleEvery,
     sampleDelayMs: merged.prometheus.delay,
     failedHosts: merged.limits.failedHosts,

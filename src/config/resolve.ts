@@ -1,13 +1,14 @@
 /** From what was written and checked to what the engine and the wiring work with: paths absolute, playbooks laid underneath. Pure. */
-import { BUILTIN_GATES } from '../domain/builtin-gates.ts';
 import type { GceInventorySettings, GcsPlace, GoogleCredentials } from '../domain/cloud.ts';
 import type { PrometheusSettings, SecretRef, SshSettings } from '../domain/connection.ts';
 import { parseDuration } from '../domain/duration.ts';
 import type { Environment, StaticInventorySettings, Targeting } from '../domain/environment.ts';
 import type { Host } from '../domain/host.ts';
-import type { GatePolicy, RolloutPolicy, StepTimeouts } from '../domain/policy.ts';
+import type { RolloutPolicy, StepTimeouts } from '../domain/policy.ts';
 import { expandPath, type PathBase } from './paths.ts';
+import { resolveGates } from './resolve-gate.ts';
 import { resolveLifecycle } from './resolve-lifecycle.ts';
+import { resolveWitnesses } from './resolve-witnesses.ts';
 import { type EnvironmentWritten, environmentSchema, type HostWritten } from './schema/environment.ts';
 import {
   type Action,
@@ -17,6 +18,7 @@ import {
   type Program,
 } from './schema/playbook.ts';
 import { readKey } from './schema-walk.ts';
+import { has, isMap } from './written-shape.ts';
 
 /** A playbook that was read and checked, with its text as it was written, to be laid under environments. */
 export interface Playbook {
@@ -42,6 +44,7 @@ export interface Resolving {
 /** The environment with the policy of `action`. */
 export function resolveEnvironment(from: Resolving, action: Action): Environment {
   const { base, written } = from;
+  const witnesses = resolveWitnesses(written.witnesses, base);
   return {
     name: written.environment,
     description: written.description,
@@ -74,6 +77,7 @@ export function resolveEnvironment(from: Resolving, action: Action): Environment
     lifecycle: resolveLifecycle(written, base),
     freeze: written.freeze,
     confirm: written.confirm,
+    ...(witnesses === undefined ? {} : { witnesses }),
   };
 }
 
@@ -191,6 +195,7 @@ function resolvePrometheus(
     ...(written.caFile === undefined ? {} : { caFile: expandPath(written.caFile, base) }),
     timeoutMs: written.timeout,
     parameters: written.parameters,
+    ...(written.tenant === undefined ? {} : { tenant: written.tenant }),
     hostLabel: written.hostLabel,
     hostValue: written.hostValue,
     matchers: written.matchers.trim(),
@@ -203,7 +208,12 @@ function resolveTargeting(written: EnvironmentWritten['targeting']): Targeting {
 
 /** Environment over playbook over built-in default, key by key; a list counts as one key. */
 function resolvePolicy(from: Resolving, action: Action): RolloutPolicy {
-  const merged = environmentSchema.parse(layered(from.raw, from.playbooks[action]?.raw));
+  // What puts hosts back has its own playbook, also where it is a verdict that does.
+  const database = readKey(from.playbooks.rollback?.raw, 'database');
+  const merged = environmentSchema.parse({
+    ...(database === undefined ? {} : { database }),
+    ...layered(from.raw, from.playbooks[action]?.raw),
+  });
   const { architectures: _, ...agent } = merged.agent;
   return {
     agent,
@@ -219,17 +229,40 @@ function resolvePolicy(from: Resolving, action: Action): RolloutPolicy {
     bakeMs: merged.bake,
     sampleEveryMs: merged.sampleEvery,
     sampleDelayMs: merged.prometheus.delay,
-    gates: merged.gates.map(resolveGate),
+    gates: resolveGates(merged.gates, {
+      hasPrometheus: has(from.raw, 'prometheus'),
+      areWritten: has(from.raw, 'gates') || has(from.playbooks[action]?.raw, 'gates'),
+    }),
     approval: merged.approval,
     proveMs: merged.prove,
+    ...armedRevertOf(merged, action),
+    database: merged.database,
+    consecutiveErrors: merged.consecutiveErrors,
     stepTimeouts: stepTimeouts(from.playbooks, action),
   };
 }
 
-function layered(environment: unknown, playbook: unknown): unknown {
+/** A rollback to a version is itself the way back: nothing is armed. */
+function armedRevertOf(
+  { revertTimer, guard }: EnvironmentWritten,
+  action: Action,
+): Pick<RolloutPolicy, 'armedRevert'> {
+  if (revertTimer === 'none' || action === 'rollback') return {};
+  const { cpuQuota, memoryMax }: Exclude<typeof guard, 'none'> = guard === 'none' ? {} : guard;
+  const limits = {
+    ...(cpuQuota === undefined ? {} : { cpuQuotaPercent: cpuQuota }),
+    ...(memoryMax === undefined ? {} : { memoryMaxBytes: memoryMax }),
+  };
+  const { after: afterMs, disarm } = revertTimer;
+  return {
+    armedRevert: { afterMs, disarm, ...(Object.keys(limits).length === 0 ? {} : { guard: limits }) },
+  };
+}
+
+function layered(environment: unknown, playbook: unknown): object {
   const own = environment as Readonly<Record<string, unknown>>;
   const under: Record<string, unknown> = {};
-  for (const key of ['soak', 'gates']) {
+  for (const key of ['soak', 'gates', 'database']) {
     const value = readKey(playbook, key);
     if (value !== undefined) under[key] = value;
   }
@@ -238,26 +271,18 @@ function layered(environment: unknown, playbook: unknown): unknown {
     ...mapAt(mapAt(playbook, 'waves'), 'maxUnavailable'),
     ...mapAt(mapAt(own, 'waves'), 'maxUnavailable'),
   };
-  return { ...under, ...own, waves: { ...waves, maxUnavailable } };
+  const timers: Record<string, unknown> = {};
+  for (const key of ['revertTimer', 'guard']) {
+    const value = own[key] ?? readKey(playbook, key);
+    if (value === undefined) continue;
+    timers[key] = isMap(value) ? { ...mapAt(playbook, key), ...mapAt(own, key) } : value;
+  }
+  return { ...under, ...own, ...timers, waves: { ...waves, maxUnavailable } };
 }
 
 export function mapAt(value: unknown, key: string): object {
   const found = readKey(value, key);
   return typeof found === 'object' && found !== null ? found : {};
-}
-
-export function resolveGate(gate: EnvironmentWritten['gates'][number]): GatePolicy {
-  const builtins: Readonly<Record<string, GatePolicy>> = BUILTIN_GATES;
-  const builtin = gate.use === undefined ? undefined : builtins[gate.use];
-  return {
-    name: gate.name ?? builtin?.name ?? '',
-    query: gate.query ?? builtin?.query ?? '',
-    unit: gate.unit ?? builtin?.unit ?? '',
-    direction: gate.direction ?? builtin?.direction ?? 'above',
-    limit: gate.limit ?? builtin?.limit ?? 0,
-    windowMs: gate.window ?? builtin?.windowMs ?? 0,
-    forMs: gate.for ?? builtin?.forMs ?? 0,
-  };
 }
 
 /** The package is delivered on the connection of the change, so that its time is part of the change's. */

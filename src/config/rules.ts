@@ -2,14 +2,15 @@
  * Rules between keys, over what was written. They trust no shape, so that they find their faults in a file that has others
  * too; what a single key may be is the schema's.
  */
-import { BUILTIN_GATES } from '../domain/builtin-gates.ts';
 import { parseMoment } from '../domain/moment.ts';
 import type { Bound } from '../domain/policy.ts';
+import { type GatesBeside, gateFaults } from './gate-rules.ts';
 import { lifecycleFaults } from './lifecycle-rules.ts';
 import { type Fault, fault } from './problem.ts';
 import { parseBound } from './schema/parts.ts';
 import { readKey } from './schema-walk.ts';
 import { sshFaults } from './ssh-rules.ts';
+import { witnessFaults } from './witness-rules.ts';
 import { has, isMap, listOf, notBoth, oneOf } from './written-shape.ts';
 
 /** All rules inside one environment's file. */
@@ -24,17 +25,21 @@ export function environmentFaults(written: unknown): Fault[] {
     ...sshFaults(written),
     ...deliveryFaults(readKey(written, 'artifacts')),
     ...prometheusFaults(readKey(written, 'prometheus')),
-    ...strategyFaults(written),
+    ...strategyFaults(written, {
+      hasPrometheus: has(written, 'prometheus'),
+      witnesses: readKey(written, 'witnesses') ?? {},
+    }),
     ...freezeFaults(readKey(written, 'freeze')),
     ...lifecycleFaults(written),
+    ...witnessFaults(written),
   ];
 }
 
-/** Rules of waves and gates, wherever they stand. */
-export function strategyFaults(written: unknown): Fault[] {
+/** Rules of waves and gates, wherever they stand; `beside` is what gates rest on where the file has it. */
+export function strategyFaults(written: unknown, beside?: GatesBeside): Fault[] {
   return [
     ...waveFaults(readKey(readKey(written, 'waves'), 'then')),
-    ...gateFaults(readKey(written, 'gates')),
+    ...gateFaults(readKey(written, 'gates'), beside),
   ];
 }
 
@@ -148,39 +153,6 @@ function waveFaults(then: unknown): Fault[] {
         { found: String(list.at(-1)), allowed: ['100%'] },
       ),
     );
-  }
-  return faults;
-}
-
-const OWN_GATE_NEEDS = ['name', 'query', 'unit', 'direction', 'limit', 'window'];
-
-function gateFaults(gates: unknown): Fault[] {
-  const faults: Fault[] = [];
-  const names = new Map<string, number>();
-  for (const [index, gate] of listOf(gates).entries()) {
-    if (!isMap(gate)) continue;
-    const use = readKey(gate, 'use');
-    const missing = use === undefined ? OWN_GATE_NEEDS.filter((key) => !has(gate, key)) : [];
-    if (missing.length > 0) {
-      const message = `a gate of your own needs ${missing.join(', ')}; one that ships is named with \`use\``;
-      faults.push(
-        fault(['gates', index], message, {
-          allowed: Object.keys(BUILTIN_GATES).map((name) => `use: ${name}`),
-        }),
-      );
-    }
-    const name = readKey(gate, 'name') ?? use;
-    if (typeof name !== 'string') continue;
-    const first = names.get(name);
-    if (first === undefined) names.set(name, index);
-    else
-      faults.push(
-        fault(
-          ['gates', index],
-          `gate ${first + 1} of the list has the same name; give this one another \`name\``,
-          { found: name },
-        ),
-      );
   }
   return faults;
 }

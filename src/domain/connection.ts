@@ -54,6 +54,8 @@ export interface PrometheusSettings {
   readonly timeoutMs: number;
   /** Extra parameters of every query, such as Thanos' `partial_response=false`. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** Of Mimir: whose series are asked, sent as X-Scope-OrgID; absent: no such header. */
+  readonly tenant?: string;
   /** Label whose value names the host in a series, such as `fqdn` or `instance`. */
   readonly hostLabel: string;
   /** The label's value for a host; `{name}`, `{id}`, `{address}`, `{zone}`, `{role}` are filled in. */

@@ -6,11 +6,12 @@ import { resolveGate, resolveGates } from '../../src/config/resolve-gate.ts';
 import { gateSchema } from '../../src/config/schema/gates.ts';
 import { BUILTIN_GATES } from '../../src/domain/builtin-gates.ts';
 import type { GatePolicy } from '../../src/domain/policy.ts';
-import { environmentText, loadFiles, placeOf, problemsOf } from './some-files.ts';
+import { changed, environmentText, loadFiles, placeOf, problemsOf } from './some-files.ts';
 
 const OWN = 'name: mine, query: "x{$label=~\\"$hosts\\"}", unit: u, direction: above, limit: 1, window: 1m';
+const WITNESS = 'witnesses: { logs: { kind: command, run: [heard] } }\n';
 const withGate = (more: string, gate = OWN): string =>
-  environmentText('lab', `gates:\n  - { ${gate}${more === '' ? '' : `, ${more}`} }\n`);
+  environmentText('lab', `${WITNESS}gates:\n  - { ${gate}${more === '' ? '' : `, ${more}`} }\n`);
 const meant = (gate: unknown) => resolveGate(gateSchema.parse(gate));
 
 describe('a slip in a gate', () => {
@@ -65,7 +66,7 @@ describe('a slip in a gate', () => {
     });
     expect(
       problemsOf(
-        withGate('source: { probe: cpu, witness: x }', 'name: a, unit: u, direction: above, limit: 1'),
+        withGate('source: { probe: cpu, witness: logs }', 'name: a, unit: u, direction: above, limit: 1'),
       ),
     ).toMatchObject([{ path: 'gates[0].source', message: 'either probe or witness, not both' }]);
     expect(problemsOf(withGate('source: { witness: logs }'))).toMatchObject([
@@ -124,7 +125,7 @@ describe('a slip in a gate', () => {
     const missing = (gate: string) => problemsOf(withGate('', gate))[0]?.message;
     expect(missing('name: a')).toContain('needs query, unit, direction, limit, window');
     expect(missing('name: a, source: { probe: cpu }')).toContain('needs unit, direction, limit;');
-    expect(missing('name: a, source: { witness: logs }')).toContain('needs unit, direction, limit;');
+    expect(problemsOf(withGate('', 'name: a, source: { witness: logs }'))).toEqual([]);
   });
 });
 
@@ -278,5 +279,27 @@ describe('a gate as it is meant', () => {
       return lab.kind === 'ready' ? lab.environment.policy.consecutiveErrors : null;
     };
     expect([borne(bear), borne(plain)]).toEqual([3, 0]);
+  });
+});
+
+describe('a tenant', () => {
+  const written = (tenant: string) =>
+    changed('url: http://127.0.0.1:9090', `url: http://127.0.0.1:9090\n  tenant: ${tenant}`);
+
+  it.each(['gprd', '"gprd|shared"', "team-1_a.b!*'()"])('may be %s', (tenant) => {
+    expect(problemsOf(written(tenant))).toEqual([]);
+  });
+
+  it.each(['"a b"', '"a\\r\\nAuthorization: x"', 'a/b', 'ünter', '""', 'x'.repeat(151)])(
+    'that a header or Mimir would not take is refused: %s',
+    (tenant) => {
+      expect(problemsOf(written(tenant))).toMatchObject([{ path: 'prometheus.tenant' }]);
+    },
+  );
+
+  it('reaches the settings', async () => {
+    const loaded = await loadFiles({ 'environments/lab.yaml': written('gprd') });
+    const lab = loaded.environment('lab');
+    expect(lab.kind === 'ready' ? lab.environment.prometheus.tenant : null).toBe('gprd');
   });
 });

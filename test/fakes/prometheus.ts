@@ -29,6 +29,8 @@ export interface AskedQuery {
   readonly method: string;
   readonly path: string;
   readonly authorization: string | undefined;
+  /** Only where one was sent. */
+  readonly tenant?: string;
   readonly form: Readonly<Record<string, string>>;
 }
 
@@ -75,7 +77,9 @@ export async function startPrometheus(options: FakePrometheusOptions): Promise<F
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const form = Object.fromEntries(new URLSearchParams(await bodyOf(request)));
     const { authorization } = request.headers;
-    fake.asked.push({ method: request.method ?? '', path: request.url ?? '', authorization, form });
+    const tenant = request.headers['x-scope-orgid'];
+    const whose = typeof tenant === 'string' ? { tenant } : {};
+    fake.asked.push({ method: request.method ?? '', path: request.url ?? '', authorization, ...whose, form });
     const mood = (fake.moods.length > 1 ? fake.moods.shift() : fake.moods[0]) ?? { kind: 'well' };
     switch (mood.kind) {
       case 'silent':

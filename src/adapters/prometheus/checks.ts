@@ -116,7 +116,8 @@ async function get(options: PrometheusCheckOptions, signal: AbortSignal): Promis
   const ca = settings.caFile === undefined ? null : await readFile(settings.caFile, 'utf8').catch(() => null);
   const base = new URL(settings.url);
   base.pathname = `${base.pathname.replace(/\/+$/, '')}/api/v1/status/buildinfo`;
-  const { headers } = credentials.value;
+  const tenant = settings.tenant === undefined ? {} : { 'x-scope-orgid': settings.tenant };
+  const headers = { ...credentials.value.headers, ...tenant };
   const within = AbortSignal.any([signal, AbortSignal.timeout(settings.timeoutMs)]);
   return new Promise((resolve) => {
     const request =

@@ -15,7 +15,7 @@ import { unavailable } from '../http/reply.ts';
 import { joinPieces, splitRange } from './pieces.ts';
 
 export interface PrometheusOptions
-  extends Pick<PrometheusSettings, 'auth' | 'caFile' | 'timeoutMs' | 'parameters'> {
+  extends Pick<PrometheusSettings, 'auth' | 'caFile' | 'timeoutMs' | 'parameters' | 'tenant'> {
   /** Base URL, asked for before every query: the sandbox's address is known only while it runs. */
   readonly url: () => Promise<Result<string, string>>;
   readonly secrets: SecretReader;
@@ -67,7 +67,10 @@ async function ask(
     {
       method: 'POST',
       url: url.value,
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        ...(options.tenant === undefined ? {} : { 'x-scope-orgid': options.tenant }),
+      },
       body: formBody(options, query),
     },
     { read: ({ text }) => parseRangeAnswer(text), words: readErrorText },

@@ -9,9 +9,12 @@ import {
   sshSchema,
   targetingSchema,
 } from './fleet.ts';
+import { gatesSchema } from './gates.ts';
 import { controllersSchema, lifecycleSchema } from './lifecycle.ts';
 import { duration, moment, someText, word } from './parts.ts';
-import { gatesSchema, limitsSchema, soakSchema, wavesSchema } from './strategy.ts';
+import { limitsSchema, soakSchema, wavesSchema } from './strategy.ts';
+import { databaseSchema, guardSchema, revertTimerSchema } from './way-back.ts';
+import { witnessesSchema } from './witnesses.ts';
 
 const name = () => word(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'small letters, digits and dashes');
 
@@ -52,12 +55,21 @@ export const environmentSchema = z
         'Observed time that the environment must stay healthy after its last wave, before the next one may have the version.',
     }),
     sampleEvery: duration(100).prefault('60s').meta({ description: 'Distance of two samples of a gate.' }),
+    consecutiveErrors: z.int().min(0).prefault(0).meta({
+      description:
+        'Evaluations in a row that the source of a gate’s numbers may fail before the rollout counts as held. Meanwhile it waits, and the time does not count as observed.',
+      unit: 'evaluations',
+    }),
     prove: duration()
       .prefault('10s')
       .meta({ description: 'How long the agent must run without a restart before a host counts as proven.' }),
     limits: limitsSchema,
+    revertTimer: revertTimerSchema,
+    guard: guardSchema,
+    database: databaseSchema,
     lifecycle: lifecycleSchema,
     controllers: controllersSchema,
+    witnesses: witnessesSchema,
     gates: gatesSchema,
     approval: z
       .enum(['none', 'after-canary'])

@@ -237,6 +237,9 @@ const HOST_PLACES = ['name', 'id', 'address', 'zone', 'role'];
 const MATCHERS =
   /^\s*([A-Za-z_]\w*\s*(=|!=|=~|!~)\s*("([^"\\]|\\.)*"|'([^'\\]|\\.)*')\s*(,\s*(?=[A-Za-z_])|$))*$/;
 
+/** What Mimir takes: https://grafana.com/docs/mimir/latest/configure/about-tenant-ids/ */
+const TENANT = /^[A-Za-z0-9!._*'()|-]{1,150}$/;
+
 export const prometheusSchema = z
   .strictObject({
     url: baseUrl().optional().meta({ description: 'Base URL, without `/api/v1`. Either this or `urlFile`.' }),
@@ -269,8 +272,15 @@ export const prometheusSchema = z
       .meta({ description: "Environment variable with that user's password." }),
     passwordFile: secretFile().optional().meta({ description: "File with that user's password." }),
     parameters: texts().prefault({}).meta({
-      description: 'Further parameters of every query, such as Thanos\' `partial_response: "false"`.',
+      description:
+        'Further parameters of every query. Of Thanos: `partial_response: "false"` makes an answer that lacks a store an error, `dedup: "true"` makes one series of replicas, `max_source_resolution: 0s` keeps to samples as they were scraped.',
     }),
+    tenant: word(TENANT, 'a tenant id of at most 150 characters', 'several with `|` between them')
+      .optional()
+      .meta({
+        description:
+          'Of Mimir: whose series are asked, sent as the header X-Scope-OrgID. No secret: whoever may ask is said by the credentials.',
+      }),
   })
   .meta({ description: 'Where the metrics are that gates are asked of.' });
 

@@ -4,8 +4,10 @@
  */
 import { z } from 'zod';
 import { LIFECYCLE_VERBS, type LifecycleVerb } from '../../domain/lifecycle.ts';
+import { gatesSchema } from './gates.ts';
 import { duration, someText } from './parts.ts';
-import { gatesSchema, soakSchema, wavesSchema } from './strategy.ts';
+import { soakSchema, wavesSchema } from './strategy.ts';
+import { databaseSchema, guardSchema, revertTimerSchema } from './way-back.ts';
 
 /** Actions of rollouts, each with one playbook that has its name. */
 export const ACTIONS = ['upgrade', 'canary', 'rollback'] as const;
@@ -122,6 +124,16 @@ export const playbookSchema = z
     gates: gatesSchema.optional().meta({
       description:
         "Gates, with the same precedence as `waves`. Of what leaves the agent stopped there are none but the playbook's own.",
+    }),
+    revertTimer: revertTimerSchema
+      .optional()
+      .meta({ description: 'Of upgrade and canary, where the environment says nothing.' }),
+    guard: guardSchema
+      .optional()
+      .meta({ description: 'Of upgrade and canary, where the environment says nothing.' }),
+    database: databaseSchema.optional().meta({
+      description:
+        "Of a rollout, where the environment says nothing; rollback's counts where upgrade and canary say nothing either.",
     }),
   })
   .meta({ description: 'One action on hosts: its steps, their times, and how it is watched.' });

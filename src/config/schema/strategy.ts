@@ -1,8 +1,6 @@
-/** Keys about how a rollout goes: waves, watching and limits. Playbooks have some of them as defaults under an environment's own. */
+/** Keys about how a rollout goes: waves, soak and limits; gates are in gates.ts. Playbooks have some of them as defaults under an environment's own. */
 import { z } from 'zod';
-import { BUILTIN_GATES } from '../../domain/builtin-gates.ts';
-import { nearestWord } from '../../domain/nearest.ts';
-import { bound, duration, issue, someText, word } from './parts.ts';
+import { bound, duration } from './parts.ts';
 
 export const STRATUM_KEYS = ['role', 'machineType', 'os', 'zone'] as const;
 
@@ -37,65 +35,6 @@ export const wavesSchema = z
   })
   .prefault({})
   .meta({ description: 'In which portions hosts are changed.' });
-
-const QUERY_PLACES = ['$hosts', '$label', '$window', '$process', '$matchers'];
-
-const query = () =>
-  someText()
-    .meta({ form: 'PromQL', allowed: QUERY_PLACES })
-    .check((ctx) => {
-      for (const match of ctx.value.matchAll(/\$[A-Za-z_]\w*/g)) {
-        if (QUERY_PLACES.includes(match[0])) continue;
-        const meant = nearestWord(match[0], QUERY_PLACES);
-        const detail = {
-          found: match[0],
-          allowed: QUERY_PLACES,
-          offset: match.index,
-          ...(meant === null ? {} : { suggestion: meant }),
-        };
-        ctx.issues.push(issue(ctx.value, `\`${match[0]}\` is nothing that is filled in`, detail));
-      }
-    });
-
-export const BUILTIN_GATE_NAMES = Object.keys(BUILTIN_GATES);
-
-export const gateSchema = z.strictObject({
-  use: z
-    .enum(BUILTIN_GATE_NAMES)
-    .optional()
-    .meta({ description: 'A gate that ships with the program; the other keys change it.' }),
-  name: word(/^[a-z0-9][a-z0-9-]*$/, 'small letters, digits and dashes')
-    .optional()
-    .meta({ description: 'Name in verdicts. A gate of your own needs one.' }),
-  query: query().optional().meta({
-    description:
-      'Gives one series a host. `$hosts`, `$label`, `$window`, `$process` and `$matchers` are filled in.',
-  }),
-  unit: someText()
-    .optional()
-    .meta({ description: 'What the number means, such as cores. Shown, not computed with.' }),
-  direction: z
-    .enum(['above', 'below'])
-    .optional()
-    .meta({ description: 'On which side of the limit it is bad.' }),
-  limit: z.number().optional().meta({ description: 'The verdict fails beyond it.', unit: "the gate's own" }),
-  window: duration(1).optional().meta({
-    description: "Look-back of the query's rate; that long after a change samples do not count yet.",
-  }),
-  for: duration().optional().meta({
-    description:
-      'How long the limit must be exceeded without a break. A gate of your own: 0s, one sample is enough.',
-  }),
-});
-
-export const gatesSchema = z
-  .array(gateSchema)
-  .min(1)
-  .prefault(BUILTIN_GATE_NAMES.map((name) => ({ use: name })))
-  .meta({
-    description: 'What must stay healthy while waves soak and the environment bakes.',
-    allowed: ['a list of gates, at least one: a rollout without any would watch nothing'],
-  });
 
 export const soakSchema = duration(1)
   .prefault('15m')

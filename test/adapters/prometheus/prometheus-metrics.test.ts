@@ -52,6 +52,15 @@ metricsContract('Prometheus over HTTP (fake server)', async () => {
 });
 
 describe('the question', () => {
+  it('names the tenant where there is one, and none where there is none', async () => {
+    const { fake, ask } = await setup({}, { tenant: 'gprd|shared' });
+    expect(await ask()).toMatchObject({ ok: true });
+    expect(fake.asked[0]?.tenant).toBe('gprd|shared');
+    const without = await setup();
+    await without.ask();
+    expect(without.fake.asked[0]).not.toHaveProperty('tenant');
+  });
+
   it('is a form in a POST, under whatever path the base address has', async () => {
     const { fake, ask } = await setup({}, { parameters: { partial_response: 'false', dedup: 'true' } });
     expect(await ask()).toMatchObject({ ok: true });
