@@ -6,13 +6,10 @@ export interface ProbeSettings {
   readonly sampleMs: number;
   /** Beside Prometheus: how often, ms, while all is clear. */
   readonly everyMs: number;
-  /** File on the host that grows while results are written, absolute. */
-  readonly resultsLog: string;
 }
 
 export const DEFAULT_PROBE: ProbeSettings = {
   hosts: 50,
   sampleMs: 5_000,
   everyMs: 300_000,
-  resultsLog: '/var/log/osquery/osqueryd.results.log',
 };

@@ -12,7 +12,7 @@
 import type { GateMeasurement, Judgement, Sample } from '../domain/gate.ts';
 import type { HostId } from '../domain/host.ts';
 import { identityTroubleOf, plainText } from '../domain/host-answer.ts';
-import type { GatePolicy } from '../domain/policy.ts';
+import { type GatePolicy, RESULTS_LOG_PATH } from '../domain/policy.ts';
 import { PROBE_READINGS, type ProbeAnswer, type ProbeReadingName, probeAnswerOf } from '../domain/probe.ts';
 import { samplesOf } from '../domain/probe-numbers.ts';
 import { DEFAULT_PROBE, type ProbeSettings } from '../domain/probe-settings.ts';
@@ -146,10 +146,15 @@ function isClear(gate: GatePolicy, hosts: readonly ProbedHost[], outcome: Outcom
 async function ask(
   context: EngineContext,
   host: ProbedHost,
-  { sampleMs, resultsLog }: ProbeSettings,
+  { sampleMs }: ProbeSettings,
   signal: AbortSignal | undefined,
 ): Promise<Result<ProbeAnswer, string>> {
-  const { package: name, service, executable } = context.environment.policy.agent;
+  const {
+    package: name,
+    service,
+    executable,
+    resultsLog = RESULTS_LOG_PATH,
+  } = context.environment.policy.agent;
   const { id, address, port, zone, project } = host;
   const answer = await context.remote.run(
     {
