@@ -1,5 +1,6 @@
 /** Which self-checks an environment needs, by what it is made of. Only this file and wire.ts know which adapter stands where. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
+import { commandCheck } from '../adapters/command-witness/checks.ts';
 import type { GoogleAccess } from '../adapters/google/access.ts';
 import { type GoogleAsker, googleAsker, whenSignedIn } from '../adapters/google/checks/ask.ts';
 import { stateCheck } from '../adapters/google/checks/bucket-state.ts';
@@ -20,6 +21,7 @@ import { fleetChecks } from '../engine/doctor-fleet.ts';
 import { hostChecks } from '../engine/doctor-hosts.ts';
 import { metricsChecks } from '../engine/doctor-metrics.ts';
 import { recordChecks } from '../engine/doctor-record.ts';
+import { witnessChecks } from '../engine/doctor-witnesses.ts';
 import type { SelfCheck } from '../ports/self-check.ts';
 import type { Invocation } from './invocation.ts';
 
@@ -61,7 +63,15 @@ export function wireChecks(context: EngineContext, invocation: Invocation, sampl
       file,
     }),
     ...metricsChecks(context, fleet.source),
+    ...witnessChecks(context, fleet.source),
+    ...commandChecks(environment, env),
   ];
+}
+
+function commandChecks({ witnesses = {}, file }: Environment, env: Invocation['env']): SelfCheck[] {
+  return Object.entries(witnesses).flatMap(([name, settings]) =>
+    settings.kind === 'command' ? [commandCheck({ settings, name, env, file })] : [],
+  );
 }
 
 type AskerFor = (credentials: GoogleCredentials) => GoogleAsker;

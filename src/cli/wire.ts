@@ -40,6 +40,7 @@ import type { LastInventory } from '../ports/last-inventory.ts';
 import type { Remote } from '../ports/remote.ts';
 import { stateDirOf } from './configuration.ts';
 import type { Invocation } from './invocation.ts';
+import { wireWitnesses } from './wire-witnesses.ts';
 
 export function actorOf({ user, hostname, commandLine, env }: Invocation): Actor {
   const ciJob = env.CI_JOB_URL ?? env.BUILD_URL ?? githubJob(env);
@@ -85,6 +86,7 @@ export function wireEnvironment(
       ...(agentSocket === undefined ? {} : { agentSocket }),
       ...wireIdentity(environment, invocation),
     }),
+    ...wireWitnesses(environment, invocation),
     metrics: prometheusMetrics({
       ...environment.prometheus,
       url: () => Promise.resolve(whyNoMetrics === null ? ok(environment.prometheus.url) : err(whyNoMetrics)),

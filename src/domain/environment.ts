@@ -5,6 +5,7 @@ import type { Host } from './host.ts';
 import type { LifecycleSettings } from './lifecycle.ts';
 import type { FreezeWindow, RolloutPolicy } from './policy.ts';
 import type { ProbeSettings } from './probe-settings.ts';
+import type { WitnessSettings } from './witness.ts';
 
 /** An expression of the targeting language, such as `role == "web" and zone in ["us-east1-b"]`, checked when it was read. */
 export type ExpressionText = string;
@@ -45,6 +46,8 @@ export interface Environment {
   readonly ssh: SshSettings;
   /** With an empty URL where the file has none: then no gate asks a query. */
   readonly prometheus: PrometheusSettings;
+  /** Who else is asked, by a name that gates use; absent: nobody. */
+  readonly witnesses?: Readonly<Record<string, WitnessSettings>>;
   /** Absent: DEFAULT_PROBE. */
   readonly probe?: ProbeSettings;
   readonly targeting: Targeting;
