@@ -10,6 +10,8 @@
  * HA5  The answer of a machine that is not the one that is meant, or may not be, says nothing about the one that is.
  * HA6  Where the journal knows that somebody stopped the service, a proof that finds it stopped rests on the `look` step of the same
  *      answer, by the digest of what is installed.
+ * HA7  That a host has gone back by itself rests on its note for the asked order and on the `look` step of the same answer: what the
+ *      note says must be what is there. That it is armed is told by its own word alone: nothing is concluded from it.
  */
 import type { Sha256 } from './artifact.ts';
 import {
@@ -43,6 +45,7 @@ export const BLOCKED: Partial<Record<HostExitName, BlockedKind>> = {
   noSpace: 'no-space',
   dpkgLocked: 'dpkg-locked',
   drifted: 'drifted',
+  armFailed: 'arm-failed',
 };
 
 const FAILED: Partial<Record<HostExitName, FailureKind>> = {
@@ -68,6 +71,8 @@ const MESSAGE_LIMIT = 1_000;
 export function outcomeOf(order: HostOrder, answer: HostAnswer): HostOutcome {
   const name = exitNameOf(answer.exitCode);
   if (!began(answer.steps)) return neverBegan(answer);
+  const back = wentBack(order, answer);
+  if (back !== null) return back;
   const blocked = name === null ? undefined : BLOCKED[name];
   if (blocked !== undefined) return { kind: 'blocked', why: blocked, message: messageOf(answer) };
   const failure = name === null ? undefined : FAILED[name];
@@ -85,9 +90,11 @@ export function outcomeOf(order: HostOrder, answer: HostAnswer): HostOutcome {
       return { kind: 'no-answer', why: 'unknown', message: 'a look proves nothing' };
     case 'upgrade':
     case 'prove':
-      return provenOutcome('verified', order.target, answer);
+      return provenOutcome('verified', order, answer);
     case 'revert':
-      return provenOutcome('reverted', order.previous, answer);
+      return provenOutcome('reverted', order, answer);
+    case 'confirm':
+      return confirmedOutcome(order.orderId, answer);
     default:
       return crashed(answer, 'an order that this program does not know');
   }
@@ -108,6 +115,8 @@ export function inspectionOf(order: HostOrder, answer: HostAnswer, previous?: Pa
       message: 'a host program is still at work there; look again later',
     };
   }
+  const back = wentBack(order, answer);
+  if (back !== null) return back;
   const untouched = 'previous' in order ? order.previous : previous;
   const look = lookOf(answer.steps);
   const proven = stepNamed(answer.steps, 'proof')?.ok === true;
@@ -206,7 +215,10 @@ export function lookOf(steps: readonly HostStep[]): Result<HostLook, string> {
   return ok({ ...look, ...told } as HostLook);
 }
 
-function provenOutcome(kind: 'verified' | 'reverted', expected: PackageRef, answer: HostAnswer): HostOutcome {
+type ProvingOrder = Extract<HostOrder, { readonly program: 'upgrade' | 'revert' | 'prove' }>;
+
+function provenOutcome(kind: 'verified' | 'reverted', order: ProvingOrder, answer: HostAnswer): HostOutcome {
+  const expected = order.program === 'revert' ? order.previous : order.target;
   const proof = stepNamed(answer.steps, 'proof');
   if (proof?.ok !== true) return crashed(answer, 'the host program ended well but gave no proof');
   if (stepNamed(answer.steps, 'end')?.ok !== true) return crashed(answer, 'the answer has no end');
@@ -225,7 +237,67 @@ function provenOutcome(kind: 'verified' | 'reverted', expected: PackageRef, answ
         `the host's proof names ${excerpt(proof.packageVersion)} with ${excerpt(sha256)}`,
     };
   }
-  return { kind, sha256: expected.executableSha256, packageVersion: expected.packageVersion, service };
+  const proven: Pick<Extract<HostOutcome, { kind: 'verified' }>, 'sha256' | 'packageVersion' | 'service'> = {
+    sha256: expected.executableSha256,
+    packageVersion: expected.packageVersion,
+    service,
+  };
+  if (kind === 'verified') return { kind, ...proven, ...armedOf(order.orderId, answer) };
+  const moved = stepNamed(answer.steps, 'database');
+  const note = moved?.ok === true && typeof moved.message === 'string' ? plainText(moved.message) : '';
+  return { kind, ...proven, ...(note === '' ? {} : { note }) };
+}
+
+/** What the host says of the way back that it would take by itself; of another order's nothing. */
+function armedOf(orderId: string, { steps }: HostAnswer): { armedMs?: number } {
+  const armed = stepNamed(steps, 'armed');
+  if (armed?.ok !== true || armed.state !== 'armed' || armed.order !== orderId) return {};
+  const left = lengthOf(armed.msLeft);
+  return left === null ? {} : { armedMs: left };
+}
+
+function confirmedOutcome(orderId: string, answer: HostAnswer): HostOutcome {
+  if (stepNamed(answer.steps, 'end')?.ok !== true) return crashed(answer, 'the answer has no end');
+  const renewed = stepNamed(answer.steps, 'renew');
+  const left = lengthOf(renewed?.msLeft);
+  if (renewed?.ok === true && renewed.order === orderId && left !== null)
+    return { kind: 'renewed', armedMs: left };
+  const confirmed = stepNamed(answer.steps, 'confirm');
+  if (confirmed?.ok === true && confirmed.order === orderId) return { kind: 'confirmed' };
+  return crashed(answer, 'the host program ended well but confirmed nothing');
+}
+
+/** HA7. */
+function wentBack(order: HostOrder, answer: HostAnswer): HostOutcome | null {
+  if (order.program !== 'prove' && order.program !== 'confirm') return null;
+  const step = stepNamed(answer.steps, 'went-back');
+  const look = lookOf(answer.steps);
+  if (step?.ok !== true || step.order !== order.orderId || !look.ok) return null;
+  const { service, sha256, packageVersion } = step;
+  if (service !== 'running' && service !== 'left-stopped') return null;
+  if (typeof sha256 !== 'string' || !isSha256(sha256) || typeof packageVersion !== 'string') return null;
+  const { packageState, packageVersion: installed, installedSha256, mainPid, runningSha256 } = look.value;
+  const isThere =
+    packageState === 'installed' &&
+    installed === packageVersion &&
+    installedSha256 === sha256 &&
+    (mainPid === 0 || runningSha256 === sha256);
+  if (!isThere || packageVersion === order.target.packageVersion) return null;
+  const note = typeof step.note === 'string' ? plainText(step.note) : '';
+  return {
+    kind: 'went-back',
+    sha256,
+    packageVersion,
+    // As it is now: somebody may have stopped it since.
+    service: mainPid === 0 ? 'left-stopped' : 'running',
+    at: lengthOf(step.at) || null,
+    note: note || 'it left no note',
+  };
+}
+
+/** A whole number of ms of a sane size; null otherwise. */
+function lengthOf(value: unknown): number | null {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
 }
 
 /** Installed whole, and what runs (if anything does) is the same executable: as if nobody had been there. */

@@ -27,6 +27,8 @@ export type BlockedKind =
   | 'fenced'
   | 'wrong-host'
   | 'identity-unknown'
+  /** The way back that the host would take by itself could not be armed, so that nothing was installed. */
+  | 'arm-failed'
   | 'unsupported';
 
 /** How the change itself went wrong on the host: counted against the version. */
@@ -62,6 +64,8 @@ export type HostOutcome =
       readonly sha256: Sha256;
       readonly packageVersion: string;
       readonly service: 'running' | 'left-stopped';
+      /** What that took besides, such as where the agent's database was moved to and what that costs; absent: nothing. */
+      readonly note?: string;
     }
   | {
       readonly kind: 'failed';

@@ -48,6 +48,7 @@ const BLOCKED_ATTEMPTS: Readonly<Record<BlockedKind, number>> = {
   'wrong-host': 2,
   unsupported: 2,
   'no-space': 1,
+  'arm-failed': 1,
   'digest-mismatch': 1,
   'missing-package': 1,
   drifted: 1,

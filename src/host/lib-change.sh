@@ -1,6 +1,9 @@
 # shellcheck shell=sh disable=SC2034,SC2317,SC2119,SC2120
 # What programs that install a package share, behind lib.sh: looking, remembering what was, staging, installing, restarting, proving.
 # The H rules are those of lib.sh.
+#
+# Of the way back: what to do where the older version cannot read the agent's database.
+database=keep database_path='' moved_to=''
 
 # look [KEY# JSON]: what is there, as HostLook. Changes nothing.
 look() {
@@ -320,6 +323,7 @@ restart_where_due() {
     fi
     [ "$code" -ne 0 ] || return 0
     read_unit || :
+    ! move_database || continue
     tries=$((tries + 1))
     # Stopped and started again by somebody while the restart was under way: then it was that which called it off.
     if [ "$tries" -gt 1 ] || ! started_since; then refuse restart 78 "systemctl restart $service failed: $(unit_lines)$(old_database)"; fi
@@ -335,9 +339,50 @@ stop_where_due() {
   read_unit || :
 }
 
+# What exit status 78 says of osquery, and what the operator can do about it.
 old_database() {
   [ "$program" = revert ] && [ "$exec_status" = 78 ] || return 0
-  printf '%s' "; exit status 78 is what osquery ends with when a newer version has changed its database: move /var/osquery/osquery.db aside by hand and start $service"
+  where=${database_path:-/var/osquery/osquery.db}
+  printf '%s' '; exit status 78 is what osquery ends with when a newer version has changed its database'
+  if [ -n "$moved_to" ]; then
+    printf '%s' ", but it does so with a new one too: the old one is at $moved_to"
+  else
+    printf '%s' ": set \`database: move-aside\` in the playbook and roll back again, or move $where aside by hand and start $service; $ASIDE_COSTS"
+  fi
+}
+
+ASIDE_COSTS='it costs a new enrolment, the events that were buffered, and every row comes again as added'
+
+# move_database: out of the way of the older version, where it is that which it fails for and where that is allowed; once, and never
+# deleted. Succeeds where the service is now to be started anew.
+move_database() {
+  [ "$program" = revert ] && [ "$database" = move-aside ] && [ -z "$moved_to" ] && [ -e "$R$database_path" ] || return 1
+  saw_78 || return 1
+  systemctl stop "$service.service" >/dev/null 2>&1
+  aside=$database_path.rollout-$order
+  copies=1
+  while [ -e "$R$aside" ] || [ -L "$R$aside" ]; do
+    copies=$((copies + 1))
+    aside=$database_path.rollout-$order.$copies
+  done
+  kib=$(du -sk "$R$database_path" 2>/dev/null | awk 'NR == 1 { print $1 }')
+  mv "$R$database_path" "$R$aside" ||
+    refuse database 78 "$service cannot start with the database of the newer version (exit status 78), and $database_path could not be moved to $aside: move it by hand, then start $service"
+  sync "$R${database_path%/*}" 2>/dev/null || :
+  moved_to=$aside
+  database_note="its database, which the newer version had changed, was moved to $aside (${kib:-?} KiB, kept until somebody deletes it); $ASIDE_COSTS"
+  emit database true movedTo "$aside" 'kib#' "${kib:-0}" message "$database_note"
+}
+
+# A unit that is restarted by systemd tells its last exit status only while it is between two processes.
+saw_78() {
+  patience=150
+  while [ "$exec_status" = 0 ] && [ "$active" != failed ] && [ "$restarts" -gt 0 ] && [ "$patience" -gt 0 ]; do
+    patience=$((patience - 1))
+    sleep 0.1
+    read_unit || :
+  done
+  [ "$exec_status" = 78 ]
 }
 
 # gives_way: whether a hold has come that ends the proof of a running service (H8). `prove` changes nothing, so that it takes
@@ -349,9 +394,10 @@ gives_way() {
   [ "$active" != active ]
 }
 
-# unsteady WHY: no failure of the version where a hold has come (returns 1 then).
+# unsteady WHY: no failure of the version where a hold has come, or where its database is now out of its way (returns 1 then).
 unsteady() {
   ! gives_way || return 1
+  ! move_database || return 1
   refuse proof 78 "$service did not stay up: $1: $(unit_lines)$(old_database)"
 }
 
@@ -449,13 +495,16 @@ prove_stopped() {
   esac
 }
 
-# Keeps the two packages of this order and nothing else.
+# Keeps the two packages of this order, what an armed host needs to go back, and nothing else.
 prune() {
   drop_incoming
   for file in "$PACKAGES"/*.deb "$PACKAGES"/.*.part; do
     case $file in
       "$PACKAGES/$target_sha256.deb" | "$PACKAGES/$previous_sha256.deb") ;;
-      *) rm -f "$file" ;;
+      *)
+        name=${file##*/}
+        grep -qsx "parameter=previous_sha256=${name%.deb}" "$STATE/revert/state" || rm -f "$file"
+        ;;
     esac
   done
   find "$STATE/orders" -type f -mtime +180 -exec rm -f {} + 2>/dev/null

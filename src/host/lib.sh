@@ -83,7 +83,11 @@ emit() {
   printf '%s}\n' "$line" 2>/dev/null || :
 }
 
+# finish CODE. What a program set as $at_end is done first, while the lock is still held.
 finish() {
+  ending=${at_end:-}
+  at_end=
+  [ -z "$ending" ] || "$ending" "$1"
   [ -z "${lock_folder:-}" ] || rm -rf "$lock_folder"
   [ -z "${service_lock_folder:-}" ] || rm -rf "$service_lock_folder"
   if [ "$1" -eq 0 ]; then emit end true 'code#' 0; else emit end false 'code#' "$1"; fi
@@ -92,6 +96,7 @@ finish() {
 
 # refuse STEP CODE MESSAGE: the step failed; ends the program.
 refuse() {
+  refused="$1: $3"
   emit "$1" false message "$3"
   finish "$2"
 }
@@ -102,8 +107,7 @@ begin() {
   exec </dev/null
   program=$1
   shift
-  boot_id=
-  [ ! -r "$R/proc/sys/kernel/random/boot_id" ] || read -r boot_id <"$R/proc/sys/kernel/random/boot_id" || :
+  read_boot
   emit begin true program "$program" 'protocol#' 1 bootId "$boot_id"
   package='' service='' executable='' instance_id='' order='' environment='' fence='' prove_ms='' lock_timeout_s='' incoming=''
   target_sha256='' target_size='' target_version='' target_exe='' target_exe_sha256=''
@@ -143,6 +147,11 @@ begin() {
   # An install has begun and the restart after it is still due. Gone after a reboot, which is a restart.
   pending=$R/run/rollout/$order.pending
   [ -z "$instance_id" ] || check_identity
+}
+
+read_boot() {
+  boot_id=
+  [ ! -r "$R/proc/sys/kernel/random/boot_id" ] || read -r boot_id <"$R/proc/sys/kernel/random/boot_id" || :
 }
 
 # own_parameter KEY VALUE: a library or a program that has parameters of its own defines it anew, before `begin`.
@@ -265,24 +274,41 @@ digest() {
   [ -n "$sha" ]
 }
 
+# hold_lock [SECONDS]: waits so long for it at most; not at all by default.
 hold_lock() {
   (umask 077 && mkdir -p "$R/run/rollout") || refuse lock 74 "cannot make $R/run/rollout"
   mkdir -p "$PACKAGES" || refuse lock 74 "cannot make $PACKAGES"
+  lock_patience=${1:-0}
+  until take_lock; do
+    [ "$lock_patience" -gt 0 ] || refuse lock 70 "another host program${owner:+ (process $owner)} is at work on this host; try again when it has ended"
+    [ $((lock_patience % 5)) -ne 0 ] || emit waiting true on host-lock 'secondsLeft#' "$lock_patience"
+    lock_patience=$((lock_patience - 1))
+    sleep 1
+  done
+}
+
+take_lock() {
+  owner=
   if command -v flock >/dev/null 2>&1; then
     exec 9>>"$LOCK"
-    flock -n 9 || refuse lock 70 'another host program is at work on this host; try again when it has ended'
-  else
-    # Only the embedded fleet meets a system without flock.
-    if ! mkdir "$LOCK.d" 2>/dev/null; then
-      owner=
-      read -r owner 2>/dev/null <"$LOCK.d/pid" || :
-      [ -z "$owner" ] || ! kill -0 "$owner" 2>/dev/null || refuse lock 70 "another host program (process $owner) is at work on this host"
-      rm -rf "$LOCK.d"
-      mkdir "$LOCK.d" 2>/dev/null || refuse lock 70 'another host program is at work on this host'
-    fi
-    lock_folder=$LOCK.d
-    echo $$ >"$lock_folder/pid"
+    flock -n 9
+    return
   fi
+  # Only the embedded fleet meets a system without flock.
+  if ! mkdir "$LOCK.d" 2>/dev/null; then
+    read -r owner 2>/dev/null <"$LOCK.d/pid" || :
+    [ -z "$owner" ] || ! kill -0 "$owner" 2>/dev/null || return 1
+    rm -rf "$LOCK.d"
+    mkdir "$LOCK.d" 2>/dev/null || return 1
+  fi
+  lock_folder=$LOCK.d
+  echo $$ >"$lock_folder/pid"
+}
+
+drop_lock() {
+  exec 9>&-
+  [ -z "${lock_folder:-}" ] || rm -rf "$lock_folder"
+  lock_folder=
 }
 
 # Whether a changing program is at work now; changes nothing.

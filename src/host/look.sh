@@ -7,6 +7,7 @@ main() {
   busy=false
   ! lock_is_held || busy=true
   look 'busy#' "$busy"
+  say_armed
   finish 0
 }
 

@@ -1,6 +1,6 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2015,SC2154
 # Installs the target over the previous package, restarts the service if it was running, and proves the running executable.
-# On failure after the install it leaves things as they are: whoever ordered it orders the revert.
+# On failure after the install it leaves things as they are: whoever ordered it orders the revert, or an armed host goes back by itself.
 
 main() {
   begin upgrade "$@"
@@ -17,12 +17,34 @@ main() {
     stage target "$target_sha256" "$target_size"
     stage previous "$previous_sha256" "$previous_size"
     need_installed_size
+    arm
+    at_end=disarm_untouched
     install_package target "$target_sha256" "$target_version" "$target_exe" "$target_exe_sha256"
+    at_end=
+    # The new version may bring limits of its own. Those set before stay where this fails.
+    [ -z "$revert_after_s" ] || set_guard || :
+  elif [ -n "$revert_after_s" ]; then
+    # Installed by an attempt whose answer was lost.
+    stage previous "$previous_sha256" "$previous_size"
+    arm
   fi
   settle "$target_exe_sha256"
   prove_agent "$target_version" "$target_exe" "$target_exe_sha256"
   prune
+  if [ "$disarm" = after-proof ]; then
+    # Where that cannot be written the host stays armed, and says so.
+    end_armed confirmed || :
+  fi
+  [ -z "$revert_after_s" ] || say_armed
   finish 0
+}
+
+# disarm_untouched CODE: refused before anything was installed (dpkg's lock, no space): there is nothing to go back from.
+disarm_untouched() {
+  case $1 in 74 | 75) ;; *) return 0 ;; esac
+  [ -n "$revert_after_s" ] && in_place "$previous_version" "$previous_exe" "$previous_exe_sha256" || return 0
+  rm -f "$ARMED/state"
+  disarm_units
 }
 
 # Somebody else's hand: nothing is done over it.

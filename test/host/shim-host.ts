@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeDeb } from '../../src/adapters/deb/write.ts';
+import { createHostPrograms } from '../../src/adapters/ssh/programs.ts';
 import type { HostAnswer } from '../../src/domain/host-answer.ts';
 import { orderParameters } from '../../src/domain/host-command.ts';
 import type {
@@ -29,6 +30,12 @@ import { HOST_PROGRAM_FILES } from '../../src/domain/host-programs.ts';
 import type { HoldTerms, ServiceVerb } from '../../src/domain/lifecycle.ts';
 
 const SOURCE = fileURLToPath(new URL('../../src/', import.meta.url));
+/** As they are sent. */
+const PROGRAMS = createHostPrograms();
+const TEXTS = new Map<string, string>();
+for (const program of Object.keys(HOST_PROGRAM_FILES) as HostOrder['program'][])
+  TEXTS.set(program, await PROGRAMS.text(program));
+
 const EXECUTABLE = '/opt/osquery/bin/osqueryd';
 const AGENT = { package: 'osquery', service: 'osqueryd', executable: EXECUTABLE };
 const UNIT = `[Unit]\nDescription=agent\n[Service]\nExecStart=${EXECUTABLE} --flagfile /etc/osquery/osquery.flags\nRestart=on-failure\n`;
@@ -117,6 +124,9 @@ export interface RunOptions {
 
 export class ShimHost {
   readonly root: string;
+  /** Whether timers fire by themselves; otherwise `fire` does it. */
+  timers = false;
+  #boots = 1;
   readonly #made: string;
 
   constructor() {
@@ -160,6 +170,20 @@ export class ShimHost {
       proveMs: 250,
       lockTimeoutS: 0,
       ...more,
+    };
+  }
+
+  /** Of an upgrade of `order`: says that all is well, or to wait on so long. */
+  confirm(target: Package, renewS?: number): HostOrder {
+    return {
+      program: 'confirm',
+      verb: renewS === undefined ? 'confirm' : 'renew',
+      agent: AGENT,
+      orderId: 'r-1',
+      environment: 'gstg',
+      fence: 7,
+      target: target.ref,
+      ...(renewS === undefined ? {} : { revertAfterS: renewS }),
     };
   }
 
@@ -218,9 +242,8 @@ export class ShimHost {
   }
 
   start(order: HostOrder, options: RunOptions = {}): { child: ChildProcess; answer: Promise<HostAnswer> } {
-    const text = HOST_PROGRAM_FILES[order.program]
-      .map((file) => readFileSync(join(SOURCE, 'host', file), 'utf8'))
-      .join('\n');
+    const text = TEXTS.get(order.program);
+    if (text === undefined) throw new Error(`no text of ${order.program}`);
     const words = [
       ...orderParameters(order, { incoming: '/home/ops/.cache/rollout' }),
       ...(options.parameters ?? []),
@@ -237,7 +260,7 @@ export class ShimHost {
       detached: true,
     });
     child.stdin.on('error', () => {});
-    child.stdin.end(`{\n${text}\n}\n`);
+    child.stdin.end(text);
     const kill = (): void => {
       if (options.killAll === true && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       else child.kill('SIGKILL');
@@ -275,6 +298,44 @@ export class ShimHost {
 
   run(order: HostOrder, options: RunOptions = {}): Promise<HostAnswer> {
     return this.start(order, options).answer;
+  }
+
+  /** Runs what the timer of an armed host runs, as systemd would; it must have left its program there. */
+  async fire(options: RunOptions = {}): Promise<{ readonly code: number | null; readonly out: string }> {
+    const child = spawn('/bin/sh', [this.path('var/lib/rollout/revert/program'), 'fired'], {
+      env: { ...this.#env(options.tools), ...options.environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    let out = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      out += chunk;
+    });
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      out += chunk;
+    });
+    const kill = (): void => {
+      if (options.killAll === true && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      else child.kill('SIGKILL');
+    };
+    const timer = options.killAfterMs === undefined ? undefined : setTimeout(kill, options.killAfterMs);
+    const code = await new Promise<number | null>((resolve) =>
+      child.on(options.killAfterMs === undefined ? 'close' : 'exit', resolve),
+    );
+    clearTimeout(timer);
+    return { code, out };
+  }
+
+  /** A reboot, as far as a folder has one: another boot id, and what lies in memory is gone. Timers do not start by themselves. */
+  reboot(): void {
+    rmSync(this.path('run'), { recursive: true, force: true });
+    for (const name of readdirSync(this.path('proc')))
+      if (/^\d+$/.test(name)) rmSync(this.path('proc', name), { recursive: true, force: true });
+    this.#boots += 1;
+    writeFileSync(
+      this.path('proc/sys/kernel/random/boot_id'),
+      `5a6b0b34-0000-4000-8000-00000000000${this.#boots}\n`,
+    );
   }
 
   /** Runs a line of sh with the stand-ins; its stdout. Throws when it fails. */
@@ -332,7 +393,12 @@ export class ShimHost {
       process.env['PATH'] ?? '/usr/bin:/bin',
     ];
     if (only !== undefined) path.splice(-2, 2, this.#onlyThese(only));
-    return { PATH: path.join(delimiter), ROLLOUT_ROOT: this.root, ROLLOUT_NODE: process.execPath };
+    return {
+      PATH: path.join(delimiter),
+      ROLLOUT_ROOT: this.root,
+      ROLLOUT_NODE: process.execPath,
+      ...(this.timers ? { ROLLOUT_OWNER: String(process.pid) } : {}),
+    };
   }
 
   /** A folder with links to these commands of the machine. */

@@ -81,6 +81,8 @@ function runCommand(channel: ServerChannel, command: string, { root, path }: Hos
       LANG: 'C.UTF-8',
       ROLLOUT_ROOT: root,
       ROLLOUT_NODE: process.execPath,
+      // As long as we live its timers fire.
+      ROLLOUT_OWNER: String(process.pid),
     },
     stdio: ['pipe', 'pipe', 'pipe'],
     // As on a real host, a program goes on when its connection dies.

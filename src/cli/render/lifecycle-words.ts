@@ -80,6 +80,7 @@ const NO_ANSWER_NEXT: Readonly<Record<NoAnswerKind, string>> = {
 const BLOCKED_NEXT: Readonly<Record<BlockedKind, string>> = {
   busy: 'another host program is at work there: the same command again in a minute',
   'dpkg-locked': 'another dpkg or apt runs there: the same command again when it is over',
+  'arm-failed': 'its way back could not be armed: look at /var/lib/rollout and /etc/systemd/system there',
   'no-space': 'make room on its disk, then the same command again',
   'digest-mismatch': 'the package arrived spoilt: `rollout releases`, then the same command again',
   'missing-package': 'its package is not there: `rollout releases`, then the same command again',
