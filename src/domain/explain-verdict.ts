@@ -1,17 +1,41 @@
 /** The one sentence that a verdict carries: number, limit, unit, host and time, for somebody who has just been woken. */
-import type { GateOffender } from './gate.ts';
+import { alikeWords, tooFewWords, worseWords } from './explain-comparison.ts';
+import type { Comparison, GateOffender } from './gate.ts';
 import type { GatePolicy } from './policy.ts';
 import { unreachable } from './result.ts';
-
-type Gate = Pick<GatePolicy, 'unit' | 'direction' | 'limit' | 'forMs'>;
+import { amount, clock, count, type WordedGate as Gate, names, span } from './verdict-words.ts';
 
 export type VerdictGrounds =
   | { readonly kind: 'no-hosts' }
   | { readonly kind: 'too-early'; readonly stepMs: number }
   | { readonly kind: 'backend-error'; readonly gate: Gate; readonly message: string }
   | { readonly kind: 'not-whole'; readonly gate: Gate; readonly warnings: readonly string[] }
+  | {
+      readonly kind: 'failed';
+      readonly gate: Gate;
+      /** Over the limit, worst first. */
+      readonly offenders: readonly GateOffender[];
+      /** Names of hosts whose silence counts as over the limit. */
+      readonly silent: readonly string[];
+      /** That found them worse; null: it did not, or there is none. */
+      readonly comparison: Comparison | null;
+      /** What the worst of them said besides its number. */
+      readonly note?: string;
+    }
   /** Worst first. */
-  | { readonly kind: 'failed' | 'pending'; readonly gate: Gate; readonly offenders: readonly GateOffender[] }
+  | { readonly kind: 'pending'; readonly gate: Gate; readonly offenders: readonly GateOffender[] }
+  | {
+      readonly kind: 'site-wide';
+      readonly gate: Gate;
+      readonly offenders: readonly GateOffender[];
+      /** Control hosts over the limit too; null: they have only risen alike. */
+      readonly controlOver: { readonly over: number; readonly of: number } | null;
+      readonly comparison: Comparison | undefined;
+    }
+  | { readonly kind: 'too-few'; readonly gate: Gate; readonly comparison: Comparison }
+  | { readonly kind: 'sparse'; readonly gate: SparseGate; readonly hosts: readonly string[] }
+  /** A failing evaluation that is not the last one needed. */
+  | { readonly kind: 'counting'; readonly why: string; readonly count: number; readonly failures: number }
   | { readonly kind: 'ambiguous'; readonly gate: Gate; readonly hosts: readonly string[] }
   | {
       readonly kind: 'silent';
@@ -30,7 +54,13 @@ export type VerdictGrounds =
       readonly samples: number;
       /** Hosts that were over the limit for a while and no longer are. */
       readonly recovered: number;
+      /** Hosts that still are, and not too many of them. */
+      readonly stillOver: number;
+      /** null: the gate asks for none. */
+      readonly comparison: Comparison | 'none-left' | null;
     };
+
+type SparseGate = Pick<GatePolicy, 'minSamples' | 'minCoverage'>;
 
 export function explainVerdict(grounds: VerdictGrounds): string {
   switch (grounds.kind) {
@@ -43,8 +73,21 @@ export function explainVerdict(grounds: VerdictGrounds): string {
     case 'not-whole':
       return `the metrics backend says that its answer is not whole: ${grounds.warnings.slice(0, 3).join('; ')}`;
     case 'failed':
+      return failedWords(grounds);
     case 'pending':
       return overLimit(grounds.kind, grounds.gate, grounds.offenders);
+    case 'site-wide':
+      return `${overLimit('failed', grounds.gate, grounds.offenders)}; not blamed on the version: ${sharedWords(grounds)}; waiting`;
+    case 'too-few':
+      return `nothing can be told yet, which is no pass: ${tooFewWords(grounds.comparison)}`;
+    case 'sparse': {
+      const { minSamples = 1, minCoverage = 0 } = grounds.gate;
+      const share =
+        minCoverage === 0 ? '' : `, and for ${Number((100 * minCoverage).toPrecision(3))}% of the time`;
+      return `too few numbers of ${names(grounds.hosts)}: at least ${minSamples} are asked for${share}`;
+    }
+    case 'counting':
+      return `${grounds.why}; this is failing evaluation ${grounds.count} of ${grounds.failures} in a row that make it fail`;
     case 'ambiguous':
       return (
         `more than one series for ${names(grounds.hosts)}, so none of them counts: ` +
@@ -63,12 +106,48 @@ export function explainVerdict(grounds: VerdictGrounds): string {
       const { gate, worst, hosts, samples, recovered } = grounds;
       const limit = limitText(gate, worst);
       const back = recovered === 0 ? '' : `; ${count(recovered, 'host')} went over it for a while`;
+      const still =
+        grounds.stillOver === 0 ? '' : `; ${count(grounds.stillOver, 'host')} over it, which is borne`;
       const seen = worst === undefined ? '' : `, worst ${amount(worst, gate)}`;
-      return `${count(hosts, 'host')}, ${count(samples, 'sample')}${seen}, ${limit}${back}`;
+      const compared = comparedWords(grounds.comparison, gate);
+      return `${count(hosts, 'host')}, ${count(samples, 'sample')}${seen}, ${limit}${back}${still}${compared}`;
     }
     default:
       return unreachable(grounds);
   }
+}
+
+function failedWords({
+  gate,
+  offenders,
+  silent,
+  comparison,
+  note,
+}: Extract<VerdictGrounds, { kind: 'failed' }>): string {
+  const said = note === undefined ? '' : ` (${note})`;
+  return [
+    ...(offenders.length > 0 ? [`${overLimit('failed', gate, offenders)}${said}`] : []),
+    ...(silent.length > 0 ? [`no number of ${names(silent)}, which counts as over the limit`] : []),
+    ...(comparison === null ? [] : [worseWords(comparison, gate)]),
+  ].join('; ');
+}
+
+function sharedWords({
+  controlOver,
+  comparison,
+  gate,
+}: Extract<VerdictGrounds, { kind: 'site-wide' }>): string {
+  if (controlOver !== null)
+    return `${controlOver.over} of ${count(controlOver.of, 'control host')} ${controlOver.of === 1 ? 'is' : 'are'} over it too`;
+  const floor = comparison === undefined ? '' : ` by ${amount(comparison.floor, gate)}`;
+  return `control hosts have risen alike, or it was so before (it is not worse than they explain${floor})`;
+}
+
+function comparedWords(comparison: Comparison | 'none-left' | null, gate: Gate): string {
+  if (comparison === null) return '';
+  if (comparison === 'none-left') return '; no host is left to compare with, so the limit alone decides';
+  if (comparison.kind === 'too-few') return `; the comparison told nothing: ${tooFewWords(comparison)}`;
+  return `; ${alikeWords(comparison, gate)}`;
 }
 
 function overLimit(kind: 'failed' | 'pending', gate: Gate, offenders: readonly GateOffender[]): string {
@@ -90,44 +169,4 @@ function overLimit(kind: 'failed' | 'pending', gate: Gate, offenders: readonly G
 function limitText(gate: Gate, beside: number | undefined): string {
   const name = gate.direction === 'above' ? 'limit' : 'must be at least';
   return `${name} ${amount(gate.limit, gate, beside)}`;
-}
-
-/** A number with its unit. `beside` is what it will be compared with by eye: the two must not be rounded to the same text. */
-function amount(value: number, gate: Gate, beside: number | undefined = gate.limit): string {
-  const [scale, unit] =
-    gate.unit === 'bytes' ? byteScale(Math.max(Math.abs(value), Math.abs(beside))) : [1, gate.unit];
-  for (let digits = 3; digits < 15; digits += 1) {
-    const text = String(Number((value / scale).toPrecision(digits)));
-    if (value === beside || text !== String(Number((beside / scale).toPrecision(digits))))
-      return `${text} ${unit}`;
-  }
-  return `${value / scale} ${unit}`;
-}
-
-function byteScale(value: number): readonly [number, string] {
-  if (value >= 1e9) return [1e9, 'GB'];
-  if (value >= 1e6) return [1e6, 'MB'];
-  if (value >= 1e3) return [1e3, 'kB'];
-  return [1, 'bytes'];
-}
-
-function names(hosts: readonly string[]): string {
-  const rest = hosts.length - 3;
-  if (rest <= 0) return hosts.join(', ');
-  return `${hosts.slice(0, 3).join(', ')} and ${rest} ${rest === 1 ? 'other' : 'others'}`;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
-/** Time of day, UTC. */
-function clock(at: number): string {
-  return `${new Date(at).toISOString().slice(11, 19)} UTC`;
-}
-
-function span(ms: number): string {
-  if (ms >= 3_600_000 && ms % 3_600_000 === 0) return `${ms / 3_600_000}h`;
-  if (ms >= 60_000 && ms % 60_000 === 0) return `${ms / 60_000}m`;
-  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }

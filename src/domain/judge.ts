@@ -2,17 +2,21 @@
  * From measurements to a judgement. Pure; G1-G4 are in gate.ts.
  *
  * K1  Time is cut into steps (from+(k-1)*step, from+k*step]; k <= 0 lies before the span and serves only to know since when
- *     a limit has been exceeded. A last piece shorter than a step is not judged.
+ *     a limit has been exceeded, and for what is compared. A last piece shorter than a step is not judged.
  * K2  At a step a host is missing, healthy or over the limit. Missing: no sample, NaN or infinity (G2), or ambiguous.
  * K3  A host fails a gate at a step when it has been over the limit at every step since one `forMs` ago, as Prometheus'
- *     own `for` has it. A missing or healthy step begins the count anew.
+ *     own `for` has it. A missing or healthy step begins the count anew. The gate fails where too many hosts do (`weight`) at one step.
  * K4  A gate passes only if nothing failed and every host is healthy at the newest step. So a host that is over the limit
  *     for less than `forMs`, or silent, holds; a gap or an excess that is over only costs observed time.
+ * K5  A gate that compares fails as well where the changed hosts are worse (V1-V3 in comparison/), and is never blamed on the version
+ *     where control hosts share the excess (X1-X3). Control hosts can excuse; they cannot hold.
+ * K6  Below the gate's count of failing evaluations in a row, a failing one is inconclusive. What could not tell keeps the count; a gap
+ *     between evaluations begins it anew.
+ * K7  A gate that abstains neither spoils time nor votes. Where nobody votes there is no witness.
  */
-import { explainVerdict } from './explain-verdict.ts';
-import type { GateMeasurement, GateOffender, GateVerdict, Judgement, VerdictKind } from './gate.ts';
+import type { GateMeasurement, GateVerdict, Judgement, VerdictKind } from './gate.ts';
 import type { HostId } from './host.ts';
-import { isWorse, StepTrack } from './step-track.ts';
+import { judgeGate } from './judge-gate.ts';
 
 /** A changed host that must be healthy. */
 export interface JudgedHost {
@@ -51,20 +55,25 @@ export interface JudgeInput {
   readonly stepMs: number;
 }
 
-/** Most hosts that a verdict names. */
-const MAX_NAMED = 20;
-
 /** Judges all gates over one span. Without hosts, gates or a whole step there is no witness: inconclusive. */
 export function judge(input: JudgeInput): Judgement {
-  const { measurements, hosts, from, to, stepMs } = input;
+  const { measurements, hosts, controls = [], from, to, stepMs } = input;
   const steps = stepMs > 0 && to > from ? Math.floor((to - from) / stepMs) : 0;
+  const last = input.last && from <= input.last.to + stepMs ? input.last : null;
   const bad = new Uint8Array(steps);
-  const gates = measurements.map((measurement) => judgeGate(measurement, input, steps, bad));
-  const witnessed = hosts.length > 0 && gates.length > 0;
+  const gates = measurements.map((measurement): GateVerdict => {
+    const streak = last?.gates.find(({ gate }) => gate === measurement.gate.name)?.streak ?? 0;
+    const { verdict, isSpoilt } = judgeGate(measurement, { hosts, controls, from, stepMs, steps, streak });
+    // K7
+    if (!verdict.abstains) for (let step = 0; step < steps; step += 1) if (isSpoilt(step)) bad[step] = 1;
+    return verdict;
+  });
+  const voting = gates.filter(({ abstains }) => !abstains);
+  const witnessed = hosts.length > 0 && voting.length > 0;
   return {
     from,
     to,
-    kind: witnessed ? worstKind(gates.map((gate) => gate.kind)) : 'inconclusive',
+    kind: witnessed ? worstKind(voting.map((gate) => gate.kind)) : kindWithoutWitness(gates),
     observedMs: witnessed ? stepMs * bad.reduce((healthy, step) => healthy + (step === 0 ? 1 : 0), 0) : 0,
     gates,
   };
@@ -76,122 +85,7 @@ export function worstKind(kinds: readonly VerdictKind[]): VerdictKind {
   return order.find((kind) => kinds.includes(kind)) ?? 'pass';
 }
 
-/** Judges one gate and marks in `bad` the steps at which not every host was healthy. */
-function judgeGate(
-  measurement: GateMeasurement,
-  input: JudgeInput,
-  steps: number,
-  bad: Uint8Array,
-): GateVerdict {
-  const { gate, query, outcome } = measurement;
-  const { hosts, from, stepMs } = input;
-  const base = { gate: gate.name, unit: gate.unit, direction: gate.direction, limit: gate.limit, query };
-  if (outcome.kind === 'backend-error') {
-    bad.fill(1);
-    const why = explainVerdict({ kind: 'backend-error', gate, message: outcome.message });
-    return { ...base, kind: 'error', samples: 0, offenders: [], silent: [], why };
-  }
-  if (outcome.kind === 'told') {
-    if (outcome.verdict !== 'pass') bad.fill(1);
-    return { ...base, kind: outcome.verdict, samples: 1, offenders: [], silent: [], why: outcome.why };
-  }
-
-  const ambiguous = new Set(outcome.ambiguous);
-  const before = stepMs > 0 ? Math.ceil(gate.forMs / stepMs) : 0;
-  const track = new StepTrack({ steps, before, from, stepMs, gate });
-  const failed: GateOffender[] = [];
-  const over: GateOffender[] = [];
-  const pending: GateOffender[] = [];
-  const silent: string[] = [];
-  const twice: string[] = [];
-  let samples = 0;
-  let worst: number | undefined;
-
-  for (const host of hosts) {
-    if (ambiguous.has(host.id)) {
-      bad.fill(1);
-      silent.push(host.name);
-      twice.push(host.name);
-      continue;
-    }
-    track.load(outcome.byHost.get(host.id) ?? []);
-    const seen = track.walk(gate.forMs, bad);
-    samples += seen.samples;
-    if (seen.worst !== undefined && (worst === undefined || isWorse(gate.direction, seen.worst, worst)))
-      worst = seen.worst;
-    if (seen.newest === 'missing') silent.push(host.name);
-    if (seen.worst !== undefined && seen.over) {
-      const offender = {
-        hostId: host.id,
-        hostName: host.name,
-        value: seen.worst,
-        at: from + seen.worstStep * stepMs,
-      };
-      over.push(offender);
-      if (seen.failed) failed.push(offender);
-      if (seen.newest === 'over') pending.push(offender);
-    }
-  }
-  // An answer that is not whole is no witness, neither for nor against the version (G1, G3).
-  if (outcome.warnings.length > 0) bad.fill(1);
-
-  const worstFirst = (offenders: GateOffender[]): readonly GateOffender[] =>
-    offenders.sort((a, b) =>
-      isWorse(gate.direction, a.value, b.value) ? -1 : a.value === b.value ? byName(a, b) : 1,
-    );
-  const verdict = (kind: VerdictKind, offenders: GateOffender[], why: string): GateVerdict => ({
-    ...base,
-    kind,
-    ...(worst === undefined ? {} : { worst }),
-    samples,
-    offenders: worstFirst(offenders).slice(0, MAX_NAMED),
-    silent: silent.slice(0, MAX_NAMED),
-    why,
-  });
-
-  if (hosts.length === 0) return verdict('inconclusive', [], explainVerdict({ kind: 'no-hosts' }));
-  if (outcome.warnings.length > 0) {
-    return verdict(
-      'inconclusive',
-      over,
-      explainVerdict({ kind: 'not-whole', gate, warnings: outcome.warnings }),
-    );
-  }
-  if (failed.length > 0) {
-    return verdict('fail', failed, explainVerdict({ kind: 'failed', gate, offenders: worstFirst(failed) }));
-  }
-  if (steps === 0) return verdict('inconclusive', [], explainVerdict({ kind: 'too-early', stepMs }));
-  if (twice.length > 0)
-    return verdict('inconclusive', over, explainVerdict({ kind: 'ambiguous', gate, hosts: twice }));
-  if (silent.length > 0) {
-    const why = explainVerdict({
-      kind: 'silent',
-      gate,
-      hosts: silent,
-      of: hosts.length,
-      at: from + steps * stepMs,
-      unmatched: outcome.unmatched,
-    });
-    return verdict('inconclusive', over, why);
-  }
-  if (pending.length > 0) {
-    return verdict(
-      'inconclusive',
-      pending,
-      explainVerdict({ kind: 'pending', gate, offenders: worstFirst(pending) }),
-    );
-  }
-  const why = explainVerdict({
-    kind: 'passed',
-    gate,
-    worst,
-    hosts: hosts.length,
-    samples,
-    recovered: over.length,
-  });
-  return verdict('pass', over, why);
-}
-
-function byName(a: GateOffender, b: GateOffender): number {
-  return a.hostName < b.hostName ? -1 : a.hostName > b.hostName ? 1 : 0;
+/** A failing backend is said as such, so that the same time is asked about again. */
+function kindWithoutWitness(gates: readonly GateVerdict[]): VerdictKind {
+  return gates.some(({ kind, abstains }) => kind === 'error' && abstains) ? 'error' : 'inconclusive';
 }

@@ -1,0 +1,112 @@
+/** How many hosts are silent or over the limit at each step, all together and in each stratum, and whether that is too many. Pure. */
+import type { GateWeight } from './policy.ts';
+import type { StepMarks } from './step-track.ts';
+
+export interface TallySettings {
+  readonly steps: number;
+  readonly strata: number;
+  readonly weight: GateWeight;
+  /** Silent hosts are not counted among the hosts either. */
+  readonly leavesSilentOut: boolean;
+}
+
+export class StepTally {
+  readonly #settings: TallySettings;
+  /** Hosts of each stratum. */
+  readonly #hosts: Uint32Array;
+  /** By stratum and step. */
+  readonly #missing: Uint32Array;
+  readonly #over: Uint32Array;
+  readonly #lasted: Uint32Array;
+
+  constructor(settings: TallySettings) {
+    this.#settings = settings;
+    this.#hosts = new Uint32Array(settings.strata);
+    this.#missing = new Uint32Array(settings.strata * settings.steps);
+    this.#over = new Uint32Array(settings.strata * settings.steps);
+    this.#lasted = new Uint32Array(settings.strata * settings.steps);
+  }
+
+  addHost(stratum: number): void {
+    this.#hosts[stratum] = (this.#hosts[stratum] ?? 0) + 1;
+  }
+
+  /** A host of the stratum that has no number at any step. */
+  addMissing(stratum: number): void {
+    const { steps } = this.#settings;
+    const first = stratum * steps;
+    for (let at = first; at < first + steps; at += 1) this.#missing[at] = (this.#missing[at] ?? 0) + 1;
+  }
+
+  /** Where a host of a stratum is to be marked. `onlyLasted`: again, after `forgetLasted`. */
+  marksOf(stratum: number, onlyLasted = false): StepMarks {
+    const first = stratum * this.#settings.steps;
+    const add = (counts: Uint32Array, step: number): void => {
+      counts[first + step] = (counts[first + step] ?? 0) + 1;
+    };
+    return {
+      missing: (step) => {
+        if (!onlyLasted) add(this.#missing, step);
+      },
+      over: (step, lasted) => {
+        if (!onlyLasted) add(this.#over, step);
+        if (lasted) add(this.#lasted, step);
+      },
+    };
+  }
+
+  forgetLasted(): void {
+    this.#lasted.fill(0);
+  }
+
+  isAnyMissing(step: number): boolean {
+    for (let at = step; at < this.#missing.length; at += this.#settings.steps)
+      if ((this.#missing[at] ?? 0) > 0) return true;
+    return false;
+  }
+
+  /** Are too many hosts over the limit at the step? */
+  isOver(step: number): boolean {
+    return this.#isTooMany(this.#over, step);
+  }
+
+  /** Were too many hosts over the limit for long enough, at any step? */
+  hasFailed(): boolean {
+    for (let step = 0; step < this.#settings.steps; step += 1)
+      if (this.#isTooMany(this.#lasted, step)) return true;
+    return false;
+  }
+
+  #isTooMany(counts: Uint32Array, step: number): boolean {
+    const { steps, strata, weight, leavesSilentOut } = this.#settings;
+    let all = 0;
+    let bad = 0;
+    for (let stratum = 0; stratum < strata; stratum += 1) {
+      const at = stratum * steps + step;
+      const hosts = (this.#hosts[stratum] ?? 0) - (leavesSilentOut ? (this.#missing[at] ?? 0) : 0);
+      const here = counts[at] ?? 0;
+      if (weight.kind === 'share' && isMoreThan(weight.share, here, hosts)) return true;
+      all += hosts;
+      bad += here;
+    }
+    if (bad === 0) return false;
+    switch (weight.kind) {
+      case 'any':
+        return true;
+      case 'share':
+        return isMoreThan(weight.share, bad, all);
+      case 'quantile': {
+        // The hosts in a row from the best to the worst: the one at the quantile is over where all from it on are.
+        const place = Math.max(1, Math.ceil(weight.quantile * all - 1e-9));
+        return bad >= all - place + 1;
+      }
+      default:
+        return weight satisfies never;
+    }
+  }
+}
+
+/** 29 of 100 hosts are not more than a share of 0.29, whatever 0.29 is in binary. */
+function isMoreThan(share: number, hosts: number, of: number): boolean {
+  return hosts > share * of + 1e-9;
+}
