@@ -2,7 +2,7 @@
 import type { GceInventorySettings, GcsPlace, GoogleCredentials } from '../domain/cloud.ts';
 import type { PrometheusSettings, SecretRef, SshSettings } from '../domain/connection.ts';
 import { parseDuration } from '../domain/duration.ts';
-import type { Environment, StaticInventorySettings, Targeting } from '../domain/environment.ts';
+import type { ChangeRule, Environment, StaticInventorySettings, Targeting } from '../domain/environment.ts';
 import type { Host } from '../domain/host.ts';
 import type { RolloutPolicy, StepTimeouts } from '../domain/policy.ts';
 import { expandPath, type PathBase } from './paths.ts';
@@ -10,6 +10,7 @@ import { resolveGates } from './resolve-gate.ts';
 import { resolveLifecycle } from './resolve-lifecycle.ts';
 import { resolveWitnesses } from './resolve-witnesses.ts';
 import { type EnvironmentWritten, environmentSchema, type HostWritten } from './schema/environment.ts';
+import { prometheusSchema } from './schema/fleet.ts';
 import {
   type Action,
   DEFAULT_TIMEOUTS,
@@ -70,14 +71,47 @@ export function resolveEnvironment(from: Resolving, action: Action): Environment
         : { kind: 'local', path: expandPath(written.journal.path, base) },
     architectures: written.agent.architectures,
     ssh: resolveSsh(written.ssh, base),
-    prometheus: resolvePrometheus(written.prometheus, from.prometheusUrl, base),
+    prometheus: resolvePrometheus(written.prometheus ?? NO_PROMETHEUS, from.prometheusUrl, base),
+    probe: {
+      hosts: written.probe.hosts,
+      sampleMs: written.probe.sample,
+      everyMs: written.probe.every,
+    },
     targeting: resolveTargeting(written.targeting),
     coverageTarget: written.coverage.target,
     policy: resolvePolicy(from, action),
     lifecycle: resolveLifecycle(written, base),
     freeze: written.freeze,
+    maintenance: written.maintenance.map(({ from: fromMinute, until: untilMinute, ...rest }) => ({
+      ...rest,
+      fromMinute,
+      untilMinute,
+    })),
+    change: resolveChange(written.change),
     confirm: written.confirm,
     ...(witnesses === undefined ? {} : { witnesses }),
+  };
+}
+
+function resolveChange({ required, pattern }: EnvironmentWritten['change']): ChangeRule {
+  return pattern === undefined ? { required } : { required, pattern };
+}
+
+function resolvePacing(written: EnvironmentWritten['pacing']): Pick<RolloutPolicy, 'pacing'> {
+  if (written === undefined) return {};
+  const { config, logger, distributed, enrolsAtStart, budget, agents, waveWithin } = written;
+  return {
+    pacing: {
+      intervals: {
+        ...(config === undefined ? {} : { configMs: config }),
+        ...(logger === undefined ? {} : { loggerMs: logger }),
+        ...(distributed === undefined ? {} : { distributedMs: distributed }),
+      },
+      enrolsAtStart,
+      budgetPerS: budget,
+      waveWithinMs: waveWithin,
+      ...(agents === undefined ? {} : { agents }),
+    },
   };
 }
 
@@ -175,8 +209,11 @@ function resolveJump(text: string, defaultUser: string): SshSettings['jump'][num
   };
 }
 
+/** Nobody asks it: what is left out has no queries. */
+const NO_PROMETHEUS = prometheusSchema.parse({});
+
 function resolvePrometheus(
-  written: EnvironmentWritten['prometheus'],
+  written: NonNullable<EnvironmentWritten['prometheus']>,
   url: string,
   base: PathBase,
 ): PrometheusSettings {
@@ -228,12 +265,15 @@ function resolvePolicy(from: Resolving, action: Action): RolloutPolicy {
     soakMs: merged.soak,
     bakeMs: merged.bake,
     sampleEveryMs: merged.sampleEvery,
-    sampleDelayMs: merged.prometheus.delay,
+    // A host that is asked itself tells of now.
+    sampleDelayMs: merged.prometheus?.delay ?? 0,
     gates: resolveGates(merged.gates, {
       hasPrometheus: has(from.raw, 'prometheus'),
       areWritten: has(from.raw, 'gates') || has(from.playbooks[action]?.raw, 'gates'),
     }),
     approval: merged.approval,
+    ...(merged.approvedBy === 'anybody' ? {} : { approvedBy: merged.approvedBy }),
+    ...resolvePacing(merged.pacing),
     proveMs: merged.prove,
     ...armedRevertOf(merged, action),
     database: merged.database,

@@ -3,6 +3,7 @@ import type { GceInventorySettings, GcsArtifacts, GcsPlace } from './cloud.ts';
 import type { PrometheusSettings, SshSettings } from './connection.ts';
 import type { Host } from './host.ts';
 import type { LifecycleSettings } from './lifecycle.ts';
+import type { MaintenanceWindow } from './maintenance.ts';
 import type { FreezeWindow, RolloutPolicy } from './policy.ts';
 import type { ProbeSettings } from './probe-settings.ts';
 import type { WitnessSettings } from './witness.ts';
@@ -31,6 +32,12 @@ export interface StaticInventorySettings {
   readonly file?: string;
 }
 
+/** Whether what changes an environment names its change request, and what a reference looks like (a regular expression). */
+export interface ChangeRule {
+  readonly required: boolean;
+  readonly pattern?: string;
+}
+
 export interface Environment {
   readonly name: string;
   readonly description: string;
@@ -56,6 +63,10 @@ export interface Environment {
   readonly policy: RolloutPolicy;
   readonly lifecycle: LifecycleSettings;
   readonly freeze: readonly FreezeWindow[];
+  /** Times in which waves may begin; absent or empty: always. */
+  readonly maintenance?: readonly MaintenanceWindow[];
+  /** What a change reference must be; absent: none is needed, any is taken. */
+  readonly change?: ChangeRule;
   /** `type-name`: a change asks for the environment's name to be typed; `yes-no`: for a yes. */
   readonly confirm: 'type-name' | 'yes-no';
 }

@@ -1,5 +1,6 @@
 /** What an environment's file says about how a rollout goes, resolved: defaults filled in, durations in ms, no paths. */
 import type { AgentRef } from './host-order.ts';
+import type { PacingPolicy } from './pacing.ts';
 
 /** A number of hosts, absolute or relative. Percent rounds down, but a bound over at least one host is never below 1. */
 export type Bound =
@@ -158,6 +159,13 @@ export interface RolloutPolicy {
   readonly approval: 'none' | 'after-canary';
   /** How long the agent must run without a restart before a host counts as proven, ms. */
   readonly proveMs: number;
+  /** Absent: anybody may. */
+  readonly approvedBy?: 'anybody' | 'second-person';
+  /** Absent: starts are bounded by the waves alone. */
+  readonly pacing?: PacingPolicy & {
+    /** Agents that the server has in all; absent: the environment's eligible hosts. */
+    readonly agents?: number;
+  };
   /** Absent in journals of programs that armed nothing. */
   readonly armedRevert?: ArmedRevertPolicy;
   /** The agent's database on the way back, where the older version cannot read it: leave it, or move it aside. Absent: keep. */

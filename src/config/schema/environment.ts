@@ -11,7 +11,9 @@ import {
 } from './fleet.ts';
 import { gatesSchema } from './gates.ts';
 import { controllersSchema, lifecycleSchema } from './lifecycle.ts';
+import { approvedBySchema, changeSchema, maintenanceSchema, pacingSchema } from './pacing.ts';
 import { duration, moment, someText, word } from './parts.ts';
+import { probeSchema } from './probe.ts';
 import { limitsSchema, soakSchema, wavesSchema } from './strategy.ts';
 import { databaseSchema, guardSchema, revertTimerSchema } from './way-back.ts';
 import { witnessesSchema } from './witnesses.ts';
@@ -36,7 +38,8 @@ export const environmentSchema = z
     artifacts: artifactsSchema,
     journal: journalSchema,
     ssh: sshSchema,
-    prometheus: prometheusSchema,
+    prometheus: prometheusSchema.optional(),
+    probe: probeSchema,
     agent: agentSchema,
     targeting: targetingSchema,
     coverage: z
@@ -75,6 +78,10 @@ export const environmentSchema = z
       .enum(['none', 'after-canary'])
       .prefault('none')
       .meta({ description: 'Whether a person must approve before the wave after the canary.' }),
+    approvedBy: approvedBySchema,
+    change: changeSchema,
+    maintenance: maintenanceSchema,
+    pacing: pacingSchema,
     freeze: z
       .array(
         z.strictObject({
