@@ -19,7 +19,7 @@ import type { Environment } from '../domain/environment.ts';
 import type { EngineContext } from '../engine/context.ts';
 import { fleetChecks } from '../engine/doctor-fleet.ts';
 import { hostChecks } from '../engine/doctor-hosts.ts';
-import { metricsChecks } from '../engine/doctor-metrics.ts';
+import { asksPrometheus, metricsChecks } from '../engine/doctor-metrics.ts';
 import { recordChecks } from '../engine/doctor-record.ts';
 import { witnessChecks } from '../engine/doctor-witnesses.ts';
 import type { SelfCheck } from '../ports/self-check.ts';
@@ -55,13 +55,16 @@ export function wireChecks(context: EngineContext, invocation: Invocation, sampl
     ...guarded(fleet.checks),
     ...hostChecks(context, fleet.source, sample),
     ...guarded(recordChecks(context)),
-    ...prometheusChecks({
-      settings: environment.prometheus,
-      metrics: context.metrics,
-      secrets,
-      clock: systemClock,
-      file,
-    }),
+    // Where the file has none, no gate asks it.
+    ...(environment.prometheus.url === '' && !asksPrometheus(environment.policy.gates)
+      ? []
+      : prometheusChecks({
+          settings: environment.prometheus,
+          metrics: context.metrics,
+          secrets,
+          clock: systemClock,
+          file,
+        })),
     ...metricsChecks(context, fleet.source),
     ...witnessChecks(context, fleet.source),
     ...commandChecks(environment, env),

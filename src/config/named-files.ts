@@ -40,7 +40,7 @@ export async function prometheusUrlOf(
   yaml: YamlFile,
   base: PathBase,
 ): Promise<Opened<string>> {
-  const { url, urlFile } = written.prometheus;
+  const { url, urlFile } = written.prometheus ?? {};
   if (urlFile === undefined) return { kind: 'read', value: url ?? '' };
   const path = ['prometheus', 'urlFile'];
   const opened = await openNamed({ yaml, base, path, named: urlFile, what: "the file with Prometheus' URL" });

@@ -66,7 +66,7 @@ function resolveStrategy(
           areWritten: has(environment, 'gates') || has(playbook, 'gates'),
         }),
     sampleEveryMs: merged.sampleEvery,
-    sampleDelayMs: merged.prometheus.delay,
+    sampleDelayMs: merged.prometheus?.delay ?? 0,
     failedHosts: merged.limits.failedHosts,
   };
 }

@@ -20,15 +20,22 @@ import type { EngineContext } from './context.ts';
 import { eligibleOf, type FleetSource, skippedForFleet, someOf } from './doctor-fleet.ts';
 import { sampleOf } from './doctor-hosts.ts';
 import { hostLabelValue, measure } from './measure.ts';
+import { measureByProbe } from './probe-hosts.ts';
 
-/** Hosts that each gate is asked about. */
+/** Hosts that each gate is asked about; of the probe, which goes to each of them, fewer. */
 const GATE_SAMPLE = 20;
+const PROBE_SAMPLE = 3;
 
 /** Process-exporter's own series of the agent, in every version of it. A matcher that every host passes: series without the label do not. */
 const SERIES =
   'count by ($label) (namedprocess_namegroup_num_procs{groupname="$process",$label=~".+"$matchers})';
 /** The same, whatever names the host. */
 const ANY_SERIES = 'namedprocess_namegroup_num_procs{groupname="$process"}';
+
+/** Whether any gate has a query; else there need be no Prometheus. */
+export function asksPrometheus(gates: readonly GatePolicy[]): boolean {
+  return gates.some(({ source }) => source === undefined);
+}
 
 export function metricsChecks(context: EngineContext, fleet: FleetSource): SelfCheck[] {
   const { policy, prometheus, name } = context.environment;
@@ -41,13 +48,19 @@ export function metricsChecks(context: EngineContext, fleet: FleetSource): SelfC
     return !answer.ok && answer.error.kind === 'unavailable';
   };
   const withHosts =
-    (what: string, ask: (hosts: readonly Host[]) => Promise<readonly Finding[]>): SelfCheck['run'] =>
+    (
+      what: string,
+      ask: (hosts: readonly Host[]) => Promise<readonly Finding[]>,
+      needs: 'prometheus' | 'hosts' = 'prometheus',
+    ): SelfCheck['run'] =>
     async () => {
       const listed = await fleet();
       if (listed === null) return skippedForFleet(what);
       const hosts = eligibleOf(listed);
       if (hosts.length === 0) return [skipped(what, `no VM of ${name} must have the agent`)];
-      return (await isAway()) ? [skipped(what, 'Prometheus does not answer')] : ask(hosts);
+      return needs === 'prometheus' && (await isAway())
+        ? [skipped(what, 'Prometheus does not answer')]
+        : ask(hosts);
     };
   const label = `label ${prometheus.hostLabel}`;
   const check = (what: string, run: SelfCheck['run']): SelfCheck => ({
@@ -58,16 +71,36 @@ export function metricsChecks(context: EngineContext, fleet: FleetSource): SelfC
     run,
   });
   return [
-    check(
-      label,
-      withHosts(label, (hosts) => askLabel(context, label, hosts)),
-    ),
-    ...policy.gates.map((gate) => {
+    ...(asksPrometheus(policy.gates)
+      ? [
+          check(
+            label,
+            withHosts(label, (hosts) => askLabel(context, label, hosts)),
+          ),
+        ]
+      : []),
+    ...policy.gates.flatMap((gate) => {
       const what = `gate ${gate.name}`;
-      return check(
-        what,
-        withHosts(what, (hosts) => askGate(context, gate, sampleOf(hosts, GATE_SAMPLE))),
-      );
+      switch (gate.source?.kind) {
+        case undefined:
+          return check(
+            what,
+            withHosts(what, (hosts) => askGate(context, gate, sampleOf(hosts, GATE_SAMPLE))),
+          );
+        case 'probe': {
+          const whenSilent = 'see that SSH and `sudo -n` work there; gates without an answer have no numbers';
+          const run = withHosts(
+            what,
+            (hosts) => askProbe(context, gate, sampleOf(hosts, PROBE_SAMPLE)),
+            'hosts',
+          );
+          return { ...check(what, run), whenSilent };
+        }
+        case 'witness':
+          return []; // asked by checks of its own
+        default:
+          return gate.source satisfies undefined;
+      }
     }),
   ];
 }
@@ -201,12 +234,44 @@ async function askGate(context: EngineContext, gate: GatePolicy, hosts: readonly
     .filter(Number.isFinite);
   const found = `one series for ${hosts.length - silent.length} of ${hosts.length} VMs${rangeWords(values, gate)}`;
   if (silent.length === 0) return [fine(what, found)];
+  const without = `${found}; without: ${someOf(silent.map(({ name }) => name))}`;
+  return [doubtful(what, without, `see that the exporters run there and are scraped; ${silenceWords(gate)}`)];
+}
+
+/** What becomes of a host without a number. */
+function silenceWords({ noData }: GatePolicy): string {
+  switch (noData) {
+    case 'abstain':
+      return 'without it the gate has no vote';
+    case 'fail':
+      return 'a host without a number counts as bad';
+    default:
+      return 'a host without a number holds its wave';
+  }
+}
+
+async function askProbe(
+  context: EngineContext,
+  gate: GatePolicy,
+  hosts: readonly Host[],
+): Promise<Finding[]> {
+  const { sampleEveryMs: stepMs } = context.environment.policy;
+  const what = `gate ${gate.name}`;
+  const at = context.clock.now();
+  const outcome = (await measureByProbe(context, { gates: [gate], hosts, at, stepMs, now: true })).get(
+    gate.name,
+  );
+  if (outcome === undefined || outcome.kind === 'told') return [];
+  if (outcome.kind === 'backend-error')
+    return [brokenAs(what, outcome.message, 'look at the checks of hosts: the probe goes over SSH')];
+  const silent = hosts.filter(({ id }) => !outcome.byHost.has(id));
+  const values = [...outcome.byHost.values()].flatMap((samples) => samples.at(-1)?.value ?? []);
+  const found = `the probe told of ${hosts.length - silent.length} of ${hosts.length} VMs${rangeWords(values, gate)}`;
+  const [first] = silent;
+  if (first === undefined) return [fine(what, found)];
+  const why = outcome.notes?.get(first.id) ?? 'no number';
   return [
-    doubtful(
-      what,
-      `${found}; without: ${someOf(silent.map(({ name }) => name))}`,
-      'see that the exporters run there and are scraped; a host without a number holds its wave',
-    ),
+    doubtful(what, `${found}; ${first.name}: ${why}`, `run it again in a minute; ${silenceWords(gate)}`),
   ];
 }
 
