@@ -134,7 +134,9 @@ function armedAnswered(host: HostProgress, outcome: HostOutcome, at: number): Ho
   if (outcome.kind === 'confirmed') return { ...told, troubleSince: null, armedUntil: null };
   if (outcome.kind === 'renewed')
     return { ...told, troubleSince: null, armedUntil: armedFrom(host, outcome.armedMs, at) };
-  return { ...told, troubleSince: host.troubleSince ?? at };
+  // What it runs is in doubt, says the host itself: that is for a proof to tell.
+  const proof = outcome.kind === 'failed' ? { provenSeq: 0 } : {};
+  return { ...told, ...proof, troubleSince: host.troubleSince ?? at };
 }
 
 /** Counted from the attempt's beginning, when the host had not been asked yet (armed.ts, AR1). */

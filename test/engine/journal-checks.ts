@@ -24,6 +24,10 @@ interface Account {
   gone: boolean;
   /** The version failed on it; putting it back does not change that. */
   failed: boolean;
+  /** It goes back by itself unless it is told otherwise. */
+  armed: boolean;
+  /** It has, and was not changed since. */
+  wentBack: boolean;
 }
 
 const NOT_ACTED = new Set([
@@ -65,6 +69,7 @@ class Ledger {
   readonly #plannedWaves: number;
   readonly #isCanary: boolean;
   readonly #isWayBack: boolean;
+  readonly #isKept: boolean;
   #wave = -1;
   #passed = -1;
   #watching = false;
@@ -86,6 +91,7 @@ class Ledger {
     this.#waves = plan.waves.length;
     this.#plannedWaves = plan.waves.length;
     this.#isCanary = rolloutKind === 'canary';
+    this.#isKept = entry.body.keep === true;
     this.#isWayBack = rolloutKind === 'rollback';
     for (const wave of plan.waves) {
       for (const host of wave.hosts) this.#add(host, wave.index);
@@ -106,6 +112,8 @@ class Ledger {
       leftStopped: false,
       gone: false,
       failed: false,
+      armed: false,
+      wentBack: false,
     });
   }
 
@@ -115,7 +123,13 @@ class Ledger {
       case 'wave-started':
         if (this.#returning || this.#over) say('a wave after the rollback or the end (3)');
         if (this.#stopped) say('a wave while stopped');
-        if (body.wave !== this.#passed + 1) say(`wave ${body.wave} before wave ${body.wave - 1} has passed`);
+        if (body.wentBack !== undefined) {
+          if (body.wave !== this.#wave) say(`wave ${body.wave} begins again in wave ${this.#wave}`);
+          for (const id of body.wentBack)
+            if (!this.#account(id).wentBack) say(`h${id} has not gone back, as far as anybody has heard`);
+          this.#passed = body.wave - 1;
+        } else if (body.wave !== this.#passed + 1)
+          say(`wave ${body.wave} before wave ${body.wave - 1} has passed`);
         this.#wave = body.wave;
         this.#watching = false;
         return;
@@ -158,6 +172,7 @@ class Ledger {
       }
       case 'wave-passed':
         this.#mayPass(this.#policy.soakMs, (one) => one.wave === body.wave, say);
+        this.#areConfirmed(say);
         this.#passed = body.wave;
         this.#watching = false;
         return;
@@ -167,6 +182,7 @@ class Ledger {
         return this.#watch(entry.seq);
       case 'rollout-done':
         if (!this.#isCanary) this.#mayPass(this.#policy.bakeMs, () => true, say);
+        this.#areConfirmed(say);
         if (body.receipt !== undefined && this.#observedMs < this.#policy.bakeMs)
           say('a receipt without the bake (6)');
         for (const one of this.#all()) {
@@ -254,7 +270,7 @@ class Ledger {
   }
 
   #intended(action: HostAction, ids: readonly string[], say: (what: string) => void): void {
-    if (action === 'inspect' || action === 'prove') return;
+    if (action !== 'upgrade' && action !== 'revert') return;
     let fresh = 0;
     for (const id of ids) {
       const one = this.#account(id);
@@ -271,6 +287,7 @@ class Ledger {
       one.touched = true;
       one.out = true;
       one.aside = false;
+      one.wentBack = false;
     }
     if (action !== 'upgrade') return;
     if (this.#stopped) say('an upgrade while stopped');
@@ -323,6 +340,11 @@ class Ledger {
     } else if (one.gone && action === 'inspect' && outcome.kind === 'no-answer') {
       // Back in the inventory, as it was left.
       Object.assign(one, { touched: one.touchedBefore, out: one.touchedBefore, aside: false, gone: false });
+    } else if (outcome.kind === 'went-back') {
+      const aside = action === 'revert';
+      Object.assign(one, { touched: false, out: false, proven: false, aside, armed: false, wentBack: true });
+    } else if (action === 'confirm' || action === 'renew') {
+      if (outcome.kind === 'confirmed') one.armed = false;
     } else if (action === 'revert') {
       if (outcome.kind === 'reverted')
         Object.assign(one, { touched: false, out: false, proven: false, aside: true });
@@ -335,6 +357,7 @@ class Ledger {
         aside: false,
         touched: true,
         leftStopped,
+        armed: outcome.kind === 'verified' && outcome.armedMs !== undefined,
       });
     } else if (outcome.kind === 'failed') {
       Object.assign(one, { proven: false, out: true, failed: one.failed || action !== 'inspect' });
@@ -346,11 +369,18 @@ class Ledger {
     }
   }
 
+  /** What was proven stays, and does so by itself. */
+  #areConfirmed(say: (what: string) => void): void {
+    if (this.#isCanary && !this.#isKept) return;
+    const armed = this.#all().filter((one) => one.proven && !one.aside && one.armed);
+    if (armed.length > 0) say(`passed, and would go back by themselves: ${names(armed)}`);
+  }
+
   /** 4, 5 and 7: enough observed time, the newest word a pass, and every host proven after it. */
   #mayPass(neededMs: number, whom: (one: Account) => boolean, say: (what: string) => void): void {
     if (!this.#watching) say('passed without having been watched (4)');
     if (this.#stopped) say('passed while stopped');
-    const watched = this.#all().filter((one) => one.proven && !one.leftStopped);
+    const watched = this.#all().filter((one) => one.proven && !one.leftStopped && !one.aside);
     if (this.#observedMs < neededMs && !(watched.length === 0 && this.#approved))
       say(`passed after ${this.#observedMs} of ${neededMs} ms observed (4, 5)`);
     if (neededMs > 0 && watched.length > 0 && this.#lastVerdict !== 'pass')

@@ -8,7 +8,7 @@
 import type { Host } from '../../src/domain/host.ts';
 import type { HostOutcome } from '../../src/domain/host-outcome.ts';
 import type { EntryBody } from '../../src/domain/journal.ts';
-import type { RolloutPolicy } from '../../src/domain/policy.ts';
+import type { ArmedRevertPolicy, RolloutPolicy } from '../../src/domain/policy.ts';
 import type { ContactFault } from '../fakes/fleet.ts';
 import type { FleetHost, VersionBehaviour } from '../fakes/fleet-host.ts';
 import { checkJournal } from './journal-checks.ts';
@@ -78,6 +78,8 @@ class Stage {
   readonly #absentAtEnd = new Set<string>();
   /** Not in the inventory at some time. */
   readonly #everOut = new Set<string>();
+  /** Our clock has been set: what armed hosts are thought to have left is wrong by that. */
+  #hasJumped = false;
   /** The agent of those who came into being. */
   readonly #bornWith = new Map<string, 'old' | 'new' | 'none'>();
   #faultRate = 0;
@@ -126,8 +128,24 @@ class Stage {
     if (!(await this.#beginSomehow())) return this.life('never began');
     const rounds = this.#random.whole(1, 8);
     for (let round = 0; round < rounds && !this.#hasEnded(); round += 1) await this.#round();
+    if (this.#random.chance(0.3) && !this.#hasEnded()) await this.#leaveAlone();
     this.#mend();
     return this.life(await this.#toTheEnd());
+  }
+
+  /** Nobody comes for long: whoever is armed goes back by itself, and whoever was changed without ever being confirmed has. */
+  async #leaveAlone(): Promise<void> {
+    const { world, clock, fleet } = this.#parts();
+    const { armedRevert, limits } = world.rollout().policy;
+    if (armedRevert === undefined) return;
+    this.#note('nobody comes any more');
+    for (const { trouble } of fleet.hosts.values()) delete trouble.dpkgLocked;
+    await clock.advance(2 * armedRevert.afterMs + limits.hostDeadlineMs + 300_000);
+    for (const { host, armed, onDisk } of fleet.hosts.values()) {
+      if (armed.isPending) this.say(`${host.name} is left to itself and does not go back`);
+      if (armed.state?.kind === 'went-back' && onDisk !== world.artifacts.old.executable.sha256)
+        this.say(`${host.name} says that it has gone back, and has not`);
+    }
   }
 
   #newcomers(are: (id: string) => boolean): number {
@@ -158,10 +176,11 @@ class Stage {
       return fault;
     };
     fleet.onContact = ({ id, order, program, process }) => {
-      if (order.program !== 'upgrade' && order.program !== 'revert') return;
+      if (order.program !== 'upgrade' && order.program !== 'revert' && order.program !== 'confirm') return;
       const intent = world.journal.entries[order.fence - 1]?.body;
-      if (intent?.kind !== 'hosts-intended' || intent.action !== program || !intent.hosts.includes(id))
-        this.say(`h${id} was touched (${program}) without a durable intent (1)`);
+      const action = order.program === 'confirm' ? order.verb : program;
+      if (intent?.kind !== 'hosts-intended' || intent.action !== action || !intent.hosts.includes(id))
+        this.say(`h${id} was touched (${action}) without a durable intent (1)`);
       if (order.instanceId !== id) this.say(`h${id} was not asked who it is`);
       const key = `${process} ${id}`;
       const others = this.#inFlight.get(key) ?? 0;
@@ -169,12 +188,14 @@ class Stage {
       this.#inFlight.set(key, others + 1);
     };
     fleet.onAnswer = ({ id, order, process }) => {
-      if (order.program !== 'upgrade' && order.program !== 'revert') return;
+      if (order.program !== 'upgrade' && order.program !== 'revert' && order.program !== 'confirm') return;
       const key = `${process} ${id}`;
       this.#inFlight.set(key, (this.#inFlight.get(key) ?? 1) - 1);
       if ((fleet.hosts.get(id)?.atWork ?? 0) > 1) this.say(`two programs at work on h${id} (1)`);
     };
+    this.#seesWhatItJudges();
     world.onDurable = ({ body }, pid) => {
+      if (body.kind === 'wave-passed' || body.kind === 'rollout-done') this.#claims();
       this.#knowsItsFleet(body, pid);
       const now = world.clock.now();
       if (body.kind === 'wave-started' && world.freeze.some(({ from, until }) => from <= now && now < until))
@@ -192,6 +213,36 @@ class Stage {
       }
       return push(...events);
     };
+  }
+
+  /** No judgement over a host that has gone back by then. */
+  #seesWhatItJudges(): void {
+    const { world, clock, fleet } = this.#parts();
+    const range = world.metrics.range.bind(world.metrics);
+    world.metrics.range = (query) => {
+      const at = clock.others.now() - somePolicy.sampleDelayMs;
+      const asked = /=~"([^"]*)"/.exec(query.query)?.[1]?.split('|') ?? [];
+      for (const name of this.#hasJumped ? [] : asked) {
+        const host = fleet.named(name);
+        if (host?.armed.state?.kind === 'went-back' && host.armed.state.at <= at)
+          this.say(`${name} is judged and has gone back before`);
+      }
+      return range(query);
+    };
+  }
+
+  /** Who passes as proven has the version, and keeps it. */
+  #claims(): void {
+    const { world, fleet } = this.#parts();
+    const { kind, keep, hosts } = world.rollout();
+    if (kind === 'canary' && !keep) return;
+    for (const [id, { state, host }] of hosts) {
+      const { armed, onDisk } = fleet.hosts.get(id) ?? {};
+      if (state !== 'verified' || armed === undefined) continue;
+      if (armed.isPending) this.say(`${host.name} has passed and would go back by itself`);
+      if (onDisk !== world.artifacts.fresh.executable.sha256)
+        this.say(`${host.name} has passed without the version`);
+    }
   }
 
   /** Nobody who is there counts as gone, and nobody who has come is forgotten. */
@@ -216,10 +267,17 @@ class Stage {
 
   /** 7: what counts as proven is what truly runs there now. */
   #believes(id: string, outcome: HostOutcome): void {
-    if (outcome.kind !== 'verified' && outcome.kind !== 'reverted') return;
     const { world, fleet } = this.#parts();
     const host = fleet.hosts.get(id);
     const { old, fresh } = world.artifacts;
+    if (outcome.kind === 'went-back' && host?.onDisk !== old.executable.sha256)
+      this.say(`h${id} counts as gone back and has another version (7)`);
+    if (
+      outcome.kind === 'confirmed' &&
+      (host?.armed.isPending === true || host?.onDisk !== fresh.executable.sha256)
+    )
+      this.say(`h${id} counts as confirmed and is not`);
+    if (outcome.kind !== 'verified' && outcome.kind !== 'reverted') return;
     const expected = (outcome.kind === 'verified' ? fresh : old).executable.sha256;
     const found = outcome.service === 'running' ? host?.running : host?.onDisk;
     if (found !== expected) this.say(`h${id} counts as ${outcome.kind} and runs something else (7)`);
@@ -271,7 +329,7 @@ class Stage {
     const ends = await clock.run(Promise.all(runs), 6 * 3_600_000);
     this.#note(ends.map((end) => this.#describe(end)).join(' | '));
     calm();
-    await clock.advance(this.#random.pick([1_000, 5_000, 35_000, 60_000]));
+    await clock.advance(this.#random.pick([1_000, 5_000, 35_000, 60_000, 400_000]));
   }
 
   #how(): { mode: 'foreground' | 'advance'; holdLimitMs: number; signal: AbortSignal } {
@@ -383,7 +441,10 @@ class Stage {
         }
         case 8: {
           const jump = random.pick([-600_000, -30_000, 30_000, 600_000]);
-          happen(`the clock jumps by ${jump / 1000} s`, () => clock.jumpWall(jump));
+          happen(`the clock jumps by ${jump / 1000} s`, () => {
+            this.#hasJumped = true;
+            clock.jumpWall(jump);
+          });
           break;
         }
         case 9:
@@ -554,11 +615,14 @@ class Stage {
     const { world, fleet } = this.#parts();
     const rollout = world.rollout();
     const { old, fresh } = world.artifacts;
-    for (const [id, { host, packageState, onDisk, activeState, running }] of fleet.hosts) {
+    for (const [id, { host, packageState, onDisk, activeState, running, armed }] of fleet.hosts) {
       const mayBeElsewhere = this.#absentAtEnd.has(id) || this.#spoilt.has(id);
       if (this.#stoppedBefore.has(id) && !this.#spoilt.has(id) && activeState === 'active')
         this.say(`${host.name} was stopped by an operator and runs (8)`);
       if (fleet.vanished.has(id) || fleet.deleted.has(id) || this.#absentAtEnd.has(id)) continue;
+      if (end === 'rolled-back' && armed.isPending) this.say(`${host.name} is back and still armed`);
+      if (end === 'done' && armed.isPending && rollout.hosts.get(id)?.state === 'verified')
+        this.say(`${host.name} counts as done and would go back by itself`);
       const cameWithout = (this.#bornWith.get(id) ?? 'old') !== 'old';
       if (end === 'rolled-back' && !cameWithout) {
         if (packageState !== 'installed' || onDisk !== old.executable.sha256)
@@ -612,6 +676,14 @@ function somePolicyOf(random: Random): Partial<RolloutPolicy> {
     soakMs: random.pick([0, 15_000, 30_000]),
     bakeMs: random.pick([0, 20_000, 60_000]),
     approval: random.chance(0.2) ? 'after-canary' : 'none',
+    ...(random.chance(0.5) ? { armedRevert: someTimer(random) } : {}),
+  };
+}
+
+function someTimer(random: Random): ArmedRevertPolicy {
+  return {
+    afterMs: random.pick([60_000, 120_000, 300_000, 1_800_000]),
+    disarm: random.chance(0.25) ? 'after-proof' : 'after-soak',
   };
 }
 

@@ -4,12 +4,14 @@
  * FH1  A changing program holds the host's lock from its beginning to its end, also when nobody listens any more.
  * FH2  What the service was is remembered under the order's id before the first touch, and never overwritten.
  * FH3  A reboot ends what runs: programs stop where they are, the lock is free, an enabled service starts again.
+ * FH5  What an upgrade has armed goes off at its time, whoever is dead by then (armed-host.ts).
  * FH4  While a hold with its brake is there, nothing starts the service but a hand that goes round the brake.
  */
 import type { Host } from '../../src/domain/host.ts';
 import { HOST_EXIT, type HostOrder, type HostStep, type PackageRef } from '../../src/domain/host-order.ts';
 import type { HoldTerms } from '../../src/domain/lifecycle.ts';
 import type { Clock } from '../../src/ports/clock.ts';
+import { ArmedRevert, type ChangeOrder, PATIENCE_MS } from './armed-host.ts';
 import { isLifecycle, lifecycleSteps } from './lifecycle-host.ts';
 
 /** What a version does on a host, by the sha256 of its executable. */
@@ -71,7 +73,7 @@ class Ended extends Error {
   }
 }
 
-type ChangeOrder = Extract<HostOrder, { program: 'upgrade' | 'revert' }>;
+type ConfirmOrder = Extract<HostOrder, { program: 'confirm' }>;
 
 interface Remembered {
   readonly was: 'running' | 'stopped';
@@ -95,6 +97,10 @@ export class FleetHost {
   hold: HoldTerms | null = null;
   /** Service programs at work now: they exclude one another, not installations. */
   atService = 0;
+  /** What it does by itself unless it is told otherwise. */
+  readonly armed: ArmedRevert;
+  /** When it has gone back by itself. */
+  readonly returns: number[] = [];
   readonly kept = new Set<string>();
   readonly fences = new Map<string, number>();
   /** Changing programs past the lock now: never more than one. */
@@ -118,6 +124,14 @@ export class FleetHost {
     this.#behaviours = behaviours;
     this.packageVersion = from.version;
     this.onDisk = from.executable;
+    const goBack = (order: ChangeOrder): Promise<boolean> => this.#goBack(order);
+    const isLocked = (): boolean => this.#locked;
+    this.armed = new ArmedRevert(clock, {
+      goBack,
+      get locked() {
+        return isLocked();
+      },
+    });
     this.start();
   }
 
@@ -231,6 +245,10 @@ export class FleetHost {
         this.#look(emit, this.#locked);
         return end(0);
       }
+      if (order.program === 'confirm') {
+        await this.#confirm(order, { emit, refuse, boot });
+        return end(0);
+      }
       if (this.#locked) refuse('lock', HOST_EXIT.busy, 'another host program is at work on this host');
       if (changes) {
         this.#locked = true;
@@ -239,9 +257,13 @@ export class FleetHost {
         await this.#change(order, { delivered, emit, refuse, boot });
       } else if (order.program === 'prove') {
         this.#look(emit, false);
+        this.#sayArmed(emit);
+        if (this.armed.isReverting(order.orderId))
+          refuse('armed', HOST_EXIT.busy, 'this host is going back by itself; ask again');
         const remembered = this.#memory.get(order.orderId) ?? this.#present();
         const was = this.activeState === 'active' ? 'running' : remembered.was;
         await this.#prove(order.target, order.proveMs, { was, emit, refuse, boot, program: order.program });
+        this.#sayArmed(emit);
       }
       return end(0);
     } catch (cause) {
@@ -276,12 +298,101 @@ export class FleetHost {
         refuse('space', HOST_EXIT.noSpace, 'too little disk space');
       for (const one of order.program === 'upgrade' ? [target, previous] : [previous])
         this.#stage(one, tools);
+      this.#arm(order, emit);
       await this.#install(wanted, order, tools);
-    }
+    } else this.#arm(order, emit);
     await this.#settle(wanted, remembered, orderId, tools);
     await this.#prove(wanted, order.proveMs, { ...tools, was: remembered.was, program: order.program });
     for (const sha of this.kept) if (sha !== target.sha256 && sha !== previous.sha256) this.kept.delete(sha);
     emit('prune', true);
+    if (order.program === 'revert') this.armed.end('reverted');
+    if (order.program === 'upgrade' && order.arm?.disarm === 'after-proof') this.armed.end('confirmed');
+    if (order.program === 'upgrade' && order.arm !== undefined) this.#sayArmed(emit);
+  }
+
+  #arm(order: ChangeOrder, emit: Tools['emit']): void {
+    if (order.program !== 'upgrade' || order.arm === undefined) return;
+    this.armed.arm(order);
+    this.#sayArmed(emit);
+  }
+
+  #sayArmed(emit: Tools['emit']): void {
+    const step = this.armed.step();
+    if (step !== null) emit(step.name, true, step.fields);
+  }
+
+  async #confirm(order: ConfirmOrder, { emit, refuse, boot }: Omit<Tools, 'delivered'>): Promise<void> {
+    const { target, orderId, verb } = order;
+    for (let waited = 0; this.#locked || this.armed.isReverting(orderId); waited += 1_000) {
+      if (waited >= PATIENCE_MS)
+        refuse('lock', HOST_EXIT.busy, 'this host is going back by itself; ask again');
+      await this.#pass(1_000, boot);
+    }
+    const seen = this.fences.get(order.environment) ?? 0;
+    if (order.fence < seen) refuse('fence', HOST_EXIT.fenced, `order ${order.fence} is older than ${seen}`);
+    this.fences.set(order.environment, order.fence);
+    this.#look(emit, false);
+    const { state } = this.armed;
+    const isOurs = state?.order.orderId === orderId;
+    if (isOurs && state?.kind === 'went-back') return this.#sayArmed(emit);
+    if (this.armed.isPending && !isOurs)
+      refuse('armed', HOST_EXIT.drifted, `this host is armed by order ${state?.order.orderId}`);
+    if (!this.armed.isPending) {
+      if (!this.#inPlace(target)) refuse('armed', HOST_EXIT.drifted, `${this.packageVersion} is installed`);
+      return emit('confirm', true, { order: orderId, did: 'nothing' });
+    }
+    if (verb === 'renew') {
+      this.armed.renew((order.revertAfterS ?? 0) * 1_000);
+      return emit('renew', true, { order: orderId, msLeft: (order.revertAfterS ?? 0) * 1_000 });
+    }
+    if (!this.#inPlace(target))
+      refuse('confirm', HOST_EXIT.proofFailed, `${this.packageVersion} is installed`);
+    if (this.activeState === 'active' && this.running !== target.executableSha256)
+      refuse('confirm', HOST_EXIT.proofFailed, `runs ${this.running}; it stays armed`);
+    if (this.activeState === 'failed' && this.hold === null)
+      refuse('confirm', HOST_EXIT.startFailed, 'it is down; it stays armed');
+    this.armed.end('confirmed');
+    emit('confirm', true, { order: orderId, did: 'confirmed' });
+  }
+
+  /** The timer's attempt (FH5). */
+  async #goBack(order: ChangeOrder): Promise<boolean> {
+    const { boots: boot } = this;
+    const { target, previous, orderId } = order;
+    const emit = (): void => undefined;
+    const refuse = (): never => {
+      throw new Ended({ exitCode: 1, steps: [] });
+    };
+    this.#locked = true;
+    this.atWork += 1;
+    try {
+      const isKnown = [target.packageVersion, previous.packageVersion].includes(this.packageVersion);
+      if (this.packageState === 'absent' || (this.packageState === 'installed' && !isKnown)) {
+        this.armed.end('overtaken');
+        return true;
+      }
+      const was = this.#memory.get(orderId) ?? this.#present();
+      const tools = { delivered: this.kept, emit, refuse, boot };
+      if (!this.#inPlace(previous)) await this.#install(previous, { ...order, program: 'revert' }, tools);
+      await this.#settle(previous, was, orderId, tools);
+      await this.#prove(previous, order.proveMs, { ...tools, was: was.was, program: 'revert' });
+      const { packageVersion, executableSha256: sha256 } = previous;
+      const service = this.running === sha256 ? 'running' : 'left-stopped';
+      const at = this.#clock.now();
+      const note = 'nobody confirmed it or told it to wait on';
+      this.armed.state = { kind: 'went-back', order, packageVersion, sha256, service, at, note };
+      this.#memory.delete(orderId);
+      this.returns.push(at);
+      return true;
+    } catch (cause) {
+      if (cause instanceof Ended || cause instanceof Rebooted) return false;
+      throw cause;
+    } finally {
+      if (this.boots === boot) {
+        this.#locked = false;
+        this.atWork -= 1;
+      }
+    }
   }
 
   #stage(wanted: PackageRef, { delivered, emit, refuse }: Tools): void {
@@ -299,6 +410,8 @@ export class FleetHost {
     if (this.trouble.dpkgLocked === true) {
       await this.#pass(order.lockTimeoutS * 1_000, boot);
       this.#pending.delete(order.orderId);
+      // Nothing was installed, so that there is nothing to go back from.
+      if (order.program === 'upgrade' && this.#inPlace(order.previous)) this.armed.state = null;
       refuse('install', HOST_EXIT.dpkgLocked, "dpkg's lock was held by another");
     }
     const before = this.packageState;
