@@ -44,7 +44,15 @@ import { wireWitnesses } from './wire-witnesses.ts';
 
 export function actorOf({ user, hostname, commandLine, env }: Invocation): Actor {
   const ciJob = env.CI_JOB_URL ?? env.BUILD_URL ?? githubJob(env);
-  return { user, hostname, command: commandLine, ...(ciJob === undefined ? {} : { ciJob }) };
+  const person =
+    ciJob === undefined ? undefined : (env.GITLAB_USER_LOGIN ?? env.GITHUB_ACTOR ?? env.BUILD_USER_ID);
+  return {
+    user,
+    hostname,
+    command: commandLine,
+    ...(ciJob === undefined ? {} : { ciJob }),
+    ...(person === undefined || person === '' ? {} : { person }),
+  };
 }
 
 function githubJob(env: Invocation['env']): string | undefined {

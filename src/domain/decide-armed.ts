@@ -9,6 +9,7 @@
  * G4  The wave passes only when each of its hosts has confirmed that it stays. A canary that is put back is not confirmed at all.
  * G5  An abort leaves the hosts as they are: the armed ones are told so, once under each lease; who cannot be told goes back.
  */
+
 import {
   armedHosts,
   armedRevertOf,
@@ -31,6 +32,7 @@ import {
   isOverdue,
   nameHosts,
 } from './attempts.ts';
+import { closedWords } from './closed.ts';
 import { leaveOut } from './decide-acting.ts';
 import { act, type Decision, finish, hold, type Observations, record } from './decision.ts';
 import { formatDuration } from './duration.ts';
@@ -70,11 +72,7 @@ export function decideArmed(rollout: RolloutState, { frozen }: Observations, now
   if (back.length === 0 || rollout.phase.kind === 'acting') return null;
   const message = `${nameHosts(back)}: gone back to ${versionsOf(back)} by itself, since nobody was heard in time; wave ${wave + 1} begins again`;
   if (frozen !== null)
-    return hold(
-      frozen.until,
-      'frozen',
-      `changes are frozen until ${new Date(frozen.until).toISOString()}: ${frozen.reason}; ${message} then`,
-    );
+    return hold(frozen.until, closedWords(frozen).code, `${closedWords(frozen).message}; ${message} then`);
   return record({ kind: 'wave-started', wave, wentBack: idsOf(back) }, 'hosts-went-back', message);
 }
 

@@ -7,6 +7,7 @@
  * D4  Whoever asked for a pause, an abort or a rollback is heard before new work.
  * D5  No host is left to go back by itself while the rollout goes on, and none that may have is taken for changed (decide-armed.ts).
  */
+import { closedWords } from './closed.ts';
 import { decideActing } from './decide-acting.ts';
 import { decideAborted, decideArmed, soonEnough } from './decide-armed.ts';
 import { decideFailed, settleVanished } from './decide-failed.ts';
@@ -14,6 +15,7 @@ import { decideRollback } from './decide-rollback.ts';
 import { decideVerdict, decideWatching } from './decide-watching.ts';
 import { type Decision, finish, hold, holdStopped, type Observations, record } from './decision.ts';
 import { endCanary, startBake } from './ending.ts';
+import { personOf } from './second-person.ts';
 import type { RolloutState } from './state.ts';
 
 export function decide(rollout: RolloutState, observed: Observations, now: number): Decision {
@@ -69,8 +71,8 @@ function startWave(rollout: RolloutState, wave: number, { frozen }: Observations
   if (wave >= rollout.waveCount) return rollout.kind === 'canary' ? endCanary(rollout) : startBake(rollout);
   // A freeze is there to keep things from getting worse: it does not close the way back.
   if (frozen !== null && rollout.kind !== 'rollback') {
-    const until = new Date(frozen.until).toISOString();
-    return hold(frozen.until, 'frozen', `changes are frozen until ${until}: ${frozen.reason}`);
+    const { code, message } = closedWords(frozen);
+    return hold(frozen.until, code, message);
   }
   return record(
     { kind: 'wave-started', wave },
@@ -83,11 +85,12 @@ function afterWave(rollout: RolloutState, { wave }: { wave: number }, observed: 
   if (rollout.kind === 'canary') return endCanary(rollout);
   const approvalDue = wave === 0 && rollout.policy.approval === 'after-canary' && rollout.kind !== 'rollback';
   if (approvalDue && wave + 1 < rollout.waveCount && rollout.approvedAt === 0) {
-    return hold(
-      null,
-      'approval-needed',
-      'the canary wave passed; the next wave waits for a person: rollout approve',
-    );
+    const who =
+      rollout.policy.approvedBy === 'second-person'
+        ? `somebody else than ${personOf(rollout.plannedBy)}`
+        : 'a person';
+    const message = `the canary wave passed; the next wave waits for ${who}: rollout approve`;
+    return hold(null, 'approval-needed', message);
   }
   return startWave(rollout, wave + 1, observed);
 }

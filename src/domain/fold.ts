@@ -16,6 +16,7 @@ import type { HostId } from './host.ts';
 import type { AnsweredHost, Entry, RollbackCause } from './journal.ts';
 import { withJoined } from './newcomers.ts';
 import { type OwnMaps, ownMap } from './own-maps.ts';
+import { mayApprove } from './second-person.ts';
 import {
   EMPTY_STATE,
   type EnvironmentState,
@@ -103,6 +104,7 @@ function startedRollout(state: EnvironmentState, entry: Entry, body: PlannedBody
     plannedAt: entry.at,
     startedAt: 0,
     plannedBy: entry.actor,
+    change: body.change ?? '',
     reason: entry.reason ?? '',
     pinBefore: state.pin,
     approvedAt: 0,
@@ -210,7 +212,7 @@ function applyToRollout(
     case 'resume-requested':
       return withRollout(resumed(rollout, since, own));
     case 'approval-given':
-      return withRollout({ approvedAt: since });
+      return mayApprove(rollout, entry.actor) ? withRollout({ approvedAt: since }) : state;
     case 'abort-requested':
       if (!canAbort(rollout)) return state;
       return withRollout({ ...armedDueAtOnce(rollout, own), phase: { kind: 'aborted', since }, stop: null });

@@ -34,6 +34,8 @@ export interface Actor {
   readonly command: string;
   /** URL of the CI job, where there is one. */
   readonly ciJob?: string;
+  /** Who started that job, where it tells. */
+  readonly person?: string;
 }
 
 export type RolloutKind = 'deploy' | 'promote' | 'canary' | 'rollback';
@@ -92,6 +94,8 @@ export type EntryBody =
       readonly override?: string;
       /** Canary only: leave the canaries on the new version. */
       readonly keep?: boolean;
+      /** The change request that it belongs to. */
+      readonly change?: string;
     }
   /** `wentBack`: it begins again, for hosts of it that have put themselves back; absent: for the first time. */
   | { readonly kind: 'wave-started'; readonly wave: number; readonly wentBack?: readonly HostId[] }

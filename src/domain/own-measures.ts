@@ -4,6 +4,7 @@
  * OM1  All of it is read off the journal, so that a CI job that lives for a minute tells the same as one that waits for a day.
  * OM2  A label's values are few: environments, phases, gates, codes. Hosts are counted, never named.
  */
+import { closedNow } from './closed.ts';
 import { decide } from './decide.ts';
 import type { Environment } from './environment.ts';
 import { isFinished } from './fold.ts';
@@ -67,11 +68,11 @@ const VERDICTS = ['pass', 'fail', 'inconclusive', 'error'] as const;
 
 /** `now` is ms since the epoch. */
 export function gaugesOf(
-  { name, freeze }: Pick<Environment, 'name' | 'freeze'>,
+  environment: Pick<Environment, 'name' | 'freeze' | 'maintenance'>,
   state: EnvironmentState,
   now: number,
 ): Gauge[] {
-  const labels = { environment: name };
+  const labels = { environment: environment.name };
   const one = (gauge: GaugeName, value: number, more: Readonly<Record<string, string>> = {}): Gauge => ({
     name: gauge,
     labels: { ...labels, ...more },
@@ -95,8 +96,7 @@ export function gaugesOf(
     counts.set(host.state, (counts.get(host.state) ?? 0) + 1);
     if (host.armedUntil !== null) armed += 1;
   }
-  const frozen = freeze.find((window) => window.from <= now && now < window.until) ?? null;
-  const code = heldCode(rollout, frozen, now);
+  const code = heldCode(rollout, closedNow(environment, now), now);
   return [
     ...common,
     one('rollout_info', 1, { rollout: id, version, kind, phase: phase.kind }),

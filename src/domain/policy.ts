@@ -114,7 +114,10 @@ export interface ArmedRevertPolicy {
   readonly guard?: { readonly cpuQuotaPercent?: number; readonly memoryMaxBytes?: number };
 }
 
+/** A time in which nothing new begins. */
 export interface FreezeWindow {
+  /** Why status says that it waits; absent: `frozen`. */
+  readonly code?: 'frozen' | 'outside-window';
   /** Milliseconds since the epoch. */
   readonly from: number;
   readonly until: number;

@@ -145,6 +145,8 @@ export interface RolloutState {
   /** When its first wave began, ms since the epoch; 0 not yet. What is compared with the time before lies before this. */
   readonly startedAt: number;
   readonly plannedBy: Actor;
+  /** Reference of the change request that it belongs to; empty: none was given. */
+  readonly change: string;
   readonly reason: string;
   readonly pinBefore: Pin | null;
   /** When a person approved of going on from the present phase, ms; 0 not yet. */

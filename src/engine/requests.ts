@@ -3,6 +3,7 @@ import { decide } from '../domain/decide.ts';
 import { canAbort, isFinished } from '../domain/fold.ts';
 import type { EntryBody } from '../domain/journal.ts';
 import { err, ok, type Result } from '../domain/result.ts';
+import { mayApprove, personOf } from '../domain/second-person.ts';
 import type { RolloutState } from '../domain/state.ts';
 import type { EngineContext, Refusal } from './context.ts';
 import { refuse } from './context.ts';
@@ -66,6 +67,13 @@ function whyPointless(
     return refuse('failed', 'nothing-to-approve', `nothing in ${rollout.id} waits for an approval now`, {
       next: `rollout status ${name}`,
     });
+  }
+  if (kind === 'approve' && !mayApprove(rollout, context.actor)) {
+    return refuse(
+      'failed',
+      'second-person',
+      `${rollout.id} was begun by ${personOf(rollout.plannedBy)}, and ${name} asks for the approval of somebody else (approvedBy: second-person)`,
+    );
   }
   return null;
 }

@@ -26,6 +26,8 @@ export interface StartRequest {
   /** A person's reason for going without. */
   readonly override?: string;
   readonly keep?: boolean;
+  /** The change request that it belongs to. */
+  readonly change?: string;
   /** The environment's newest rollout when this one was planned, for T3; null: none. Default: not looked at. */
   readonly after?: string | null;
   /** Every environment of the promotion line, for T3. Default: this one alone. */
@@ -163,6 +165,7 @@ export function beginRollout(
         ...(request.receipt === undefined ? {} : { receipt: request.receipt }),
         ...(request.override === undefined ? {} : { override: request.override }),
         ...(request.keep === undefined ? {} : { keep: request.keep }),
+        ...(request.change === undefined ? {} : { change: request.change }),
       },
       request.reason,
     );

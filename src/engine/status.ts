@@ -1,4 +1,5 @@
 /** Where an environment stands and what would move it, read from its journal alone: nothing is contacted or changed. */
+import { closedNow } from '../domain/closed.ts';
 import { decide } from '../domain/decide.ts';
 import type { Reason } from '../domain/event.ts';
 import { isFinished } from '../domain/fold.ts';
@@ -36,8 +37,7 @@ export async function readStatus(context: EngineContext): Promise<Result<Environ
     return ok({ name, state, holder, reason: null, until: null, next });
   }
   const now = context.clock.now();
-  const frozen =
-    context.environment.freeze.find((window) => window.from <= now && now < window.until) ?? null;
+  const frozen = closedNow(context.environment, now);
   const decision = decide(rollout, { gone: new Set(), present: new Set(), frozen }, now);
   const until = decision.next === 'wait' || decision.next === 'hold' ? decision.until : null;
   return ok({

@@ -7,6 +7,7 @@
  * WF3  Newcomers are looked at when there is nothing to do for hosts of the rollout, and before it takes a turn: looking at many
  *      that do not answer takes minutes, and a failed host's way back or a verdict waits for nobody.
  */
+import { closedNow } from '../domain/closed.ts';
 import { decide } from '../domain/decide.ts';
 import type { Decision } from '../domain/decision.ts';
 import type { Host, HostId } from '../domain/host.ts';
@@ -72,8 +73,7 @@ export class FleetWatch {
 
   #observations(): Observed {
     const now = this.#context.clock.now();
-    const { freeze } = this.#context.environment;
-    const frozen = freeze.find((window) => window.from <= now && now < window.until) ?? null;
+    const frozen = closedNow(this.#context.environment, now);
     return { gone: this.#gone, present: this.#present, frozen, addresses: this.#addresses };
   }
 

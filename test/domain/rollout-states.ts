@@ -70,6 +70,7 @@ export function rollout(hosts: readonly HostProgress[], more: Partial<RolloutSta
     stop: null,
     keep: false,
     startedAt: 0,
+    change: '',
     plannedAt: NOW - 300_000,
     plannedBy: someActor,
     reason: '',
