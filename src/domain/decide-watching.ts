@@ -146,8 +146,7 @@ function keepJudging(
   const warmUpMs = kind === 'soaking' ? Math.max(0, ...gates.map((gate) => gate.windowMs)) : 0;
   const newest = now - sampleDelayMs;
   const undisturbed = rollout.disturbedAt === 0 ? 0 : rollout.disturbedAt + lookBackMs; // W5
-  const clear = Math.max(since + warmUpMs, undisturbed);
-  const begun = Math.max(watch.judgedTo ?? 0, clear);
+  const begun = Math.max(watch.judgedTo ?? 0, since + warmUpMs, undisturbed);
   const from = Math.max(begun, newest - MOST_STEPS * sampleEveryMs);
   const steps = Math.floor((newest - from) / sampleEveryMs);
   const lastTried = watch.lastAt + sampleEveryMs;
@@ -160,7 +159,7 @@ function keepJudging(
       ...(controls.length === 0 ? {} : { controls }),
       from,
       to,
-      since: clear,
+      since: Math.max(since, rollout.disturbedAt),
       reason: { code: 'judging', message: 'asking the metrics' },
     };
   }

@@ -36,7 +36,7 @@ export type Decision =
       readonly controls?: readonly HostId[];
       readonly from: number;
       readonly to: number;
-      /** Since when the hosts' numbers are wholly of what runs there now: nothing before it is compared. Absent: `from`. */
+      /** When the watch began, or agents were last disturbed. Whoever is compared is looked at from then on alone. Absent: no bound. */
       readonly since?: number;
       readonly reason: Reason;
     }

@@ -1,9 +1,11 @@
 /**
- * Asks the metrics backend for every gate over a wave's hosts and sorts the answer by host. Decides nothing.
+ * Asks the metrics backend for every gate over a wave's hosts, and over those that they are compared with, and sorts the answer by host.
+ * Decides nothing.
  *
  * N1  A series counts for a host only if its label names that host and no other.
  * N2  A second series of a host, in whichever part of the answer, makes the host ambiguous.
  * N3  A gate with one part missing has no answer at all: `backend-error`.
+ * N4  Changed and control hosts stand in one question, over the same time: what hits the whole site hits both.
  */
 import type { PrometheusSettings } from '../domain/connection.ts';
 import type { GateMeasurement, Sample } from '../domain/gate.ts';
@@ -26,6 +28,12 @@ export interface MeasureInput {
   readonly metrics: Metrics;
   readonly gates: readonly GatePolicy[];
   readonly hosts: readonly MeasuredHost[];
+  /** Asked too by gates that compare with control. Absent: none. */
+  readonly controls?: readonly MeasuredHost[];
+  /** Beginning of the watch, ms since the epoch: where there are controls, nothing is asked of the time before it and of a gate's look-back. */
+  readonly since?: number;
+  /** Name of the environment, for queries. */
+  readonly environment?: string;
   readonly settings: Pick<PrometheusSettings, 'hostLabel' | 'hostValue' | 'matchers'>;
   /** Span (from, to] that will be judged, ms since the epoch; a gate with `forMs` is asked for that much before it too. */
   readonly from: number;
@@ -40,30 +48,65 @@ const PARALLEL = 4;
 
 /** One measurement a gate, in the gates' order. Never throws for what the backend does; may be repeated. */
 export async function measure(input: MeasureInput): Promise<GateMeasurement[]> {
-  const { gates, hosts, settings, from, to, stepMs, metrics } = input;
-  const byValue = hostsByValue(hosts, settings.hostValue);
-  const fillings: QueryFillings = {
-    label: settings.hostLabel,
-    hostValues: [...byValue.keys()],
-    process: input.process,
-    matchers: settings.matchers,
-  };
+  const { gates, from, to, stepMs, metrics } = input;
   const steps = stepMs > 0 ? Math.floor((to - from) / stepMs) : 0;
+  const asked = gates.map((gate) => askedOf(gate, input));
   const parts = gates.map((): Result<RangeAnswer, MetricsError>[] => []);
   const jobs = gates.flatMap((gate, index) => {
-    // On the judge's own grid; `from` itself is only needed to know since when a limit has been exceeded.
-    const first = gate.forMs > 0 ? from - Math.ceil(gate.forMs / stepMs) * stepMs : from + stepMs;
-    const range = { from: first, to: from + steps * stepMs, stepMs };
-    return renderQuery(gate, fillings).map((query) => async () => {
+    const range = { from: firstStep(gate, input, steps), to: from + steps * stepMs, stepMs };
+    return renderQuery(gate, asked[index]?.fillings ?? NO_FILLINGS).map((query) => async () => {
       parts[index]?.push(await metrics.range({ query, ...range }));
     });
   });
   if (steps > 0) await runSome(jobs);
   return gates.map((gate, index) => ({
     gate,
-    query: showQuery(gate, fillings),
-    outcome: sortOut(parts[index] ?? [], settings.hostLabel, byValue),
+    query: showQuery(gate, asked[index]?.fillings ?? NO_FILLINGS),
+    outcome: sortOut(parts[index] ?? [], input.settings.hostLabel, asked[index]?.byValue ?? new Map()),
   }));
+}
+
+interface Asked {
+  readonly byValue: ReadonlyMap<string, readonly HostId[]>;
+  readonly fillings: QueryFillings;
+}
+
+const NO_FILLINGS: QueryFillings = { label: '', hostValues: [], process: '', matchers: '' };
+
+/** N4. */
+function askedOf(
+  gate: GatePolicy,
+  { hosts, controls = [], settings, process, environment }: MeasureInput,
+): Asked {
+  const all = gate.compare?.with === 'control' ? [...hosts, ...controls] : hosts;
+  const byValue = hostsByValue(all, settings.hostValue);
+  const fillings: QueryFillings = {
+    label: settings.hostLabel,
+    hostValues: [...byValue.keys()],
+    process,
+    matchers: settings.matchers,
+    ...(environment === undefined ? {} : { environment }),
+  };
+  return { byValue, fillings };
+}
+
+/** On the judge's own grid. `from` itself is only needed to know since when a limit has been exceeded. */
+function firstStep(
+  gate: GatePolicy,
+  { from, stepMs, controls = [], since }: MeasureInput,
+  steps: number,
+): number {
+  const span = from + stepMs;
+  const first = gate.forMs > 0 ? from - Math.ceil(gate.forMs / stepMs) * stepMs : span;
+  const { compare } = gate;
+  if (compare === undefined) return first;
+  const compared = from + (steps - Math.ceil(compare.overMs / stepMs) + 1) * stepMs;
+  const wanted = Math.min(first, compared);
+  if (since === undefined || compare.with !== 'control' || controls.length === 0) return wanted;
+  // Of the changed hosts only what lies behind the change is compared: of the others the same time, or a burst that one side alone is
+  // asked about would be blamed on the version.
+  const clear = from + Math.ceil((since + gate.windowMs - from) / stepMs) * stepMs;
+  return Math.max(wanted, Math.min(clear, span));
 }
 
 /** The value that the host label has for a host. Unknown placeholders stay as they are. */

@@ -12,7 +12,7 @@ import type { RolloutState } from '../domain/state.ts';
 import { type Addresses, actOnHosts } from './act-on-hosts.ts';
 import type { EngineContext } from './context.ts';
 import type { Ledger, LedgerError } from './ledger.ts';
-import { measure } from './measure.ts';
+import { type GateHost, measureGates } from './measure-gates.ts';
 
 export type TickResult =
   /** Something was done: call again at once. */
@@ -82,7 +82,7 @@ async function apply(
       return actOnHosts(context, ledger, rollout, doing, signal);
     }
     case 'judge':
-      return applyJudge(context, ledger, rollout, decision);
+      return applyJudge(context, ledger, { rollout, decision, addresses, signal }, decision);
     default:
       return decision satisfies never;
   }
@@ -110,21 +110,44 @@ async function findAltered(
 async function applyJudge(
   context: EngineContext,
   ledger: Ledger,
-  rollout: RolloutState,
+  { rollout, addresses, signal }: ToApply,
   decision: Extract<Decision, { next: 'judge' }>,
 ): Promise<Result<unknown, LedgerError>> {
-  const hosts = decision.hosts.flatMap((id) => rollout.hosts.get(id)?.host ?? []);
   const { gates, sampleEveryMs: stepMs, agent } = rollout.policy;
-  const { from, to } = decision;
-  const measurements = await measure({
-    metrics: context.metrics,
+  const { from, to, since } = decision;
+  const { phase, disturbedAt } = rollout;
+  const last = 'watch' in phase ? phase.watch.last : null;
+  const began = 'watch' in phase ? phase.since : from;
+  const hosts = decision.hosts.flatMap((id): GateHost[] => {
+    const host = rollout.hosts.get(id);
+    if (host === undefined) return [];
+    // A later proof of the same is no change.
+    const changedAt = Math.max(disturbedAt, Math.min(host.provenAt, began));
+    return [{ ...host.host, ...addresses.get(id), changedAt }];
+  });
+  const planned = new Map(rollout.controls?.map((host) => [host.id, host]));
+  const controls = (decision.controls ?? []).flatMap((id): GateHost[] => {
+    const host = rollout.hosts.get(id)?.host ?? planned.get(id);
+    return host === undefined ? [] : [{ ...host, ...addresses.get(id) }];
+  });
+  const measurements = await measureGates(context, {
     gates,
     hosts,
-    settings: context.environment.prometheus,
-    process: agent.process,
+    controls,
     from,
     to,
     stepMs,
+    ...(since === undefined ? {} : { since }),
+    ...(rollout.startedAt === 0 ? {} : { baseline: { of: rollout.id, until: rollout.startedAt } }),
+    process: agent.process,
+    version: rollout.version,
+    last,
+    signal,
   });
-  return ledger.decided({ kind: 'judged', judgement: judge({ measurements, hosts, from, to, stepMs }) });
+  // Whoever was called off was not told by anybody that something fails.
+  if (signal.aborted) return ok(undefined);
+  return ledger.decided({
+    kind: 'judged',
+    judgement: judge({ measurements, hosts, controls, last, from, to, stepMs }),
+  });
 }

@@ -5,6 +5,7 @@
  * WW1  Only observed time counts: no data is never a pass, and a gap lengthens the watch.
  * WW2  An error of the metrics backend is never a fail. It holds, as an inconclusive verdict does, and so long and no longer.
  * WW3  A gate's look-back must lie wholly behind the action, or it would judge what was before.
+ * WW4  No version changes, so that there is nothing to compare: gates that do go by their limits.
  */
 import { formatDuration } from '../domain/duration.ts';
 import type { Judgement } from '../domain/gate.ts';
@@ -12,7 +13,7 @@ import type { Host } from '../domain/host.ts';
 import { judge } from '../domain/judge.ts';
 import type { GatePolicy } from '../domain/policy.ts';
 import type { EngineContext } from './context.ts';
-import { measure } from './measure.ts';
+import { measureGates } from './measure-gates.ts';
 
 export interface WatchRequest {
   /** Each of them must be healthy; at least one. */
@@ -61,7 +62,8 @@ export async function watchWave(
     const from = Math.max(judgedTo, newest - MOST_STEPS * sampleEveryMs);
     const steps = Math.floor((newest - from) / sampleEveryMs);
     if (steps >= 1) {
-      last = await judgeSpan(context, request, from, from + steps * sampleEveryMs);
+      last = await judgeSpan(context, request, { from, to: from + steps * sampleEveryMs, last }, signal);
+      if (signal.aborted) return { kind: 'interrupted' };
       if (last.kind === 'fail') return { kind: 'failed', why: whyOf(last) };
       // WW2: an error says nothing about the span, which is asked for again.
       if (last.kind !== 'error') judgedTo = last.to;
@@ -79,15 +81,37 @@ export async function watchWave(
 }
 
 async function judgeSpan(
-  { metrics, environment }: EngineContext,
-  { hosts, gates, sampleEveryMs: stepMs }: WatchRequest,
-  from: number,
-  to: number,
+  context: EngineContext,
+  request: WatchRequest,
+  { from, to, last }: Span,
+  signal: AbortSignal,
 ): Promise<Judgement> {
-  const { process } = environment.policy.agent;
-  const settings = environment.prometheus;
-  const measurements = await measure({ metrics, gates, hosts, settings, process, from, to, stepMs });
-  return judge({ measurements, hosts, from, to, stepMs });
+  const { sampleEveryMs: stepMs, since } = request;
+  const hosts = request.hosts.map((host) => ({ ...host, changedAt: since }));
+  const measurements = await measureGates(context, {
+    gates: request.gates.map(alone),
+    hosts,
+    from,
+    to,
+    stepMs,
+    process: context.environment.policy.agent.process,
+    version: '',
+    last,
+    signal,
+  });
+  return judge({ measurements, hosts, from, to, stepMs, last });
+}
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+  readonly last: Judgement | null;
+}
+
+/** WW4. */
+function alone(gate: GatePolicy): GatePolicy {
+  const { compare: _, ...limited } = gate;
+  return limited;
 }
 
 /** Of the gates that decided it. */

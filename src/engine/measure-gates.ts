@@ -1,0 +1,185 @@
+/**
+ * Has every gate's numbers brought from where they come from: Prometheus, the hosts themselves, another witness. Decides nothing.
+ *
+ * MG1  Whatever a source does, its gates have an outcome: a failure is `backend-error`. Only a probe that is not due has none, and then
+ *      its gates have no vote.
+ * MG2  What was before the change is asked beside the numbers of gates that compare. Where it cannot be asked, a gate that compares with
+ *      control goes by the levels alone, and one that compares with before has nothing to go by: `backend-error`.
+ */
+import type { GateMeasurement, Judgement } from '../domain/gate.ts';
+import type { GatePolicy } from '../domain/policy.ts';
+import type { Witness } from '../ports/witness.ts';
+import { askBaseline } from './baseline.ts';
+import type { EngineContext } from './context.ts';
+import { type MeasuredHost, measure } from './measure.ts';
+import { measureByProbe } from './probe-hosts.ts';
+
+export interface GateHost extends MeasuredHost {
+  readonly port?: number;
+  readonly project?: string;
+  readonly stratum?: string;
+  /** When the version came to it, ms since the epoch; absent: it has not. */
+  readonly changedAt?: number;
+}
+
+export interface GatesQuestion {
+  readonly gates: readonly GatePolicy[];
+  /** Changed hosts, in the plan's order. */
+  readonly hosts: readonly GateHost[];
+  /** Hosts not changed yet, for gates that compare with control. */
+  readonly controls?: readonly GateHost[];
+  /** Span (from, to] that will be judged, ms since the epoch. */
+  readonly from: number;
+  readonly to: number;
+  readonly stepMs: number;
+  /** Beginning of the watch (measure.ts); absent: no bound. */
+  readonly since?: number;
+  /** What belongs to the time before: a rollout's id, and when its first change began. Absent: nothing is compared with before. */
+  readonly baseline?: { readonly of: string; readonly until: number };
+  /** Name of the agent's process group. */
+  readonly process: string;
+  /** What the hosts run, for witnesses. */
+  readonly version: string;
+  readonly last?: Judgement | null;
+  /** Ask every source, due or not. */
+  readonly now?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+type Outcome = GateMeasurement['outcome'];
+type WitnessSaid = Awaited<ReturnType<Witness['ask']>>;
+
+/** One measurement a gate that was asked, in the gates' order (MG1). Never rejects for what a source does; may be repeated. */
+export async function measureGates(
+  context: EngineContext,
+  question: GatesQuestion,
+): Promise<GateMeasurement[]> {
+  const { gates } = question;
+  const [queried, probed, witnessed] = await Promise.all([
+    byQuery(context, question),
+    byProbe(context, question),
+    byWitness(context, question),
+  ]);
+  return gates.flatMap((gate) => queried.get(gate) ?? probed.get(gate) ?? witnessed.get(gate) ?? []);
+}
+
+type ByGate = ReadonlyMap<GatePolicy, GateMeasurement>;
+
+async function byQuery(context: EngineContext, question: GatesQuestion): Promise<ByGate> {
+  const gates = question.gates.filter(({ source }) => source === undefined);
+  const { hosts, controls = [], from, to, stepMs, since } = question;
+  const { metrics, environment } = context;
+  const measured = await measure({
+    metrics,
+    gates,
+    hosts,
+    controls,
+    settings: environment.prometheus,
+    process: question.process,
+    environment: environment.name,
+    from,
+    to,
+    stepMs,
+    ...(since === undefined ? {} : { since }),
+  });
+  const whole: [GatePolicy, GateMeasurement][] = [];
+  for (const one of measured) whole.push([one.gate, await withBefore(context, question, one)]);
+  return new Map(whole);
+}
+
+/** MG2. */
+async function withBefore(
+  context: EngineContext,
+  { hosts, controls = [], stepMs, baseline, from, to, process }: GatesQuestion,
+  measurement: GateMeasurement,
+): Promise<GateMeasurement> {
+  const { gate, outcome } = measurement;
+  const { compare } = gate;
+  if (compare === undefined || baseline === undefined || outcome.kind !== 'measured') return measurement;
+  const isControl = compare.with === 'control';
+  if ((isControl && controls.length === 0) || to - from < stepMs) return measurement;
+  const before = await askBaseline(context, {
+    of: baseline.of,
+    gate,
+    hosts: isControl ? [...hosts, ...controls] : hosts,
+    until: baseline.until,
+    beforeMs: compare.beforeMs,
+    stepMs,
+    process,
+  });
+  if (before.ok) return { ...measurement, outcome: { ...outcome, before: before.value } };
+  if (isControl) return measurement;
+  const message = `what was usual before the change could not be asked: ${before.error}`;
+  return { ...measurement, outcome: { kind: 'backend-error', message } };
+}
+
+async function byProbe(context: EngineContext, question: GatesQuestion): Promise<ByGate> {
+  const { gates, hosts, controls = [], to, stepMs, last = null, now = false, signal } = question;
+  const outcomes = await measureByProbe(context, {
+    gates,
+    hosts,
+    controls,
+    at: to,
+    stepMs,
+    last,
+    now,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return new Map(
+    gates.flatMap((gate) => {
+      const outcome = outcomes.get(gate.name);
+      if (gate.source?.kind !== 'probe' || outcome === undefined) return [];
+      return [[gate, { gate, query: `probe over SSH: ${gate.source.reading}`, outcome }] as const];
+    }),
+  );
+}
+
+async function byWitness(context: EngineContext, question: GatesQuestion): Promise<ByGate> {
+  const asked = question.gates.map(async (gate) => {
+    if (gate.source?.kind !== 'witness') return [];
+    return [[gate, await askWitness(context, question, gate, gate.source.witness)] as const];
+  });
+  return new Map((await Promise.all(asked)).flat());
+}
+
+async function askWitness(
+  { environment, witnesses }: EngineContext,
+  question: GatesQuestion,
+  gate: GatePolicy,
+  name: string,
+): Promise<GateMeasurement> {
+  const { from, to, stepMs, version, signal } = question;
+  const witness = witnesses?.get(name);
+  if (witness === undefined) {
+    const message = `no witness is called ${name} in ${environment.file}`;
+    return { gate, query: `witness ${name}`, outcome: { kind: 'backend-error', message } };
+  }
+  const controls = gate.compare?.with === 'control' ? (question.controls ?? []) : [];
+  const before = stepMs > 0 ? Math.ceil(gate.forMs / stepMs) * stepMs : 0;
+  const answer = await witness.ask(
+    {
+      environment: environment.name,
+      version,
+      hosts: [...question.hosts, ...controls].map(({ id, name: called, address, zone, role, changedAt }) => ({
+        id,
+        name: called,
+        address,
+        zone,
+        role,
+        changedAt: changedAt ?? 0,
+      })),
+      from: from - before,
+      to,
+      stepMs,
+    },
+    signal,
+  );
+  return { gate, query: witness.shown, outcome: outcomeOf(answer, to) };
+}
+
+function outcomeOf(answer: WitnessSaid, at: number): Outcome {
+  if (!answer.ok) return { kind: 'backend-error', message: answer.error.message };
+  if (answer.value.kind === 'told') return { ...answer.value, at };
+  const { byHost, ambiguous, warnings } = answer.value;
+  return { kind: 'measured', byHost, ambiguous, warnings };
+}
