@@ -13,6 +13,11 @@ const DETACH = new Option(
   'end (exit 4) as soon as there is nothing to do now; carry on with `rollout advance`',
 );
 
+const CHANGE = new Option(
+  '--change <reference>',
+  'the change request that this belongs to; goes into the journal (an environment may require it)',
+);
+
 const AT = new Option(
   '--at <time>',
   'from the journal alone, as it was then: a time with its zone, a date (its end, UTC), or how long ago, such as 2h',
@@ -66,7 +71,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<env> <version>',
     summary: 'roll a version out to an environment that nothing precedes',
     changes: true,
-    options: [DETACH, MAX_HOLD],
+    options: [DETACH, MAX_HOLD, CHANGE],
     help: 'Canary wave, verdict, waves, soak, bake; ends when the bake does. The same command again carries the same rollout on.',
     examples: ["deploy gstg 5.10.2 --reason 'CVE-2026-1234'", 'deploy gstg 5.10.2 --yes --detach'],
     load: () => import('./commands/deploy.ts'),
@@ -79,6 +84,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [
       DETACH,
       MAX_HOLD,
+      CHANGE,
       new Option(
         '--without-receipt <version>',
         'promote VERSION without proof from the preceding environment; needs --reason',
@@ -93,7 +99,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<env> <version>',
     summary: 'one host of every kind and a verdict, then back again',
     changes: true,
-    options: [DETACH, MAX_HOLD, new Option('--keep', 'leave the canaries on the version when they pass')],
+    options: [
+      DETACH,
+      MAX_HOLD,
+      CHANGE,
+      new Option('--keep', 'leave the canaries on the version when they pass'),
+    ],
     help: 'Needs no proof from the preceding environment: few hosts, watched, and put back unless --keep is given.',
     examples: ['canary gprd 5.10.2', 'canary gprd 5.10.2 --keep --yes'],
     load: () => import('./commands/canary.ts'),
@@ -169,6 +180,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'put every host that the last rollout touched back',
     changes: true,
     options: [
+      CHANGE,
       MAX_HOLD,
       new Option('--to <version>', 'go to this staged version instead of each host’s previous one'),
     ],

@@ -41,6 +41,8 @@ export interface PlanningInput {
   /** Every artifact in the environment's store: where the way back is looked up. */
   readonly staged: readonly Artifact[];
   readonly policy: WavePolicy;
+  /** Waves behind the canaries are cut to this many hosts, for what their starts cost others (pacing.ts); absent: no bound. */
+  readonly mostInWave?: number;
   /** Canary only: no waves behind the first. */
   readonly canaryOnly?: boolean;
   /** Everything at once, in one wave: a rollback. */
@@ -116,8 +118,25 @@ export function stratumOf(host: Host, keys: readonly StratumKey[]): string {
 function wavesOf(hosts: readonly PlannedHost[], input: PlanningInput): PlannedWave[] {
   if (hosts.length === 0) return [];
   if (input.singleWave === true) return [{ index: 0, hosts: spread(hosts) }];
-  const waves = input.canaryOnly === true ? [chooseCanaries(hosts)] : cutIntoWaves(hosts, input.policy);
+  const waves =
+    input.canaryOnly === true
+      ? [chooseCanaries(hosts)]
+      : capped(cutIntoWaves(hosts, input.policy), input.mostInWave);
   return waves.map((members, index) => ({ index, hosts: members }));
+}
+
+/** The canary wave stays whole: its verdict is over one host of every kind. */
+function capped<T>(waves: readonly T[][], most = Number.POSITIVE_INFINITY): T[][] {
+  const [canaries, ...rest] = waves;
+  if (canaries === undefined) return [];
+  return [
+    canaries,
+    ...rest.flatMap((wave) => {
+      const parts = Math.ceil(wave.length / Math.max(1, most));
+      const size = Math.ceil(wave.length / parts);
+      return Array.from({ length: parts }, (_, part) => wave.slice(part * size, (part + 1) * size));
+    }),
+  ];
 }
 
 /** What a host's place in the waves depends on. */

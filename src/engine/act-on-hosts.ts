@@ -27,6 +27,7 @@ import type { PackageSource, RemoteHost } from '../ports/remote.ts';
 import type { EngineContext } from './context.ts';
 import type { Ledger, LedgerError } from './ledger.ts';
 import { meantInstance } from './meant-instance.ts';
+import { pacerOf } from './pacer.ts';
 
 /** Where each host is now, as the inventory says: addresses change hands, and the plan's may be somebody else's (E5). */
 export type Addresses = ReadonlyMap<HostId, Pick<Host, 'address' | 'port'>>;
@@ -81,10 +82,12 @@ export async function actOnHosts(
   };
   const ended = new AbortController();
   const looking = action === 'upgrade' ? lookAgain(context.clock, look, ended.signal) : Promise.resolve();
+  const pacer = action === 'upgrade' ? pacerOf(rollout, context.clock) : null;
   await Promise.all(
     hosts.map(async (id) => {
       const progress = rollout.hosts.get(id);
       if (progress === undefined) return;
+      await pacer?.turn(stop);
       const to = reachedAt(progress.host, addresses.get(id));
       const answered = await actOnHost(context, rollout, progress, { action, fence, to, signal: stop });
       if (action === 'upgrade' && answered.outcome.kind === 'failed') {

@@ -14,8 +14,10 @@
 import type { Artifact, Release } from '../domain/artifact.ts';
 import { type FleetRecord, foldFleet } from '../domain/fleet-changes.ts';
 import type { Host } from '../domain/host.ts';
+import { type Pace, paceInWords, paceOf } from '../domain/pacing.ts';
 import type { LeftOutHost, Plan } from '../domain/plan.ts';
 import { planRollout } from '../domain/planning.ts';
+import type { RolloutPolicy } from '../domain/policy.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { servedVersions } from '../domain/served.ts';
 import type { Quarantined } from '../domain/state.ts';
@@ -42,6 +44,8 @@ export interface PreparedPlan {
   /** What looking at the eligible hosts brought. */
   readonly looked: readonly LookedAt[];
   readonly blockers: readonly Refusal[];
+  /** What starts cost the agents' server; null: nothing is known of it. */
+  readonly pace: (Pace & { readonly words: string }) | null;
 }
 
 /** Fails only where nothing can be planned at all; everything else is a blocker beside the plan. */
@@ -66,12 +70,14 @@ export async function preparePlan(
   const isWayBack = request.singleWave === true;
   const journal = isWayBack ? await context.journal.read(0) : null;
   const unlisted = journal?.ok === true ? outOfSight(foldFleet(journal.value), fleet.value) : null;
+  const pace = paceFor(policy, fleet.value);
   const planned = planRollout({
     hosts: fleet.value.hosts,
     survey: surveyOf(looked, release),
     target: release,
     staged: staged.value,
     policy: policy.waves,
+    ...(pace === null || isWayBack ? {} : { mostInWave: pace.mostInWave }),
     ...(request.canaryOnly === true ? { canaryOnly: true } : {}),
     ...(request.singleWave === true ? { singleWave: true } : {}),
   });
@@ -87,8 +93,25 @@ export async function preparePlan(
           ...hostBlockers(name, plan.leftOut, policy.limits.unreachableHosts),
         ]),
     ...(await storeBlockers(context, release, plan)),
+    ...(pace === null || isWayBack ? [] : paceBlockers(policy, pace)),
   ];
-  return ok({ release, plan, fleet: fleet.value, looked, blockers });
+  return ok({ release, plan, fleet: fleet.value, looked, blockers, pace });
+}
+
+function paceFor({ pacing }: RolloutPolicy, { hosts }: Fleet): PreparedPlan['pace'] {
+  if (pacing === undefined) return null;
+  const agents = pacing.agents ?? hosts.filter(({ eligibility }) => eligibility.kind === 'eligible').length;
+  const pace = paceOf(pacing, agents);
+  return { ...pace, words: paceInWords(pacing, agents, pace) };
+}
+
+function paceBlockers(
+  { pacing }: RolloutPolicy,
+  { gapMs, words }: NonNullable<PreparedPlan['pace']>,
+): Refusal[] {
+  if (gapMs !== null || pacing === undefined) return [];
+  const next = 'a larger pacing.budget, longer intervals, or no pacing where nobody suffers from it';
+  return [refuse('held', 'no-room', words, { next })];
 }
 
 export function releaseFrom(artifacts: readonly Artifact[], version: string): Release | null {

@@ -2,7 +2,7 @@
 
 import { parseDuration } from '../../domain/duration.ts';
 import type { Receipt, RolloutKind } from '../../domain/journal.ts';
-import type { LifecycleContext, Refusal } from '../../engine/context.ts';
+import { type LifecycleContext, type Refusal, refuse } from '../../engine/context.ts';
 import { preparePlan } from '../../engine/prepare-plan.ts';
 import { runRollout } from '../../engine/run-rollout.ts';
 import {
@@ -54,6 +54,9 @@ export async function rollForward(
     return carryOn(session, context, 'rollout');
   }
   if (obstacle !== null) return sayRefused(invocation, [obstacle]);
+  const change = textOption(invocation, 'change');
+  const unnamed = whyNoChange(context.environment, forward.kind, change);
+  if (unnamed !== null) return sayRefused(invocation, [unnamed]);
   const line = session.line(name);
   if (!line.ok) return sayRefused(invocation, [line.error]);
   const quarantine = await readQuarantine(line.value);
@@ -92,6 +95,7 @@ export async function rollForward(
   if (!consent.given) return consent.exit;
   const request: StartRequest = {
     ...forward,
+    ...(change === undefined ? {} : { change }),
     reason: invocation.reason,
     after: state.value.rollout?.id ?? null,
     line: line.value,
@@ -102,6 +106,30 @@ export async function rollForward(
   session.narrator.close();
   if (refusals.length > 0) return sayRefused(invocation, refusals);
   return sayEnd(session, context, end, forward.kind === 'rollback' ? 'rollback' : 'rollout');
+}
+
+/** Why the change reference that was given, or none, will not do. A way back never needs one. */
+function whyNoChange(
+  { name, change: rule = { required: false } }: LifecycleContext['environment'],
+  kind: RolloutKind,
+  given: string | undefined,
+): Refusal | null {
+  const form = rule.pattern === undefined ? 'REFERENCE' : `a reference like ${rule.pattern}`;
+  if (given === undefined) {
+    if (!rule.required || kind === 'rollback') return null;
+    return refuse(
+      'usage',
+      'change-needed',
+      `${name} is changed only with a change request (change.required)`,
+      {
+        next: `the same with --change and ${form}`,
+      },
+    );
+  }
+  const isOdd = given.trim() === '' || given.length > 200 || /\p{Cc}/u.test(given);
+  if (!isOdd && (rule.pattern === undefined || new RegExp(rule.pattern, 'u').test(given))) return null;
+  const message = `--change ${JSON.stringify(given.slice(0, 60))} is not what ${name} takes for a change request: ${form}`;
+  return refuse('usage', 'wrong-change', message);
 }
 
 export async function carryOn(

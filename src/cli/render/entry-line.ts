@@ -31,7 +31,7 @@ export function entryLine(entry: Entry, names: HostNames, paint: Paint): string 
     case 'rollout-planned': {
       const hosts = body.plan.waves.reduce((sum, wave) => sum + wave.hosts.length, 0);
       const basis = body.override === undefined ? '' : ` WITHOUT A RECEIPT: ${harmless(body.override)}`;
-      return `${body.rolloutId}: ${kindWord(body.rolloutKind)} ${paint.strong(body.version)} to ${count(hosts, 'host')} in ${count(body.plan.waves.length, 'wave')}${basis}`;
+      return `${body.rolloutId}: ${kindWord(body.rolloutKind)} ${paint.strong(body.version)} to ${count(hosts, 'host')} in ${count(body.plan.waves.length, 'wave')}${body.change === undefined ? '' : `, change ${harmless(body.change)}`}${basis}`;
     }
     case 'hosts-joined':
       return joinedLine(body, paint);

@@ -1,4 +1,5 @@
 /** A prepared plan for people: waves, bounds, gates, who is left out and by what rule. */
+import { closedNow, closedWords } from '../../domain/closed.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { LeftOutHost, PlannedWave } from '../../domain/plan.ts';
 import type { Bound } from '../../domain/policy.ts';
@@ -15,7 +16,7 @@ export interface PlanViewOptions {
 
 export function planLines(
   context: EngineContext,
-  { plan, release, fleet }: PreparedPlan,
+  { plan, release, fleet, pace }: PreparedPlan,
   paint: Paint,
   { brief }: PlanViewOptions,
 ): string[] {
@@ -39,6 +40,8 @@ export function planLines(
   const bounds = `at most ${boundText(environment)} of the environment, ${boundText(zone)} of a zone and ${boundText(role)} of a role out of service at once`;
   const times = `each wave soaks ${formatDuration(policy.soakMs)}, then ${name} bakes ${formatDuration(policy.bakeMs)}, observed healthy`;
   lines.push(...hanging('  ', bounds, paint.width), ...hanging('  ', times, paint.width));
+  if (pace !== null) lines.push(...hanging('  pace  ', pace.words, paint.width));
+  if (!brief) lines.push(...windowLines(context, paint));
   if (!brief) lines.push(...gateLines(context, paint));
   lines.push(...leftOutLines(plan.leftOut, paint, brief), ...lapsedLines(fleet, paint));
   return lines;
@@ -85,6 +88,12 @@ function tally(items: readonly string[]): string {
 
 export function boundText(bound: Bound): string {
   return bound.kind === 'percent' ? `${bound.percent} %` : count(bound.count, 'host');
+}
+
+/** When waves may begin, where that is not always. */
+function windowLines({ environment, clock }: EngineContext, paint: Paint): string[] {
+  const closed = closedNow(environment, clock.now());
+  return closed === null ? [] : hanging('  now   ', closedWords(closed).message, paint.width);
 }
 
 function gateLines(context: EngineContext, paint: Paint): string[] {

@@ -82,6 +82,7 @@ function head({ environment, at, excerpt: { rollout, entries, state } }: Report)
         ...cause,
         ['begun', `${moment(rollout.plannedAt)} by ${cell(by)}`],
         ...job,
+        ...(rollout.change === '' ? [] : [['change request', cell(rollout.change)]]),
         ...(rollout.reason === '' ? [] : [['reason given', cell(rollout.reason)]]),
         ['last entry', `${moment(last)}, ${formatDuration(Math.max(0, last - rollout.plannedAt))} later`],
         ['hosts', cell(countStates([...rollout.hosts.values()]))],

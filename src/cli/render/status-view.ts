@@ -76,7 +76,7 @@ function rolloutRows({ reason, until }: EnvironmentStatus, rollout: RolloutState
   const { phase } = rollout;
   rows.push([
     'rollout',
-    `${rollout.id}, planned ${moment(rollout.plannedAt)} by ${rollout.plannedBy.user}@${rollout.plannedBy.hostname}${rollout.reason === '' ? '' : `: ${harmless(rollout.reason)}`}`,
+    `${rollout.id}, planned ${moment(rollout.plannedAt)} by ${rollout.plannedBy.user}@${rollout.plannedBy.hostname}${rollout.change === '' ? '' : `, change ${harmless(rollout.change)}`}${rollout.reason === '' ? '' : `: ${harmless(rollout.reason)}`}`,
   ]);
   const states = stateWords(rollout);
   rows.push(['hosts', states.length === 0 ? 'none needed a change' : states.join(', ')]);

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { closedNow } from '../../src/domain/closed.ts';
+import { decide } from '../../src/domain/decide.ts';
+import { calm, NOW, progress, rollout } from './rollout-states.ts';
+
+const HOUR = 3_600_000;
+const window = { days: ['mon'], fromMinute: 0, untilMinute: 60, timeZone: 'UTC' } as const;
+const freeze = { from: NOW - HOUR, until: NOW + HOUR, reason: 'the end of the year' };
+
+describe('outside of the maintenance windows', () => {
+  it('no wave begins, and status says when one may', () => {
+    // NOW is Friday, 2026-01-02, midnight UTC.
+    const frozen = closedNow({ freeze: [], maintenance: [window] }, NOW);
+    const decision = decide(
+      rollout([progress('1', 'pending')], { phase: { kind: 'planned' } }),
+      { ...calm, frozen },
+      NOW,
+    );
+    expect(decision).toMatchObject({
+      next: 'hold',
+      until: Date.UTC(2026, 0, 5),
+      reason: { code: 'outside-window', message: expect.stringContaining('2026-01-05T00:00:00.000Z') },
+    });
+  });
+
+  it('a way back begins all the same', () => {
+    const frozen = closedNow({ freeze: [], maintenance: [window] }, NOW);
+    const back = rollout([progress('1', 'pending')], { kind: 'rollback', phase: { kind: 'planned' } });
+    expect(decide(back, { ...calm, frozen }, NOW)).toMatchObject({
+      next: 'record',
+      body: { kind: 'wave-started' },
+    });
+  });
+
+  it('inside of one it begins', () => {
+    const monday = Date.UTC(2026, 0, 5, 0, 30);
+    expect(closedNow({ freeze: [], maintenance: [window] }, monday)).toBeNull();
+  });
+
+  it('a freeze is told before a window, and holds inside of one too', () => {
+    expect(closedNow({ freeze: [freeze], maintenance: [window] }, NOW)).toBe(freeze);
+    const monday = Date.UTC(2026, 0, 5, 0, 30);
+    const over = { ...freeze, until: monday + HOUR };
+    expect(closedNow({ freeze: [over], maintenance: [window] }, monday)).toBe(over);
+  });
+
+  it('without windows it is always open', () => {
+    expect(closedNow({ freeze: [] }, NOW)).toBeNull();
+  });
+});
