@@ -138,7 +138,7 @@ function sharedWords({
   gate,
 }: Extract<VerdictGrounds, { kind: 'site-wide' }>): string {
   if (controlOver !== null)
-    return `${controlOver.over} of ${count(controlOver.of, 'control host')} ${controlOver.of === 1 ? 'is' : 'are'} over it too`;
+    return `${controlOver.over} of ${count(controlOver.of, 'control host')} ${controlOver.over === 1 ? 'is' : 'are'} over it too`;
   const floor = comparison === undefined ? '' : ` by ${amount(comparison.floor, gate)}`;
   return `control hosts have risen alike, or it was so before (it is not worse than they explain${floor})`;
 }

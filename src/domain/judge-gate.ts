@@ -99,7 +99,8 @@ function judgeMeasured(gate: GatePolicy, query: string, outcome: Measured, input
     isSpoilt,
   });
 
-  if (hosts.length === 0) return cannotTell(verdict('inconclusive', [], { kind: 'no-hosts' }));
+  if (hosts.length === 0)
+    return { ...cannotTell(verdict('inconclusive', [], { kind: 'no-hosts' })), isSpoilt: wholly };
   if (outcome.warnings.length > 0) {
     const grounds = { kind: 'not-whole', gate, warnings: outcome.warnings } as const;
     // An answer that is not whole is no witness, neither for nor against the version (G1, G3).

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { GateMeasurement, Sample } from '../../src/domain/gate.ts';
+import type { GateMeasurement, Judgement, Sample } from '../../src/domain/gate.ts';
 import { judge, worstKind } from '../../src/domain/judge.ts';
 import type { GatePolicy } from '../../src/domain/policy.ts';
 
@@ -333,6 +333,299 @@ describe('judge, several gates', () => {
     expect(worstKind(['pass', 'error', 'inconclusive'])).toBe('error');
     expect(worstKind(['pass', 'inconclusive'])).toBe('inconclusive');
     expect(worstKind(['pass', 'pass'])).toBe('pass');
+  });
+});
+
+describe('judge, how many hosts make it fail', () => {
+  const ten = Array.from({ length: 10 }, (_, index) => `h${index}`);
+  const withBad = (bad: number, steps = 1): Rows =>
+    Object.fromEntries(
+      ten.map((id, index) => [id, Array.from({ length: steps }, () => (index < bad ? 0.2 : 0.01))]),
+    );
+  const share: GatePolicy = { ...cpu, weight: { kind: 'share', share: 0.2 } };
+
+  it('a share: what is not more than it is borne, counted as observed, and said', () => {
+    const borne = judged([measured(share, withBad(2))], ten, 1);
+    expect(borne).toMatchObject({ kind: 'pass', observedMs: STEP });
+    expect(borne.gates[0]?.why).toMatch(/; 2 hosts over it, which is borne$/);
+    expect(borne.gates[0]?.offenders).toHaveLength(2);
+    expect(judged([measured(share, withBad(3))], ten, 1)).toMatchObject({ kind: 'fail', observedMs: 0 });
+  });
+
+  it('a share of one stratum is enough', () => {
+    const hosts = ten.map((id, index) => ({ id, name: id, stratum: index < 4 ? 'db' : 'web' }));
+    const of = (bad: number, share: number) =>
+      judge({
+        measurements: [measured({ ...cpu, weight: { kind: 'share', share } }, withBad(bad))],
+        hosts,
+        from: T0,
+        to: T0 + STEP,
+        stepMs: STEP,
+      }).kind;
+    expect(of(2, 0.5)).toBe('pass');
+    expect(of(3, 0.5)).toBe('fail');
+  });
+
+  it('a share in binary is the share that was meant', () => {
+    const many = Array.from({ length: 100 }, (_, index) => `h${index}`);
+    const rows = Object.fromEntries(many.map((id, index) => [id, [index < 29 ? 0.2 : 0]]));
+    expect(judged([measured({ ...cpu, weight: { kind: 'share', share: 0.29 } }, rows)], many, 1).kind).toBe(
+      'pass',
+    );
+  });
+
+  it('hosts that are over the limit one after another are not over it together', () => {
+    const rows: Rows = { h0: [0.2, 0, 0], h1: [0, 0.2, 0], h2: [0, 0, 0.01] };
+    const half = { ...cpu, weight: { kind: 'share', share: 0.5 } } as const;
+    expect(judged([measured(half, rows)], ['h0', 'h1', 'h2'], 3).kind).toBe('pass');
+    const together: Rows = { ...rows, h1: [0.2, 0, 0] };
+    expect(judged([measured(half, together)], ['h0', 'h1', 'h2'], 3).kind).toBe('fail');
+  });
+
+  it('a quantile: the host at it must be over the limit', () => {
+    const kindOf = (quantile: number, bad: number) =>
+      judged([measured({ ...cpu, weight: { kind: 'quantile', quantile } }, withBad(bad))], ten, 1).kind;
+    expect([kindOf(0.5, 5), kindOf(0.5, 6)]).toEqual(['pass', 'fail']);
+    expect([kindOf(0.9, 1), kindOf(0.9, 2)]).toEqual(['pass', 'fail']);
+    expect([kindOf(1, 0), kindOf(1, 1)]).toEqual(['pass', 'fail']);
+    expect([kindOf(0, 9), kindOf(0, 10)]).toEqual(['pass', 'fail']);
+  });
+
+  it('over the limit for shorter than for, by too many: holds', () => {
+    const gate = { ...share, forMs: 4 * STEP };
+    expect(judged([measured(gate, withBad(3, 2))], ten, 2)).toMatchObject({
+      kind: 'inconclusive',
+      observedMs: 0,
+    });
+    expect(judged([measured(gate, withBad(2, 2))], ten, 2).kind).toBe('pass');
+  });
+
+  it('a silent host is never borne, whatever the weight', () => {
+    expect(judged([measured(share, { ...withBad(0), h9: [null] })], ten, 1)).toMatchObject({
+      kind: 'inconclusive',
+      observedMs: 0,
+    });
+  });
+});
+
+describe('judge, with too little data', () => {
+  it('a host with fewer numbers than asked for is neither passed nor failed', () => {
+    const gate = { ...cpu, minSamples: 3 };
+    const rows = { h1: [null, null, 0.01, 0.01], h2: [0.01, 0.01, 0.01, 0.01] };
+    const judgement = judged([measured(gate, rows)], ['h1', 'h2'], 4);
+    expect(judgement).toMatchObject({ kind: 'inconclusive', observedMs: 0 });
+    expect(judgement.gates[0]?.why).toBe('too few numbers of h1: at least 3 are asked for');
+    expect(judged([measured(gate, { ...rows, h1: [null, null, 0.9, 0.9] })], ['h1', 'h2'], 4).kind).toBe(
+      'inconclusive',
+    );
+    expect(judged([measured(gate, { ...rows, h1: [null, 0.01, 0.01, 0.01] })], ['h1', 'h2'], 4).kind).toBe(
+      'pass',
+    );
+  });
+
+  it('coverage is of the span and of the time that counts before it', () => {
+    const gate = { ...cpu, forMs: 4 * STEP, minCoverage: 0.75 };
+    const kindOf = (row: Row) =>
+      judged([measured(gate, { h1: row }, { firstStep: 2 - row.length })], ['h1'], 1).kind;
+    expect(kindOf([0.01, 0.01, 0.01, 0.01])).toBe('pass');
+    expect(kindOf([0.01, 0.01, 0.01])).toBe('pass');
+    expect(kindOf([0.01, 0.01])).toBe('inconclusive');
+  });
+
+  it('numbers of before the change are not the version’s', () => {
+    const gate = { ...cpu, forMs: 2 * STEP };
+    const rows = { h1: [0.2, 0.2, 0.2] };
+    const kindWhen = (changedAt: number) =>
+      judge({
+        measurements: [measured(gate, rows, { firstStep: -1 })],
+        hosts: [{ id: 'h1', name: 'h1', changedAt }],
+        from: T0,
+        to: T0 + STEP,
+        stepMs: STEP,
+      }).kind;
+    expect(kindWhen(T0 - 3 * STEP)).toBe('fail');
+    expect(kindWhen(T0)).toBe('inconclusive');
+  });
+});
+
+describe('judge, silence and failing backends as the gate has them', () => {
+  const silent: Rows = { h1: [0.01, null], h2: [0.01, 0.01] };
+  const both = ['h1', 'h2'];
+  const down = (gate: GatePolicy): GateMeasurement => ({
+    gate,
+    query: 'q',
+    outcome: { kind: 'backend-error', message: 'connection refused' },
+  });
+
+  it('noData fail: silence counts as over the limit, for as long as for has it', () => {
+    const gate = { ...cpu, noData: 'fail' } as const;
+    const judgement = judged([measured(gate, silent)], both, 2);
+    expect(judgement).toMatchObject({ kind: 'fail', observedMs: STEP });
+    expect(judgement.gates[0]).toMatchObject({
+      silent: ['h1'],
+      why: 'no number of h1, which counts as over the limit',
+    });
+    expect(judged([measured({ ...gate, forMs: 3 * STEP }, silent)], both, 2).kind).toBe('inconclusive');
+  });
+
+  it('noData fail, where too little is bad: the silent host is named with nothing', () => {
+    const gate = { ...alive, noData: 'fail' } as const;
+    const [verdict] = judged([measured(gate, { h1: [2, null], h2: [2, 2] })], both, 2).gates;
+    expect(verdict?.offenders).toEqual([{ hostId: 'h1', hostName: 'h1', value: 0, at: T0 + 2 * STEP }]);
+  });
+
+  it('noData fail is no fail where the control hosts are silent as well: then nobody was heard', () => {
+    const compare = {
+      with: 'control',
+      effect: 1,
+      relativeEffect: 0,
+      alpha: 0.5,
+      overMs: STEP,
+      beforeMs: STEP,
+      tooFew: 'abstain',
+    } as const;
+    const gate: GatePolicy = { ...cpu, noData: 'fail', compare };
+    const of = (rows: Rows) =>
+      judge({
+        measurements: [measured(gate, rows)],
+        hosts: hosts('h1'),
+        controls: hosts('c1', 'c2'),
+        from: T0,
+        to: T0 + STEP,
+        stepMs: STEP,
+      }).kind;
+    expect(of({})).toBe('inconclusive');
+    expect(of({ c1: [0.01] })).toBe('fail');
+  });
+
+  it('noData abstain: the gate neither spoils the time nor votes, and is no pass', () => {
+    const judgement = judged(
+      [
+        measured({ ...alive, noData: 'abstain' }, { h1: [2, null], h2: [2, 2] }),
+        measured(cpu, { h1: [0.01, 0.01], h2: [0, 0] }),
+      ],
+      both,
+      2,
+    );
+    expect(judgement).toMatchObject({ kind: 'pass', observedMs: 2 * STEP });
+    expect(judgement.gates[0]).toMatchObject({ kind: 'inconclusive', abstains: true, silent: ['h1'] });
+  });
+
+  it('noData abstain: who answers is judged all the same', () => {
+    const gate = { ...cpu, noData: 'abstain' } as const;
+    expect(judged([measured(gate, { h1: [null], h2: [0.5] })], both, 1).kind).toBe('fail');
+    const pending = judged([measured({ ...gate, forMs: 9 * STEP }, { h1: [null], h2: [0.5] })], both, 1);
+    expect(pending).toMatchObject({ kind: 'inconclusive', observedMs: 0 });
+    expect(pending.gates[0]?.abstains).toBeUndefined();
+  });
+
+  it('two series for one host never abstain and never count as over the limit', () => {
+    for (const noData of ['abstain', 'fail'] as const) {
+      const twice = measured({ ...cpu, noData }, { h1: [0.01], h2: [0.01] }, { ambiguous: ['h2'] });
+      const judgement = judged([twice, measured(alive, { h1: [1], h2: [1] })], both, 1);
+      expect(judgement).toMatchObject({ kind: 'inconclusive', observedMs: 0 });
+    }
+  });
+
+  it('where every gate abstains there is no witness: no pass, and no time', () => {
+    const gate = { ...cpu, noData: 'abstain' } as const;
+    expect(judged([measured(gate, {})], both, 3)).toMatchObject({ kind: 'inconclusive', observedMs: 0 });
+  });
+
+  it('backendErrors abstain: the others decide; without others it is an error, never a pass', () => {
+    const gate = { ...alive, backendErrors: 'abstain' } as const;
+    const healthy = measured(cpu, { h1: [0.01], h2: [0.01] });
+    expect(judged([down(gate), healthy], both, 1)).toMatchObject({ kind: 'pass', observedMs: STEP });
+    expect(judged([down(gate)], both, 1)).toMatchObject({ kind: 'error', observedMs: 0 });
+    expect(judged([down(alive), healthy], both, 1)).toMatchObject({ kind: 'error', observedMs: 0 });
+  });
+
+  it('hosts that were not asked are not missing; where nobody was asked there is no witness', () => {
+    const some = (asked: readonly string[]): GateMeasurement => {
+      const one = measured(cpu, { h1: [0.01] });
+      return { ...one, outcome: { ...one.outcome, asked } };
+    };
+    expect(judged([some(['h1'])], both, 1)).toMatchObject({ kind: 'pass', observedMs: STEP });
+    expect(judged([some(['h2'])], both, 1).kind).toBe('inconclusive');
+    expect(judged([some([])], both, 1)).toMatchObject({ kind: 'inconclusive', observedMs: 0 });
+  });
+
+  it('what the host said besides its number stands beside it', () => {
+    const one = measured(cpu, { h1: [0.3] });
+    const noted = { ...one, outcome: { ...one.outcome, notes: new Map([['h1', 'quota 20%']]) } };
+    expect(judged([noted], ['h1'], 1).gates[0]?.why).toBe(
+      'h1 used 0.3 cores at 03:12:05 UTC, limit 0.1 cores (quota 20%)',
+    );
+  });
+
+  it('a witness that tells in one word can abstain where it cannot tell', () => {
+    const told = (verdict: 'pass' | 'inconclusive', gate: GatePolicy): GateMeasurement => ({
+      gate,
+      query: './check',
+      outcome: { kind: 'told', verdict, at: T0, why: 'exit 0' },
+    });
+    const healthy = measured(alive, { h1: [1] });
+    expect(judged([told('inconclusive', cpu), healthy], ['h1'], 1).kind).toBe('inconclusive');
+    expect(judged([told('inconclusive', { ...cpu, noData: 'abstain' }), healthy], ['h1'], 1).kind).toBe(
+      'pass',
+    );
+  });
+});
+
+describe('judge, failing evaluations in a row', () => {
+  const gate: GatePolicy = { ...cpu, failures: 3 };
+  const bad = measured(gate, { h1: [0.2] });
+  const at = (measurement: GateMeasurement, last: Judgement | null, from: number) => {
+    const shifted = measurement.outcome.kind === 'measured' ? shift(measurement, from) : measurement;
+    return judge({ measurements: [shifted], hosts: hosts('h1'), last, from, to: from + STEP, stepMs: STEP });
+  };
+  const shift = (measurement: GateMeasurement, from: number): GateMeasurement => {
+    if (measurement.outcome.kind !== 'measured') return measurement;
+    const byHost = new Map(
+      [...measurement.outcome.byHost].map(([id, list]) => [
+        id,
+        list.map((one) => ({ ...one, at: one.at + from - T0 })),
+      ]),
+    );
+    return { ...measurement, outcome: { ...measurement.outcome, byHost } };
+  };
+  const none = measured(gate, {});
+  const down: GateMeasurement = { gate, query: 'q', outcome: { kind: 'backend-error', message: 'gone' } };
+
+  it('below the count it holds and says which one it is; the last one fails', () => {
+    const first = at(bad, null, T0);
+    const second = at(bad, first, T0 + STEP);
+    const third = at(bad, second, T0 + 2 * STEP);
+    expect([first, second, third].map(({ kind }) => kind)).toEqual(['inconclusive', 'inconclusive', 'fail']);
+    expect([first, second, third].map(({ gates }) => gates[0]?.streak)).toEqual([1, 2, 3]);
+    expect(second.observedMs).toBe(0);
+    expect(second.gates[0]?.why).toMatch(
+      /^h1 used 0.2 cores .*; this is failing evaluation 2 of 3 in a row that make it fail$/,
+    );
+  });
+
+  it('a healthy one begins the count anew', () => {
+    const second = at(bad, at(bad, null, T0), T0 + STEP);
+    const healthy = at(measured(gate, { h1: [0.01] }), second, T0 + 2 * STEP);
+    expect(healthy.gates[0]).toMatchObject({ kind: 'pass' });
+    expect(healthy.gates[0]?.streak).toBeUndefined();
+    expect(at(bad, healthy, T0 + 3 * STEP).gates[0]?.streak).toBe(1);
+  });
+
+  it('one that could not tell keeps the count: neither silence nor a failing backend is health', () => {
+    const second = at(bad, at(bad, null, T0), T0 + STEP);
+    const silent = at(none, second, T0 + 2 * STEP);
+    const error = at(down, silent, T0 + 3 * STEP);
+    expect([silent.gates[0]?.streak, error.gates[0]?.streak]).toEqual([2, 2]);
+    // The time of an error is asked about again.
+    expect(at(bad, error, T0 + 3 * STEP).kind).toBe('fail');
+  });
+
+  it('a gap between evaluations begins the count anew, and another gate’s count is not this one’s', () => {
+    const second = at(bad, at(bad, null, T0), T0 + STEP);
+    expect(at(bad, second, T0 + 4 * STEP).gates[0]?.streak).toBe(1);
+    const other = { ...second, gates: second.gates.map((one) => ({ ...one, gate: 'other' })) };
+    expect(at(bad, other, T0 + 2 * STEP).gates[0]?.streak).toBe(1);
   });
 });
 
