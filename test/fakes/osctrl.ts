@@ -51,12 +51,13 @@ export async function startOsctrl(token: string): Promise<FakeOsctrl> {
       return { status: 404, body: '404 page not found\n' };
     if (decodeURIComponent(path[1] ?? '') !== 'prod')
       return { status: 404, body: { error: 'environment not found' } };
-    const all = fake.nodes.map(shape);
+    const all = fake.nodes;
     if (path[2] !== undefined)
-      return all.length === 0 ? { status: 404, body: { error: 'no nodes' } } : { body: all };
+      return all.length === 0 ? { status: 404, body: { error: 'no nodes' } } : { body: all.map(shape) };
     const size = Math.min(500, Number(url.searchParams.get('page_size') ?? 50));
     const page = Number(url.searchParams.get('page') ?? 1);
-    const items = all.slice((page - 1) * size, page * size);
+    const first = (page - 1) * size;
+    const items = all.slice(first, first + size).map((node, index) => shape(node, first + index));
     const pages = Math.max(1, Math.ceil(all.length / size));
     return { body: { items, page, page_size: size, total_items: all.length, total_pages: pages } };
   });
