@@ -132,7 +132,7 @@ function capped<T>(waves: readonly T[][], most = Number.POSITIVE_INFINITY): T[][
   return [
     canaries,
     ...rest.flatMap((wave) => {
-      const parts = Math.ceil(wave.length / Math.max(1, most));
+      const parts = Math.max(1, Math.ceil(wave.length / Math.max(1, most)));
       const size = Math.ceil(wave.length / parts);
       return Array.from({ length: parts }, (_, part) => wave.slice(part * size, (part + 1) * size));
     }),
