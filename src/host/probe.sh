@@ -173,8 +173,8 @@ read_host() {
 
 # take_reading: one, into $reading.
 take_reading() {
-  read_up
   read_unit_state
+  read_up
   read_processes
   read_cgroup
   read_host

@@ -5,9 +5,9 @@ import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HostAnswer } from '../../src/domain/host-answer.ts';
 import type { HostOrder } from '../../src/domain/host-order.ts';
-import { type ProbeReadingName, probeAnswerOf } from '../../src/domain/probe.ts';
+import { PROBE_READINGS, type ProbeReadingName, probeAnswerOf } from '../../src/domain/probe.ts';
 import { type ProbeNumbers, samplesOf } from '../../src/domain/probe-numbers.ts';
-import { type RunOptions, ShimHost } from './shim-host.ts';
+import { makePackage, type RunOptions, ShimHost } from './shim-host.ts';
 
 const CGROUP = '/system.slice/osqueryd.service';
 const AGENT = { package: 'osquery', service: 'osqueryd', executable: '/opt/osquery/bin/osqueryd' };
@@ -96,10 +96,13 @@ describe('a probe in trouble', () => {
   });
 
   it('that is killed in its wait has told no end', async () => {
-    const { exitCode, steps } = await host.run({ ...PROBE, sampleMs: 5_000 } as HostOrder, {
-      tools: { systemctl: TOOLS.systemctl },
-      killAfterSteps: 2,
-    });
+    const { exitCode, steps } = await host.run(
+      { ...PROBE, sampleMs: 5_000 },
+      {
+        tools: { systemctl: TOOLS.systemctl },
+        killAfterSteps: 2,
+      },
+    );
     expect(exitCode).not.toBe(0);
     expect(steps.map(({ step }) => step)).toEqual(['begin', 'reading']);
     expect(probeAnswerOf(exitCode, steps).ok).toBe(false);
@@ -148,7 +151,7 @@ describe('a probe in trouble', () => {
 
   it('refuses a wait that is none, or too long for a connection', async () => {
     for (const sampleMs of [0, 99, 60_001])
-      expect((await host.run({ ...PROBE, sampleMs } as HostOrder)).exitCode).toBe(64);
+      expect((await host.run({ ...PROBE, sampleMs })).exitCode).toBe(64);
   });
 });
 
@@ -372,5 +375,30 @@ describe('silence', () => {
         server.close(resolve);
       });
     }
+  });
+});
+
+describe('the embedded fleet’s stand-in', () => {
+  it('tells every number, of throttling and blindness too', async () => {
+    const behaviour = 'cpu=0.05\nmemory=2097152\nthrottled=50\nblind=1';
+    await host.install(makePackage('5.9.1-1.linux', { behaviour }));
+    rmSync(host.path('proc/uptime'));
+    const order = { ...PROBE, sampleMs: 300 };
+    const { exitCode, steps } = await host.run(order);
+    const read = probeAnswerOf(exitCode, steps);
+    if (!read.ok) throw new Error(read.error);
+    const asked = { gate: { windowMs: 60_000 }, at: 0, stepMs: 1_000 };
+    const told = PROBE_READINGS.map((name) => [
+      name,
+      samplesOf(name, read.value, asked).samples.at(-1)?.value ?? null,
+    ]);
+    expect(Object.fromEntries(told)).toMatchObject({
+      cpu: expect.closeTo(0.05, 2),
+      memory: 2_097_152,
+      restarts: 0,
+      processes: 1,
+      silence: null,
+    });
+    expect(samplesOf('throttled', read.value, asked).note).toMatch(/CPUQuota=20%$/);
   });
 });

@@ -14,7 +14,10 @@ interface AgentSample {
 /** How long samples are kept, ms: longer than any window and any bake of the sandbox. */
 const KEEP_MS = 15 * 60_000;
 
-export type Measure = 'cpu' | 'memory' | 'restarts' | 'processes';
+export type Measure = 'cpu' | 'memory' | 'restarts' | 'processes' | 'run-queue' | 'alerts';
+
+/** An alert like GitLab's OSQueryHighCPU, cores; here it fires at once. */
+const ALERT_CORES = 0.1;
 
 export interface AgentSamples {
   /** Looks at every host now. */
@@ -47,6 +50,11 @@ export function agentSamples(
           return seen.reduce((sum, sample) => sum + sample.cores, 0) / seen.length;
         case 'memory':
           return last.bytes;
+        // Hosts of the sandbox have nothing else to do: who waits for a core waits for the agent.
+        case 'run-queue':
+          return 0.01 + last.cores / 20;
+        case 'alerts':
+          return seen.every((sample) => sample.cores > ALERT_CORES) ? 1 : 0;
         case 'processes':
           return last.processes;
         case 'restarts':

@@ -105,6 +105,9 @@ function valuesOf(
 }
 
 function measureOf(query: string): Measure | null {
+  // These two first: their queries also look at num_procs.
+  if (query.includes('ALERTS{')) return 'alerts';
+  if (query.includes('node_schedstat_waiting')) return 'run-queue';
   if (query.includes('_cpu_')) return 'cpu';
   if (query.includes('_memory_bytes')) return 'memory';
   if (query.includes('_start_time_seconds')) return 'restarts';
