@@ -55,6 +55,8 @@ export interface LoopbackPrometheus {
 export async function startLoopbackPrometheus(
   program: string,
   hosts: readonly ScrapedHost[],
+  /** Alerts by their names, and when they fire; at once, judged each second. */
+  alerts: Readonly<Record<string, string>> = {},
 ): Promise<LoopbackPrometheus> {
   const folder = await mkdtemp(join(tmpdir(), 'rollout-prometheus-'));
   // Prometheus waits some 5 s for its list of targets: the hosts' time begins with the first scrape.
@@ -73,7 +75,8 @@ export async function startLoopbackPrometheus(
   const target = `127.0.0.1:${(exporter.address() as AddressInfo).port}`;
   const jobs = [...new Set(hosts.map((host) => host.job ?? 'process'))];
   const configuration = {
-    global: { scrape_interval: '1s', scrape_timeout: '1s' },
+    global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
+    rule_files: [join(folder, 'rules.yml')],
     scrape_configs: jobs.map((job) => ({
       job_name: job,
       static_configs: hosts.flatMap((host, index) =>
@@ -88,7 +91,9 @@ export async function startLoopbackPrometheus(
       ),
     })),
   };
+  const rules = Object.entries(alerts).map(([alert, expr]) => ({ alert, expr }));
   // JSON is YAML.
+  await writeFile(join(folder, 'rules.yml'), JSON.stringify({ groups: [{ name: 'test', rules }] }));
   await writeFile(join(folder, 'prometheus.yml'), JSON.stringify(configuration));
   const address = `127.0.0.1:${await freePort()}`;
   const child = spawn(
