@@ -51,7 +51,8 @@ function resolveWitness(written: WitnessWritten, base: PathBase): WitnessSetting
       };
     }
     case 'webhook':
-      return { kind: 'webhook', ...overHttp(written, base) };
+      // Its whole address, whose last slash belongs to it.
+      return { kind: 'webhook', ...overHttp(written, base), url: written.url };
     default:
       return written satisfies never;
   }

@@ -65,7 +65,7 @@ export function openAsker(options: AskerOptions): Asker {
   };
 }
 
-/** The address of one of a backend's paths, such as `/api/v1/query_range`, below its base URL. */
+/** The address of one of a backend's paths, such as `/api/v1/query_range`, below its base URL; with an empty one the URL itself. */
 export function endpointOf(base: string, path: string, setting: string): Result<URL, MetricsError> {
   const url = URL.canParse(base) ? new URL(base) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
@@ -75,7 +75,7 @@ export function endpointOf(base: string, path: string, setting: string): Result<
     const message = `${setting}.url holds credentials: name them under ${setting} with username and passwordEnv`;
     return err({ kind: 'rejected', message });
   }
-  url.pathname = `${url.pathname.replace(/\/+$/, '')}${path}`;
+  if (path !== '') url.pathname = `${url.pathname.replace(/\/+$/, '')}${path}`;
   url.search = '';
   url.hash = '';
   return ok(url);

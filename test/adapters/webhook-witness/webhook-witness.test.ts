@@ -12,7 +12,7 @@ afterEach(async () => {
 async function setup(body: unknown = { verdict: 'pass', why: 'all is well' }, timeoutMs = 5_000) {
   const backend = await startBackend((): ToldAnswer => ({ body }));
   open.push(backend);
-  const settings = { kind: 'webhook', url: `${backend.url}/gate/keeper`, auth: bearer, timeoutMs } as const;
+  const settings = { kind: 'webhook', url: `${backend.url}/gate/keeper/`, auth: bearer, timeoutMs } as const;
   const clock = manualClock({ start: NOW, autoAdvance: true });
   return { backend, witness: webhookWitness({ settings, name: 'w', secrets, clock }) };
 }
@@ -53,7 +53,7 @@ describe('a webhook', () => {
     expect(answer).toEqual({ ok: true, value: { kind: 'told', verdict: 'pass', why: 'all is well' } });
     const [asked] = backend.asked;
     expect(`${asked?.method} ${asked?.url.pathname} ${asked?.headers['content-type']}`).toBe(
-      'POST /gate/keeper application/json',
+      'POST /gate/keeper/ application/json',
     );
     expect(asked?.headers.authorization).toBe(`Bearer ${TOKEN}`);
     expect(JSON.parse(asked?.body ?? '')).toEqual({
