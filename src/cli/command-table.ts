@@ -341,6 +341,17 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/doctor.ts'),
   },
   {
+    name: 'gates check',
+    args: '<env>',
+    summary: 'every gate evaluated now on the present fleet, with numbers; changes nothing',
+    options: [
+      new Option('--hosts <name...>', 'only these VMs; else all that must have the agent and are not held'),
+    ],
+    help: 'To tune gates before they decide: asks what a rollout would ask, of Prometheus, of the hosts (gates of the probe, over SSH) and of witnesses, and judges each gate by its limit as if every VM had been changed. A comparison is rehearsed on the canaries that a rollout would choose against their control hosts: nothing has changed, so whatever it finds is a false alarm. Needs no lease and writes nothing. Ends with 0 when every gate passes; 4 when one fails (a rollout would be rolled back), cannot tell, or its source fails (it would be held), or a zone could not be listed.',
+    examples: ['gates check gprd', 'gates check gprd --hosts web-01 web-02', 'gates check gprd --json'],
+    load: () => import('./commands/gates.ts').then((m) => m.check),
+  },
+  {
     name: 'config check',
     args: '[env]',
     summary: 'read every file and print all problems',
@@ -400,6 +411,7 @@ export const COMMANDS: readonly CommandSpec[] = [
 export const GROUPS: Readonly<Record<string, string>> = {
   osqueryd: 'stop, start, restart, ... the agent; `osqueryd` alone is the same',
   quarantine: 'digests that were rolled back and go nowhere',
+  gates: 'what rollouts are judged by',
   config: 'check and explain the configuration',
   sandbox: 'the embedded fleet that needs nothing but Node',
 };

@@ -1,0 +1,110 @@
+/** Gates as they come out now: numbers of the fleet, what a rollout would make of them, and what a comparison would find. */
+import type { Comparison, GateVerdict } from '../../domain/gate.ts';
+import type { GateCheck, GatesChecked } from '../../engine/check-gates.ts';
+import { short } from './entry-line.ts';
+import { columns, count, facts, hanging, harmless, type Paint, someOf, timeOfDay } from './paint.ts';
+
+export function gatesLines(name: string, checked: GatesChecked, paint: Paint): string[] {
+  const { gates, from, to, hosts, held, unknownZones } = checked;
+  const rows = gates.map(({ gate, verdict, numbers }) => [
+    gate,
+    wordOf(verdict, paint),
+    ...(numbers === null
+      ? ['no numbers', '', '']
+      : [
+          `median ${short(numbers.median)}`,
+          `p90 ${short(numbers.p90)}`,
+          `worst ${short(numbers.worst.value)} (${harmless(numbers.worst.host)})`,
+        ]),
+    `limit ${verdict.direction === 'above' ? '<=' : '>='} ${short(verdict.limit)} ${verdict.unit}`,
+    count(verdict.samples, 'sample'),
+  ]);
+  const span = `${timeOfDay(from)} to ${timeOfDay(to)} UTC`;
+  const notes = [
+    ...unknownZones.map(({ zone, why }) => ['unknown zone', `${zone}: ${harmless(why)}`] as const),
+    ...(held === null
+      ? [['holds', 'the journal cannot be read: hosts that are held are among those looked at'] as const]
+      : held.length > 0
+        ? [['left out', `${someOf(held, 10)}: held, the agent is meant to be stopped`] as const]
+        : []),
+  ];
+  return [
+    `${paint.strong(name)}  ${headline(checked, paint)}`,
+    paint.dim(`  ${count(hosts, 'host')}, ${span}, as if all of them had been changed`),
+    ...columns(rows, paint.width - 4).map((row) => `    ${row}`),
+    ...facts(notes, paint),
+    ...gates.flatMap((gate) => gateLines(gate, paint)),
+  ];
+}
+
+function headline({ kind }: GatesChecked, paint: Paint): string {
+  switch (kind) {
+    case 'pass':
+      return paint.good('every gate passes');
+    case 'fail':
+      return paint.bad('a rollout would be rolled back');
+    case 'inconclusive':
+      return paint.warn('a rollout would be held: not every gate can tell');
+    case 'error':
+      return paint.warn('a rollout would be held: a source of numbers fails');
+    default:
+      return kind satisfies never;
+  }
+}
+
+function wordOf({ kind, abstains }: GateVerdict, paint: Paint): string {
+  if (abstains === true) return paint.dim('abstains');
+  if (kind === 'pass') return paint.good('pass');
+  return kind === 'fail' ? paint.bad('FAIL') : paint.warn(kind);
+}
+
+function gateLines({ gate, source, verdict, rehearsal }: GateCheck, paint: Paint): string[] {
+  const lines = [paint.strong(`  ${gate}`)];
+  const line = (label: string, text: string, width = paint.width): void => {
+    lines.push(...hanging(`    ${paint.dim(`${label}:`)} `, harmless(text), width));
+  };
+  line('why', verdict.why);
+  if (verdict.silent.length > 0) line('without a number', someOf(verdict.silent, 10));
+  if (rehearsal !== null) line('rehearsal', rehearsalWords(rehearsal));
+  // Not folded: it is there to be copied.
+  line(source === 'prometheus' ? 'query' : 'asked', verdict.query, Number.POSITIVE_INFINITY);
+  return lines;
+}
+
+/** What the comparison comes to where nothing has changed. */
+function rehearsalWords({ changed, control, verdict }: NonNullable<GateCheck['rehearsal']>): string {
+  const { comparison } = verdict;
+  if (comparison === undefined) return `it compares nothing: ${verdict.why}`;
+  const { unit } = verdict;
+  const sides =
+    comparison.with === 'control'
+      ? `${count(changed.length, 'canary host')} against ${count(control, 'control host')}`
+      : `${count(changed.length, 'host')} now against before`;
+  const floor = Number.isFinite(comparison.floor)
+    ? `; a difference counts from ${short(comparison.floor)} ${unit} on, at p <= ${short(comparison.alpha)}`
+    : '';
+  return `${sides}: ${foundWords(comparison, unit)}${floor}`;
+}
+
+function foundWords(
+  { kind, shift, p, medianChanged, medianControl, ...rest }: Comparison,
+  unit: string,
+): string {
+  const medians =
+    medianChanged === undefined || medianControl === undefined
+      ? ''
+      : ` (${short(medianChanged)} against ${short(medianControl)})`;
+  if (kind === 'too-few') {
+    const { enough } = rest;
+    const ways = [
+      ...(enough?.control === undefined ? [] : [`${enough.control} control hosts`]),
+      ...(enough?.changed === undefined ? [] : [`${enough.changed} changed ones`]),
+    ];
+    return `too few to tell${medians}${ways.length === 0 ? '' : `; enough would be ${ways.join(' or ')}`}`;
+  }
+  const by = shift === undefined ? '' : ` by ${short(shift)} ${unit}${medians}`;
+  const sure = p === undefined ? '' : `, p ${short(p)}`;
+  return kind === 'worse'
+    ? `a false alarm, they differ${by}${sure}: raise effect, or lengthen over and before`
+    : `alike, they differ${by}${sure}`;
+}
