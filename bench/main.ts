@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { benchCloud } from './cloud.ts';
 import { benchFalseAlarms } from './false-alarms.ts';
 import { benchJournal } from './journal.ts';
+import { benchJudging } from './judging.ts';
 import { benchLifecycle } from './lifecycle.ts';
 import { benchPlanning } from './planning.ts';
 import type { Bench, BenchRow } from './row.ts';
@@ -19,6 +20,7 @@ const benches: readonly Bench[] = [
   { name: 'startup', run: benchStartup },
   { name: 'planning', run: benchPlanning },
   { name: 'journal', run: benchJournal },
+  { name: 'judging', run: benchJudging },
   { name: 'cloud', run: benchCloud },
   { name: 'ssh', run: benchSshFanout },
   { name: 'lifecycle', run: benchLifecycle },

@@ -1,6 +1,6 @@
 /** One gate's verdict over one span. Pure; K1-K7 are in judge.ts. */
 import { compareHosts } from './comparison/compare-hosts.ts';
-import type { Compared } from './comparison/compared.ts';
+import { type Compared, reaches } from './comparison/compared.ts';
 import { explainExcess } from './comparison/explain-excess.ts';
 import { explainVerdict, type VerdictGrounds } from './explain-verdict.ts';
 import type { GateMeasurement, GateOffender, GateVerdict, VerdictKind } from './gate.ts';
@@ -220,11 +220,12 @@ function worseThanControl(
 ): GateOffender[] {
   if (compared?.comparison.kind !== 'worse') return [];
   const { stratum } = compared.comparison;
+  const excess = compared.excess();
   return hosts
     .flatMap(({ id, name }) => {
-      const own = compared.excess.get(id);
+      const own = excess.get(id);
       const isMeant =
-        own !== undefined && own.excess >= own.floor && (stratum ?? own.stratum) === own.stratum;
+        own !== undefined && reaches(own.excess, own.floor) && (stratum ?? own.stratum) === own.stratum;
       return isMeant ? [{ own, offender: { hostId: id, hostName: name, value: own.level, at } }] : [];
     })
     .sort((a, b) => b.own.excess - a.own.excess || byName(a.offender, b.offender))

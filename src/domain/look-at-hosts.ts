@@ -74,14 +74,13 @@ export function lookAtHosts(input: ToLookAt): Looked {
   const ambiguous = new Set(outcome.ambiguous);
   const end = from + steps * stepMs;
 
-  const numberOf = (host: HostToLookAt): HostNumber[] => {
-    if (compare === undefined || steps === 0) return [];
+  const numberOf = (host: HostToLookAt): HostNumber | null => {
+    if (compare === undefined || steps === 0) return null;
     // A number is of the time `windowMs` before it, which must lie wholly behind the change.
     const own = host.changedAt === undefined ? Number.NEGATIVE_INFINITY : host.changedAt + gate.windowMs - 1;
     const level = track.median(Math.max(end - compare.overMs, own), fewestCompared);
-    return level === null
-      ? []
-      : [{ id: host.id, stratum: stratumOfHost(host), level, before: outcome.before?.get(host.id) }];
+    if (level === null) return null;
+    return { id: host.id, stratum: stratumOfHost(host), level, before: outcome.before?.get(host.id) };
   };
 
   // Control hosts first: whether anybody was heard at a step decides what silence at it means.
@@ -99,8 +98,9 @@ export function lookAtHosts(input: ToLookAt): Looked {
     track.load(ambiguous.has(host.id) ? [] : (outcome.byHost.get(host.id) ?? []));
     const { failed } = track.walk(gate.forMs, ofControl);
     const number = numberOf(host);
-    control.push(...number);
-    if (failed && number.length > 0) controlFailed.push(stratumOfHost(host));
+    if (number === null) continue;
+    control.push(number);
+    if (failed) controlFailed.push(number.stratum);
   }
   const wasHeard = (step: number): boolean =>
     controls.length === 0 || (controlSilent[step] ?? 0) < controls.length;
@@ -140,7 +140,8 @@ export function lookAtHosts(input: ToLookAt): Looked {
       continue;
     }
     load(host);
-    changed.push(...numberOf(host));
+    const number = numberOf(host);
+    if (number !== null) changed.push(number);
     if (fewest > 1) {
       const glance = track.walk(gate.forMs, null);
       if (!glance.silent && glance.given < fewest) {

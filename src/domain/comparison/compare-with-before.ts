@@ -6,7 +6,7 @@ import type { Comparison } from '../gate.ts';
 import type { HostId } from '../host.ts';
 import { enoughPairs, isAttained, smallestPairedP } from './attainable.ts';
 import type { ToCompare } from './compare-with-control.ts';
-import { type Compared, type Excess, floorOf } from './compared.ts';
+import { type Compared, type Excess, floorOf, reaches } from './compared.ts';
 import { holmAdjusted, tellingMembers } from './holm.ts';
 import { type HostNumber, hasBefore } from './host-numbers.ts';
 import { medianOf } from './order.ts';
@@ -31,13 +31,13 @@ export function compareWithBefore({ compare, direction, changed }: Omit<ToCompar
     const p = adjusted[index] ?? 1;
     const shift = medianOf(member.pairs.map(worseBy));
     const floor = floorOf(compare, mediansOf(member.pairs).medianControl ?? Number.NaN);
-    const isWorse = isAttained(p, alpha) && shift > 0 && shift >= floor;
+    const isWorse = isAttained(p, alpha) && reaches(shift, floor);
     return { member, p, shift, floor, isWorse, method: tests[index]?.method ?? 'exact' };
   });
   const worse = found.filter(({ isWorse }) => isWorse).sort((a, b) => a.p - b.p);
   const told = worse.find(({ member }) => member.stratum === null) ?? worse[0] ?? found[0];
   const known = { with: 'before', basis: 'difference', alpha } as const;
-  const excess = excessOf(pairs, worseBy, compare);
+  const excess = (): Map<HostId, Excess> => excessOf(pairs, worseBy, compare);
   if (told === undefined) {
     const enough = enoughPairs(alpha);
     const comparison: Comparison = {

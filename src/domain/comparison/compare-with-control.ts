@@ -10,7 +10,7 @@ import type { Comparison } from '../gate.ts';
 import type { HostId } from '../host.ts';
 import type { GateComparison } from '../policy.ts';
 import { enoughHosts, isAttained, smallestP } from './attainable.ts';
-import { type Compared, type Excess, floorOf } from './compared.ts';
+import { type Compared, type Excess, floorOf, reaches } from './compared.ts';
 import { shiftOf } from './hodges-lehmann.ts';
 import { holmAdjusted, tellingMembers } from './holm.ts';
 import { type HostNumber, type Sides, type Stratum, takeSides } from './host-numbers.ts';
@@ -48,7 +48,7 @@ export function compareWithControl({ compare, direction, changed, control }: ToC
     ...(control.length === 0 ? {} : { medianControl: sides.medianControl }),
     alpha,
   };
-  const excess = excessOf(sides, residuals, compare, changed);
+  const excess = (): Map<HostId, Excess> => excessOf(sides, residuals, compare, changed);
   const telling = tellingMembers(family, alpha).flatMap((index) => family[index] ?? []);
   if (telling.length === 0) {
     const sizes = { changed: changed.length, control: control.length };
@@ -66,15 +66,14 @@ export function compareWithControl({ compare, direction, changed, control }: ToC
   const adjusted = holmAdjusted(tests.map(({ p }) => p));
   const found = telling.map((member, index) => {
     const p = adjusted[index] ?? 1;
-    const shift = shiftOf(member.blocks);
-    const isWorse = isAttained(p, alpha) && shift > 0 && shift >= member.floor;
-    return { member, p, shift, isWorse, method: tests[index]?.method ?? 'exact' };
+    const isWorse = isAttained(p, alpha) && reaches(shiftOf(member.blocks), member.floor);
+    return { member, p, isWorse, method: tests[index]?.method ?? 'exact' };
   });
   const worse = found.filter(({ isWorse }) => isWorse).sort((a, b) => a.p - b.p);
   const all = found.find(({ member }) => member.stratum === null);
   const told = worse.find(({ member }) => member.stratum === null) ?? worse[0] ?? all ?? found[0];
   if (told === undefined) throw new Error('a family of tests has told nothing');
-  const { member, p, shift, method } = told;
+  const { member, p, method } = told;
   const own = member.stratum === null ? counted : sizesOf(member.blocks);
   const comparison: Comparison = {
     ...known,
@@ -83,7 +82,7 @@ export function compareWithControl({ compare, direction, changed, control }: ToC
       ? {}
       : { stratum: member.stratum.name, ...mediansOf(member.stratum, changed) }),
     kind: worse.length > 0 ? 'worse' : 'alike',
-    shift,
+    shift: shiftOf(member.blocks),
     floor: member.floor,
     p,
     method,
@@ -122,13 +121,13 @@ function blocksOf({ basis, strata }: Sides): Block[] {
   const whole = strata.filter(({ changed, control }) => changed.length > 0 && control.length > 0);
   if (basis === 'level') return whole;
   const rest = strata.filter((stratum) => !whole.includes(stratum));
-  const changed = Float64Array.from(rest.flatMap((stratum) => [...stratum.changed]));
-  const control = Float64Array.from(rest.flatMap((stratum) => [...stratum.control]));
+  const changed = new Float64Array(rest.flatMap((stratum) => [...stratum.changed]));
+  const control = new Float64Array(rest.flatMap((stratum) => [...stratum.control]));
   return changed.length > 0 && control.length > 0 ? [...whole, { changed, control }] : whole;
 }
 
 function amongResiduals(strata: readonly Stratum[], residuals: Residuals): Block {
-  const changed = Float64Array.from(strata.flatMap((stratum) => [...residuals.changedOf(stratum)]));
+  const changed = new Float64Array(strata.flatMap((stratum) => [...residuals.changedOf(stratum)]));
   const { control } = residuals;
   const every = changed.length < 3 ? 1 : Math.ceil(control.length / MOST_REFERENCE);
   return {

@@ -5,8 +5,8 @@ import type { GateComparison } from '../policy.ts';
 
 export interface Compared {
   readonly comparison: Comparison;
-  /** Of each changed host that something could be told of. */
-  readonly excess: ReadonlyMap<HostId, Excess>;
+  /** Of each changed host that something could be told of. Worked out when asked for: most evaluations need none. */
+  excess(): ReadonlyMap<HostId, Excess>;
 }
 
 export interface Excess {
@@ -21,4 +21,9 @@ export interface Excess {
 /** The least difference that matters beside a median of `level`; NaN: there is none. */
 export function floorOf({ effect, relativeEffect }: GateComparison, level: number): number {
   return Number.isNaN(level) ? effect : Math.max(effect, relativeEffect * Math.abs(level));
+}
+
+/** Is a difference one that matters? 0.12 - 0.1 is 0.02, whatever that is in binary. */
+export function reaches(shift: number, floor: number): boolean {
+  return shift > 0 && shift >= floor * (1 - 1e-9);
 }

@@ -8,7 +8,7 @@
  * X3  A comparison that found the changed hosts worse excuses nobody.
  */
 import type { HostId } from '../host.ts';
-import type { Compared } from './compared.ts';
+import { type Compared, reaches } from './compared.ts';
 import type { HostNumber } from './host-numbers.ts';
 
 export interface ToExplain {
@@ -31,9 +31,10 @@ export interface Explained {
 export function explainExcess({ compared, failed, changed, control, controlFailed }: ToExplain): Explained {
   const { kind, alpha } = compared.comparison;
   if (kind === 'worse' || control.length === 0) return { blamed: failed, controlOver: null };
+  const excess = failed.length === 0 ? null : compared.excess();
   const blamed = failed.filter((id) => {
-    const own = compared.excess.get(id);
-    return own === undefined || own.excess >= own.floor;
+    const own = excess?.get(id);
+    return own === undefined || reaches(own.excess, own.floor);
   });
   if (blamed.length === 0) return { blamed, controlOver: null };
 

@@ -14,12 +14,17 @@ export function shiftOf(blocks: readonly Block[]): number {
     }));
   const pairs = sorted.reduce((sum, { changed, control }) => sum + changed.length * control.length, 0);
   if (pairs === 0) return Number.NaN;
-  const upper = nthDifference(sorted, Math.floor(pairs / 2) + 1);
-  return pairs % 2 === 1 ? upper : nthDifference(sorted, pairs / 2) / 2 + upper / 2;
+  const lower = nthDifference(sorted, Math.ceil(pairs / 2));
+  if (pairs % 2 === 1) return lower;
+  const { count, next } = look(sorted, lower);
+  return count > pairs / 2 ? lower : lower / 2 + next / 2;
 }
 
-/** Halvings: enough to tell any two numbers of a range apart down to a 2^-120th of it. */
+/** Halvings at most: enough to tell any two numbers of a range apart down to a 2^-120th of it. */
 const HALVINGS = 120;
+
+/** Differences that are rather gone through one by one. */
+const FEW = 8;
 
 /** The n-th smallest difference, n from 1. */
 function nthDifference(blocks: readonly Block[], n: number): number {
@@ -29,15 +34,24 @@ function nthDifference(blocks: readonly Block[], n: number): number {
     low = Math.min(low, (changed[0] ?? 0) - (control.at(-1) ?? 0));
     high = Math.max(high, (changed.at(-1) ?? 0) - (control[0] ?? 0));
   }
-  if (look(blocks, low).count >= n) return low;
+  let atLow = look(blocks, low);
+  if (atLow.count >= n) return low;
   // Fewer than n differences are <= low, at least n are <= high.
-  for (let halving = 0; halving < HALVINGS; halving += 1) {
+  for (let halving = 0; halving < HALVINGS && n - atLow.count > FEW; halving += 1) {
     const middle = low / 2 + high / 2;
     if (!(middle > low && middle < high)) break;
-    if (look(blocks, middle).count >= n) high = middle;
-    else low = middle;
+    const atMiddle = look(blocks, middle);
+    if (atMiddle.count >= n) high = middle;
+    else {
+      low = middle;
+      atLow = atMiddle;
+    }
   }
-  return look(blocks, low).next;
+  for (;;) {
+    const { next } = atLow;
+    atLow = look(blocks, next);
+    if (atLow.count >= n) return next;
+  }
 }
 
 /** How many differences are at most `bound`, and the smallest one above it. */

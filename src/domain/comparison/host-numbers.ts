@@ -50,11 +50,11 @@ export function takeSides(
     basis === 'level' ? hosts : hosts.filter(hasBefore);
   const [left, right] = [byStratum(usable(changed)), byStratum(usable(control))];
   const all = medianOf(usable(control).map(({ level }) => level));
+  const sign = direction === 'above' ? 1 : -1;
   const numbers = (hosts: readonly HostNumber[]): Float64Array =>
-    Float64Array.from(hosts, ({ level, before }) => {
-      const number = basis === 'level' ? level : level - (before ?? 0);
-      return direction === 'above' ? number : -number;
-    });
+    new Float64Array(
+      hosts.map(({ level, before = 0 }) => sign * (basis === 'level' ? level : level - before)),
+    );
   const strata = [...new Set([...left.keys(), ...right.keys()])].sort().map((name): Stratum => {
     const [ours, theirs] = [left.get(name) ?? [], right.get(name) ?? []];
     return {

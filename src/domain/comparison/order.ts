@@ -2,7 +2,7 @@
 
 /** NaN of nothing. */
 export function medianOf(numbers: readonly number[] | Float64Array): number {
-  const sorted = Float64Array.from(numbers).sort();
+  const sorted = new Float64Array(numbers).sort();
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;
   // Halved first: two numbers near the largest must not give infinity.
@@ -11,8 +11,13 @@ export function medianOf(numbers: readonly number[] | Float64Array): number {
 
 /** Twice the midrank of each number (1 based), so that ties too have whole numbers. In the order of `numbers`. */
 export function doubledRanks(numbers: Float64Array): Float64Array {
-  const sorted = Float64Array.from(numbers).sort();
-  return numbers.map((number) => countBelow(sorted, number) + countUpTo(sorted, number) + 1);
+  const sorted = new Float64Array(numbers).sort();
+  const ranks = new Float64Array(numbers.length);
+  for (let index = 0; index < ranks.length; index += 1) {
+    const number = numbers[index] ?? 0;
+    ranks[index] = countBelow(sorted, number) + countUpTo(sorted, number) + 1;
+  }
+  return ranks;
 }
 
 /** How many of `sorted` are less than `number`. */

@@ -45,13 +45,13 @@ export function residualsOf({ basis, strata }: Sides): Residuals {
       if (centre === null || (basis === 'level' && stratum.control.length < 2)) return new Float64Array();
       return stratum.changed.map((number) => number - centre);
     },
-    control: Float64Array.from(control).sort(),
+    control: new Float64Array(control).sort(),
   };
 }
 
 /** Each number less the median of the others. At least two numbers. */
 function againstOthers(numbers: Float64Array): number[] {
-  const sorted = Float64Array.from(numbers).sort();
+  const sorted = new Float64Array(numbers).sort();
   const others = sorted.length - 1;
   return [...sorted].map((number, place) => {
     const at = (index: number): number => sorted[index < place ? index : index + 1] ?? 0;
