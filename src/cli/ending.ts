@@ -1,5 +1,8 @@
 /** How a rollout command ends: exit code, a few lines of facts, and what to type next. */
+import { systemClock } from '../adapters/clock/system-clock.ts';
+import { goingBack, goingBackWords, unprovenHosts } from '../domain/armed.ts';
 import { leftOnVersion, uncoveredBy } from '../domain/coverage.ts';
+import { abortWords } from '../domain/decide-armed.ts';
 import { causeInWords } from '../domain/decide-rollback.ts';
 import { formatDuration } from '../domain/duration.ts';
 import type { HostProgress, RolloutState } from '../domain/state.ts';
@@ -86,6 +89,7 @@ function sayRollout(
       notCovered: uncovered.map(({ name, why }) => ({ name, why })),
       leftOnVersion: leftOnVersion(rollout).map(({ name }) => name),
       ...(end.kind === 'held' ? { until: end.until } : {}),
+      ...(goingBack(rollout) === null ? {} : { goesBack: goingBack(rollout) }),
     });
     return exit;
   }
@@ -186,6 +190,11 @@ function factsOf(
       paint.bad(`${names}: had ${rollout.version} before this; rollout rollback ${name} --to ${way}`),
     ]);
   }
+  const back = goingBackWords(rollout, systemClock.now());
+  if (back !== null && phase.kind !== 'done' && end.kind !== 'finished')
+    rows.push(['goes back', `${back} unless it goes on before`]);
+  if (phase.kind === 'aborted' && (back !== null || unprovenHosts(rollout).length > 0))
+    rows.push(['armed', abortWords(rollout, systemClock.now())]);
   const next = nextOf(session, name, end);
   if (next !== null) rows.push(['next', paint.strong(next)]);
   return rows;
@@ -213,6 +222,7 @@ function nextOf(session: Session, name: string, end: RolloutEnd): string | null 
       return `rollout approve ${name} --reason TEXT, then rollout advance ${name}`;
     case 'paused':
     case 'artifact-altered':
+    case 'hosts-go-back':
       return `rollout resume ${name} goes on, rollout rollback ${name} takes it back`;
     default:
       return `rollout advance ${name}`;

@@ -90,6 +90,20 @@ export function isAbortUntold(rollout: RolloutState, now: number): boolean {
   );
 }
 
+/** How many hosts go back by themselves unless they hear from us, from when to when, ms since the epoch; null: none does. */
+export interface GoingBack {
+  readonly hosts: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+export function goingBack(rollout: RolloutState): GoingBack | null {
+  const armed = armedHosts(rollout);
+  const from = armed[0]?.armedUntil;
+  const to = armed.at(-1)?.armedUntil;
+  return from === undefined || to === undefined ? null : { hosts: armed.length, from, to };
+}
+
 /** Such as `14:05Z`, or with its day where that is another. */
 export function timeOfDay(at: number, now: number): string {
   const text = new Date(at).toISOString();

@@ -1,6 +1,9 @@
 /** Where an environment stands and what would move it, read from its journal alone: nothing is contacted or changed. */
+
+import { type GoingBack, goingBack, isAbortUntold } from '../domain/armed.ts';
 import { closedNow } from '../domain/closed.ts';
 import { decide } from '../domain/decide.ts';
+import { abortWords } from '../domain/decide-armed.ts';
 import type { Reason } from '../domain/event.ts';
 import { isFinished } from '../domain/fold.ts';
 import { ok, type Result } from '../domain/result.ts';
@@ -20,6 +23,8 @@ export interface EnvironmentStatus {
   readonly until: number | null;
   /** The command that would move it; null when nothing needs to be typed. */
   readonly next: string | null;
+  /** Hosts that go back by themselves unless they hear from us; null: none. */
+  readonly goesBack: GoingBack | null;
 }
 
 export async function readStatus(context: EngineContext): Promise<Result<EnvironmentStatus, Refusal>> {
@@ -30,13 +35,18 @@ export async function readStatus(context: EngineContext): Promise<Result<Environ
   const holder = await context.lease.holder();
   const { rollout } = state;
   if (rollout === null) {
-    return ok({ name, state, holder, reason: null, until: null, next: null });
-  }
-  if (isFinished(rollout)) {
-    const next = rollout.phase.kind === 'aborted' ? `rollout rollback ${name}` : null;
-    return ok({ name, state, holder, reason: null, until: null, next });
+    return ok({ name, state, holder, reason: null, until: null, next: null, goesBack: null });
   }
   const now = context.clock.now();
+  if (isFinished(rollout)) {
+    const untold = isAbortUntold(rollout, now);
+    const reason = untold ? { code: 'abort-untold', message: abortWords(rollout, now) } : null;
+    const isAborted = rollout.phase.kind === 'aborted';
+    const back = isAborted ? `rollout rollback ${name}` : null;
+    const next = untold ? `rollout advance ${name} tells them that they stay, or ${back}` : back;
+    const goesBack = isAborted ? goingBack(rollout) : null;
+    return ok({ name, state, holder, reason, until: null, next, goesBack });
+  }
   const frozen = closedNow(context.environment, now);
   const decision = decide(rollout, { gone: new Set(), present: new Set(), frozen }, now);
   const until = decision.next === 'wait' || decision.next === 'hold' ? decision.until : null;
@@ -47,6 +57,7 @@ export async function readStatus(context: EngineContext): Promise<Result<Environ
     reason: decision.reason,
     until,
     next: nextCommand(name, decision.reason.code, holder),
+    goesBack: goingBack(rollout),
   });
 }
 
@@ -57,6 +68,7 @@ function nextCommand(name: string, code: string, holder: LeaseHolder | null): st
       return `rollout approve ${name} --reason TEXT`;
     case 'paused':
     case 'artifact-altered':
+    case 'hosts-go-back':
       return `rollout resume ${name}, or rollout rollback ${name}`;
     default:
       return holder === null ? `rollout advance ${name}` : null;

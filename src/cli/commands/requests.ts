@@ -1,4 +1,7 @@
 /** `pause`, `resume`, `approve`, `abort`: what a person asks of a rollout, heard by whoever works on it. */
+import { systemClock } from '../../adapters/clock/system-clock.ts';
+import { goingBack, goingBackWords, isAbortUntold } from '../../domain/armed.ts';
+import { abortWords } from '../../domain/decide-armed.ts';
 import { isFinished } from '../../domain/fold.ts';
 import { type RequestKind, request } from '../../engine/requests.ts';
 import { readState } from '../../engine/start-rollout.ts';
@@ -43,7 +46,9 @@ function requestCommand(kind: Exclude<RequestKind, 'rollback'>): CommandModule {
         const asked = await request(context.value, kind, invocation.reason);
         if (!asked.ok) return sayRefused(invocation, [asked.error]);
         const holder = await context.value.lease.holder();
-        const next = nextOf(kind, name, holder !== null);
+        const now = systemClock.now();
+        const goesBack = kind === 'pause' || kind === 'abort' ? goingBack(asked.value) : null;
+        const next = nextOf(kind, name, holder !== null, isAbortUntold(asked.value, now));
         if (invocation.json) {
           jsonLine(invocation, 'result', {
             environment: name,
@@ -51,14 +56,18 @@ function requestCommand(kind: Exclude<RequestKind, 'rollback'>): CommandModule {
             code: kind,
             rollout: asked.value.id,
             version: asked.value.version,
+            ...(goesBack === null ? {} : { goesBack }),
             ...(next === undefined ? {} : { next }),
           });
         } else {
           const worker =
             holder === null ? '' : ` (${holderText(holder)} is at work and hears it within seconds)`;
           invocation.output.out(
-            `${name}  ${asked.value.id} (${asked.value.version}) ${WORDS[kind].done}${worker}`,
+            `${name}  ${asked.value.id} (${asked.value.version}) ${kind === 'abort' ? `aborted: ${abortWords(asked.value, now)}` : WORDS[kind].done}${worker}`,
           );
+          const back = goesBack === null ? null : goingBackWords(asked.value, now);
+          if (kind === 'pause' && back !== null)
+            invocation.output.out(`  but   ${back} unless it goes on before`);
           if (next !== undefined) invocation.output.out(`  next  ${next}`);
         }
         return EXIT.done;
@@ -70,9 +79,13 @@ function nextOf(
   kind: Exclude<RequestKind, 'rollback'>,
   name: string,
   isWorkedOn: boolean,
+  isUntold: boolean,
 ): string | undefined {
   if (kind === 'pause') return `rollout resume ${name} goes on, rollout rollback ${name} takes it back`;
-  if (kind === 'abort') return `rollout rollback ${name} puts the touched hosts back`;
+  if (kind === 'abort') {
+    const back = `rollout rollback ${name} puts the touched hosts back`;
+    return isUntold && !isWorkedOn ? `rollout advance ${name} tells them that they stay, ${back}` : back;
+  }
   return isWorkedOn ? undefined : `rollout advance ${name}`;
 }
 

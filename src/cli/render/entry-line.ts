@@ -38,7 +38,11 @@ export function entryLine(entry: Entry, names: HostNames, paint: Paint): string 
     case 'fleet-seen':
       return null;
     case 'wave-started':
-      return `wave ${body.wave + 1} begins`;
+      return body.wentBack === undefined
+        ? `wave ${body.wave + 1} begins`
+        : paint.warn(
+            `wave ${body.wave + 1} begins again: ${someOf(body.wentBack.map(name), 6)} had gone back by itself`,
+          );
     case 'hosts-intended':
       return `${WORDS[body.action].doing} ${someOf(body.hosts.map(name), 6)}`;
     case 'hosts-answered':
@@ -102,8 +106,8 @@ const WORDS: Readonly<Record<HostAction, { doing: string; done: string }>> = {
   inspect: { doing: 'looking again at', done: 'found proven' },
   prove: { doing: 'proving', done: 'proven again' },
   revert: { doing: 'putting back', done: 'back and proven' },
-  confirm: { doing: 'confirming the version on', done: 'confirmed' },
-  renew: { doing: 'telling to wait on:', done: 'waiting on' },
+  confirm: { doing: 'the version is to stay on', done: 'told that the version stays' },
+  renew: { doing: 'telling to wait on before going back:', done: 'told to wait on' },
 };
 
 type JoinedBody = Extract<Entry['body'], { kind: 'hosts-joined' }>;
@@ -135,15 +139,21 @@ function answersLine(
   name: (id: string) => string,
   paint: Paint,
 ): string {
-  const good = hosts.filter(({ outcome }) => outcome.kind === 'verified' || outcome.kind === 'reverted');
-  const other = hosts.filter(({ outcome }) => outcome.kind !== 'verified' && outcome.kind !== 'reverted');
+  const good = hosts.filter(({ outcome }) => isGood(outcome));
+  const other = hosts.filter(({ outcome }) => !isGood(outcome));
   const parts: string[] = [];
   if (good.length > 0) parts.push(paint.good(`${count(good.length, 'host')} ${WORDS[action].done}`));
   for (const { id, outcome } of other.slice(0, 5)) {
-    parts.push(paint.bad(`${name(id)} ${outcomeInWords(outcome)}`));
+    const tone = outcome.kind === 'went-back' ? paint.warn : paint.bad;
+    parts.push(tone(`${name(id)} ${outcomeInWords(outcome)}`));
   }
   if (other.length > 5) parts.push(paint.bad(`and ${other.length - 5} more in trouble`));
   return parts.join('; ');
+}
+
+/** What was asked for has come to be. */
+export function isGood({ kind }: HostOutcome): boolean {
+  return kind === 'verified' || kind === 'reverted' || kind === 'confirmed' || kind === 'renewed';
 }
 
 export function outcomeInWords(outcome: HostOutcome): string {

@@ -2,11 +2,13 @@
  * Tells a running rollout on stderr: one line for every durable step, and on a terminal one live line below them for
  * what is under way. With `--json` every event goes to stdout instead, as it is.
  */
+
+import { timeOfDay as clockTime } from '../../domain/armed.ts';
 import type { EngineEvent, Tell } from '../../domain/event.ts';
 import type { Entry } from '../../domain/journal.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
-import { entryLine, type HostNames, learnNames, outcomeInWords } from './entry-line.ts';
+import { entryLine, type HostNames, isGood, learnNames, outcomeInWords } from './entry-line.ts';
 import { type LifecycleProgress, lifecycleProgress, type ProgressOptions } from './lifecycle-progress.ts';
 import { createPaint, hanging, harmless, type Paint, timeOfDay } from './paint.ts';
 
@@ -81,7 +83,7 @@ export function createNarrator(invocation: Invocation): Narrator {
         return;
       }
       case 'host-answered': {
-        const good = event.outcome.kind === 'verified' || event.outcome.kind === 'reverted';
+        const good = isGood(event.outcome);
         if (batch > FEW_HOSTS && good) return;
         line(event, `  ${hostLine(event, good, paint)}`);
         return;
@@ -129,10 +131,15 @@ function hostLine(
   good: boolean,
   paint: Paint,
 ): string {
+  const { outcome } = event;
   const mark = good ? paint.good('ok') : paint.bad('!!');
   const version =
     event.outcome.kind === 'verified' || event.outcome.kind === 'reverted'
       ? ` ${event.outcome.packageVersion}`
       : '';
-  return `${mark} ${event.host.name}${version} ${outcomeInWords(event.outcome)} (${(event.tookMs / 1000).toFixed(1)}s)`;
+  const back =
+    outcome.kind === 'verified' && outcome.armedMs !== undefined && event.action === 'upgrade'
+      ? `; goes back by itself at ${clockTime(event.at + outcome.armedMs, event.at)} unless confirmed`
+      : '';
+  return `${mark} ${event.host.name}${version} ${outcomeInWords(outcome)} (${(event.tookMs / 1000).toFixed(1)}s)${back}`;
 }

@@ -1,10 +1,12 @@
 /** One word or two for where a rollout has come to: the same in a status and at the end of a command. */
+import { armedHosts, unprovenHosts } from '../../domain/armed.ts';
 import type { RolloutKind } from '../../domain/journal.ts';
 import type { RolloutState } from '../../domain/state.ts';
 import type { Paint } from './paint.ts';
 
 /** Ends and ways back; null for a rollout that goes forward, which each view words by itself. */
-export function outcomeWord({ phase }: RolloutState, paint: Paint): string | null {
+export function outcomeWord(rollout: RolloutState, paint: Paint): string | null {
+  const { phase } = rollout;
   switch (phase.kind) {
     case 'done':
       return paint.good('done');
@@ -17,7 +19,12 @@ export function outcomeWord({ phase }: RolloutState, paint: Paint): string | nul
     case 'rollback-incomplete':
       return paint.bad('ROLLBACK INCOMPLETE');
     case 'aborted':
-      return paint.warn('aborted: the hosts stay as they are');
+      // Who goes back by itself is said beside it.
+      return paint.warn(
+        armedHosts(rollout).length + unprovenHosts(rollout).length > 0
+          ? 'aborted'
+          : 'aborted: the hosts stay as they are',
+      );
     default:
       return null;
   }

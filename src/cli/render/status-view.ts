@@ -1,4 +1,5 @@
 /** Where an environment stands, in a few lines that can be read at 03:00: state, why, what is wrong, what to type. */
+import { goingBackWords, hasGoneBack } from '../../domain/armed.ts';
 import { causeInWords } from '../../domain/decide-rollback.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { holdsOf } from '../../domain/holds.ts';
@@ -35,7 +36,7 @@ export function statusLines(status: EnvironmentStatus, now: number, paint: Paint
   const held = holdsText(status, now, paint);
   if (held !== null) rows.push(['holds', held]);
   if (rollout === null) return [`${paint.strong(name)}  no rollout yet`, ...facts(rows, paint)];
-  rows.push(...rolloutRows(status, rollout));
+  rows.push(...rolloutRows(status, rollout), ...wayBackRows(status, rollout, now));
   if (holder !== null) {
     rows.push(['at work', holderLine(holder)]);
   } else if (status.reason !== null)
@@ -106,11 +107,30 @@ function rolloutRows({ reason, until }: EnvironmentStatus, rollout: RolloutState
   return rows;
 }
 
+/** Who goes back by itself and when, and who has. */
+function wayBackRows(
+  { goesBack }: EnvironmentStatus,
+  rollout: RolloutState,
+  now: number,
+): [string, string][] {
+  const rows: [string, string][] = [];
+  const words = goesBack === null ? null : goingBackWords(rollout, now);
+  if (words !== null) rows.push(['goes back', `${words} unless told otherwise`]);
+  const back = [...rollout.hosts.values()].filter(({ wentBack }) => wentBack > 0);
+  if (back.length > 0) {
+    const told = back.map(({ host, wentBack }) =>
+      wentBack === 1 ? host.name : `${host.name} (${wentBack} times)`,
+    );
+    rows.push(['went back', `by itself, since nobody was heard in time: ${someOf(told, 10)}`]);
+  }
+  return rows;
+}
+
 const QUIET = new Set(['pending', 'verified', 'gone', 'reverted']);
 
 function troubleLines(rollout: RolloutState, paint: Paint): string[] {
   const troubled = [...rollout.hosts.values()].filter(
-    (host) => !QUIET.has(host.state) || host.troubleSince !== null,
+    (host) => !QUIET.has(host.state) || host.troubleSince !== null || hasGoneBack(host),
   );
   if (troubled.length === 0) return [];
   const rows = troubled.slice(0, MOST_LISTED).map((host) => troubleRow(host));
