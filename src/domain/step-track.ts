@@ -72,19 +72,30 @@ export class StepTrack {
 
   /** Sorts samples later than `after` into steps; their order does not matter, the worst of a step counts. */
   load(samples: readonly Sample[], after = Number.NEGATIVE_INFINITY): void {
-    this.#state.fill(MISSING);
-    this.#spoilt.fill(0);
-    for (const { at, value } of samples) {
-      const index = Math.ceil((at - this.#from) / this.#stepMs) - 1 + this.#before;
-      if (!(index >= 0 && index < this.#state.length) || at <= after) continue;
+    const [state, worst, spoilt] = [this.#state, this.#value, this.#spoilt];
+    const [from, stepMs, before, steps] = [this.#from, this.#stepMs, this.#before, state.length];
+    const sign = this.#direction === 'above' ? 1 : -1;
+    const limit = sign * this.#limit;
+    state.fill(MISSING);
+    spoilt.fill(0);
+    let index = -1;
+    // Where the next step ends: most series have one sample a step, in order, and need no division.
+    let next = Number.NaN;
+    for (let place = 0; place < samples.length; place += 1) {
+      const sample = samples[place];
+      if (sample === undefined) continue;
+      const { at, value } = sample;
+      if (at === next) index += 1;
+      else index = Math.ceil((at - from) / stepMs) - 1 + before;
+      next = from + (index + 2 - before) * stepMs;
+      if (!(index >= 0 && index < steps) || at <= after) continue;
       if (!Number.isFinite(value)) {
-        this.#spoilt[index] = 1;
+        spoilt[index] = 1;
         continue;
       }
-      if (this.#state[index] !== MISSING && !isWorse(this.#direction, value, this.#value[index] ?? value))
-        continue;
-      this.#value[index] = value;
-      this.#state[index] = isWorse(this.#direction, value, this.#limit) ? OVER : HEALTHY;
+      if (state[index] !== MISSING && !(sign * value > sign * (worst[index] ?? value))) continue;
+      worst[index] = value;
+      state[index] = sign * value > limit ? OVER : HEALTHY;
     }
   }
 
