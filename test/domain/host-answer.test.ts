@@ -41,7 +41,16 @@ const change = {
 const upgrade: HostOrder = { program: 'upgrade', ...change };
 const revert: HostOrder = { program: 'revert', ...change };
 const prove: HostOrder = { program: 'prove', agent, orderId: 'r-1', target, proveMs: 0 };
-const orders = [upgrade, revert, prove, { program: 'look', agent } satisfies HostOrder];
+const confirm: HostOrder = {
+  program: 'confirm',
+  verb: 'confirm',
+  agent,
+  orderId: 'r-1',
+  environment: 'gstg',
+  fence: 1,
+  target,
+};
+const orders = [upgrade, revert, prove, confirm, { program: 'look', agent } satisfies HostOrder];
 
 const begin: HostStep = { step: 'begin', ok: true };
 const end: HostStep = { step: 'end', ok: true, code: 0 };
@@ -130,6 +139,7 @@ describe('outcomeOf', () => {
       'crashed',
       'crashed',
       'crashed',
+      'arm-failed',
     ]);
   });
 
@@ -158,6 +168,100 @@ describe('outcomeOf', () => {
       kind: 'no-answer',
       why: 'sudo-refused',
     });
+  });
+});
+
+describe('a host that acts by itself', () => {
+  const armed = (more: object = {}): HostStep => ({
+    step: 'armed',
+    ok: true,
+    order: 'r-1',
+    state: 'armed',
+    msLeft: 5000,
+    ...more,
+  });
+  const back = (more: object = {}): HostStep => ({
+    step: 'went-back',
+    ok: true,
+    order: 'r-1',
+    packageVersion: previous.packageVersion,
+    sha256: previous.executableSha256,
+    service: 'running',
+    at: 1_700_000_000_000,
+    note: 'went back by itself',
+    ...more,
+  });
+  const failed = { step: 'proof', ok: false, message: 'not it' };
+
+  it('is armed for as long as its last word says, for the order that is asked about', () => {
+    const verified = (...steps: HostStep[]) =>
+      outcomeOf(prove, answer(0, begin, look(target), ...steps, end));
+    expect(verified(armed(), proof(target), armed({ msLeft: 4000 }))).toMatchObject({ armedMs: 4000 });
+    for (const step of [
+      armed({ order: 'r-2' }),
+      armed({ state: 'reverting' }),
+      armed({ msLeft: '5000' }),
+      armed({ msLeft: -1 }),
+      armed({ ok: false }),
+    ])
+      expect(verified(proof(target), step)).not.toHaveProperty('armedMs');
+  });
+
+  it('has gone back where its note says so and what is there agrees, whatever the exit status', () => {
+    const expected = {
+      kind: 'went-back',
+      sha256: previous.executableSha256,
+      packageVersion: previous.packageVersion,
+      service: 'running',
+      at: 1_700_000_000_000,
+      note: 'went back by itself',
+    };
+    const proven = answer(79, begin, look(previous), back(), failed, end);
+    expect(outcomeOf(prove, proven)).toEqual(expected);
+    expect(inspectionOf(prove, proven, previous)).toEqual(expected);
+    expect(outcomeOf(confirm, answer(0, begin, look(previous), back(), end))).toEqual(expected);
+  });
+
+  it.each([
+    ['a note of another order', look(previous), back({ order: 'r-2' })],
+    ['another version there than the note has', look(target), back()],
+    ['another process than the note has', look(previous, { runningSha256: 'e'.repeat(64) }), back()],
+    ['a package that is half there', look(previous, { packageState: 'broken' }), back()],
+    ['a note without a digest', look(previous), back({ sha256: 'x' })],
+    ['a note that says nothing of the service', look(previous), back({ service: 'maybe' })],
+    [
+      'a note that names the target',
+      look(target),
+      back({ packageVersion: target.packageVersion, sha256: target.executableSha256 }),
+    ],
+  ])('is not believed to have gone back by %s', (_, seen, note) => {
+    expect(outcomeOf(prove, answer(79, begin, seen, note, failed, end)).kind).toBe('failed');
+  });
+
+  it('is confirmed or renewed by its own word for that order, and by no exit status', () => {
+    const said = (...steps: HostStep[]) => outcomeOf(confirm, answer(0, begin, ...steps));
+    expect(said({ step: 'confirm', ok: true, order: 'r-1' }, end)).toEqual({ kind: 'confirmed' });
+    expect(said({ step: 'renew', ok: true, order: 'r-1', msLeft: 7 }, end)).toEqual({
+      kind: 'renewed',
+      armedMs: 7,
+    });
+    for (const steps of [
+      [end],
+      [{ step: 'confirm', ok: true, order: 'r-1' }],
+      [{ step: 'confirm', ok: true, order: 'r-2' }, end],
+      [{ step: 'confirm', ok: false, order: 'r-1' }, end],
+      [{ step: 'renew', ok: true, order: 'r-1', msLeft: 'x' }, end],
+    ])
+      expect(said(...(steps as HostStep[])).kind).toBe('failed');
+  });
+
+  it('that moved its database aside says so beside the proof of its revert', () => {
+    const moved = { step: 'database', ok: true, message: 'moved to /x' };
+    expect(outcomeOf(revert, answer(0, begin, moved, proof(previous), end))).toMatchObject({
+      kind: 'reverted',
+      note: 'moved to /x',
+    });
+    expect(outcomeOf(revert, answer(0, begin, proof(previous), end))).not.toHaveProperty('note');
   });
 });
 

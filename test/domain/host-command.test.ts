@@ -86,6 +86,28 @@ describe('the command line of a host order', () => {
     expect(orderParameters(upgrade).some((word) => word.startsWith('incoming='))).toBe(false);
   });
 
+  it('an upgrade that is armed is given the time, what calls it off, the guard, and what may become of the database', () => {
+    const order: HostOrder = {
+      ...upgrade,
+      arm: { revertAfterS: 7200, disarm: 'after-soak', guardCpuPercent: 20, guardMemoryBytes: 300_000_000 },
+      database: { policy: 'move-aside', path: '/var/osquery/osquery.db' },
+    };
+    expect(orderParameters(order).slice(orderParameters(upgrade).length)).toEqual([
+      'revert_after_s=7200',
+      'disarm=after-soak',
+      'guard_cpu_percent=20',
+      'guard_memory_bytes=300000000',
+      'database=move-aside',
+      'database_path=/var/osquery/osquery.db',
+    ]);
+    // A revert arms nothing.
+    expect(orderParameters({ ...order, program: 'revert' }).slice(-2)).toEqual([
+      'database=move-aside',
+      'database_path=/var/osquery/osquery.db',
+    ]);
+    expect(orderParameters({ ...order, program: 'revert' }).join()).not.toContain('revert_after_s');
+  });
+
   it('prove is given the order and the target alone', () => {
     expect(orderParameters({ program: 'prove', agent, orderId: 'r-1', target, proveMs: 20 })).toEqual([
       'package=osquery',
@@ -203,8 +225,9 @@ describe('the command line of a host order', () => {
   });
 
   it('a dry run shows the programs and the whole line', () => {
+    expect(describeOrder(upgrade)).toContain('upgrade.sh (and revert.sh) | sudo -n sh -s');
     expect(describeOrder({ program: 'look', agent })).toBe(
-      `cat lib.sh lib-change.sh look.sh | ${hostCommandLine({ program: 'look', agent })}`,
+      `cat lib.sh lib-change.sh lib-armed.sh look.sh | ${hostCommandLine({ program: 'look', agent })}`,
     );
   });
 

@@ -1,4 +1,6 @@
+import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createHostPrograms } from '../../src/adapters/ssh/programs.ts';
 import { inspectionOf, outcomeOf } from '../../src/domain/host-answer.ts';
 import type { HostOrder } from '../../src/domain/host-order.ts';
 import { makePackage, ShimHost } from './shim-host.ts';
@@ -84,10 +86,17 @@ describe('killed and run again', () => {
     await host.install(old);
     host.deliver(fresh, old);
     const before = await host.state();
-    const text = await host.command(
-      `cat src/host/lib.sh src/host/lib-change.sh src/host/upgrade.sh | head -c 20000 | sh -s -- package=osquery; find "$ROLLOUT_ROOT/var/lib" -name rollout`,
-    );
-    expect(text).toBe('');
+    // With and without what it brings along: nothing in it is run before its last line is there.
+    for (const program of ['upgrade', 'revert'] as const) {
+      const text = await createHostPrograms().text(program);
+      for (const share of [0.02, 0.3, 0.5, 0.8, 0.93, 0.99]) {
+        writeFileSync(host.path('cut'), text.slice(0, Math.floor(text.length * share)));
+        const said = await host.command(
+          'sh -s -- package=osquery <"$ROLLOUT_ROOT/cut" 2>/dev/null || true; find "$ROLLOUT_ROOT/var/lib" -name rollout',
+        );
+        expect(said).toBe('');
+      }
+    }
     expect(await host.state()).toEqual(before);
   });
 });

@@ -32,7 +32,7 @@ export function createHostPrograms(folder: URL = new URL('../../host/', import.m
 
 async function readProgram(program: HostOrder['program'], folder: URL): Promise<string> {
   const read = async (file: string): Promise<string> =>
-    withoutComments(await readFile(new URL(file, folder), 'utf8'));
+    withoutComments(await readFile(new URL(file, folder), 'utf8')).trimEnd();
   const parts = await Promise.all(HOST_PROGRAM_FILES[program].map(read));
   const along = BROUGHT_ALONG[program];
   if (along === undefined) return wholeOrNothing(parts.join('\n'));

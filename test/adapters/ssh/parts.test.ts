@@ -56,6 +56,7 @@ describe('the program\u2019s text', () => {
     try {
       writeFileSync(join(folder, 'lib.sh'), 'say() { echo "lib $1"; } # no line feed at the end');
       writeFileSync(join(folder, 'lib-change.sh'), '# nothing of its own\n');
+      writeFileSync(join(folder, 'lib-armed.sh'), '# nor this\n');
       writeFileSync(join(folder, 'look.sh'), 'say "$1"; read -r line || echo nothing left to read; exit 3');
       const text = await createHostPrograms(pathToFileURL(`${folder}/`)).text('look');
       const ran = spawnSync('sh', ['-s', '--', 'a=b'], { input: text, encoding: 'utf8' });
