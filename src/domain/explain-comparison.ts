@@ -11,16 +11,18 @@ export function worseWords(comparison: Comparison, gate: WordedGate): string {
   return `${count(changed, 'changed host')}${kind} ${by}${figures(comparison, gate)}; allowed ${amount(floor, gate, shift)}`;
 }
 
-/** Behind the words of a pass: `like 9 control hosts (0.031 against 0.03, p 0.41)`. */
-export function alikeWords(comparison: Comparison, gate: WordedGate): string {
-  const { p = 1, alpha, shift = 0, floor } = comparison;
+/** Behind the words of a pass, for so many hosts: `like 9 control hosts (0.031 against 0.03, p 0.41)`. */
+export function alikeWords(comparison: Comparison, gate: WordedGate, hosts: number): string {
+  const { changed, p = 1, alpha, shift = 0, floor } = comparison;
   const other = comparison.with === 'before' ? 'as before' : `like ${otherSide(comparison)}`;
   // Told apart, but by less than matters: whoever reads the p must not wonder.
   const little =
     p <= alpha && shift > 0 && shift < floor
       ? `; ${amount(shift, gate, floor)} worse, allowed ${amount(floor, gate, shift)}`
       : '';
-  return `${other}${figures(comparison, gate)}${little}`;
+  // The others have no time before, or no control host of their kind.
+  const some = changed < hosts ? `${changed} of them ` : '';
+  return `${some}${other}${figures(comparison, gate)}${little}`;
 }
 
 /** Why the comparison told nothing, and what would do. */
@@ -43,11 +45,16 @@ function otherSide({ with: other, control, basis }: Comparison): string {
   return `${count(control, 'control host')}${own}`;
 }
 
-function figures({ medianChanged, medianControl, p }: Comparison, gate: WordedGate): string {
+function figures(
+  { with: other, basis, medianChanged, medianControl, p }: Comparison,
+  gate: WordedGate,
+): string {
+  // What they are ranked by is the difference; the two numbers are what each side has now.
+  const now = other === 'control' && basis === 'difference' ? 'now ' : '';
   const medians =
     medianChanged === undefined || medianControl === undefined
       ? []
-      : [twoAmounts(medianChanged, medianControl, gate)];
+      : [`${now}${twoAmounts(medianChanged, medianControl, gate)}`];
   const all = [...medians, ...(p === undefined ? [] : [chanceText(p)])];
   return all.length === 0 ? '' : ` (${all.join(', ')})`;
 }

@@ -109,7 +109,7 @@ export function explainVerdict(grounds: VerdictGrounds): string {
       const still =
         grounds.stillOver === 0 ? '' : `; ${count(grounds.stillOver, 'host')} over it, which is borne`;
       const seen = worst === undefined ? '' : `, worst ${amount(worst, gate)}`;
-      const compared = comparedWords(grounds.comparison, gate);
+      const compared = comparedWords(grounds.comparison, gate, hosts);
       return `${count(hosts, 'host')}, ${count(samples, 'sample')}${seen}, ${limit}${back}${still}${compared}`;
     }
     default:
@@ -143,11 +143,11 @@ function sharedWords({
   return `control hosts have risen alike, or it was so before (it is not worse than they explain${floor})`;
 }
 
-function comparedWords(comparison: Comparison | 'none-left' | null, gate: Gate): string {
+function comparedWords(comparison: Comparison | 'none-left' | null, gate: Gate, hosts: number): string {
   if (comparison === null) return '';
   if (comparison === 'none-left') return '; no host is left to compare with, so the limit alone decides';
   if (comparison.kind === 'too-few') return `; the comparison told nothing: ${tooFewWords(comparison)}`;
-  return `; ${alikeWords(comparison, gate)}`;
+  return `; ${alikeWords(comparison, gate, hosts)}`;
 }
 
 function overLimit(kind: 'failed' | 'pending', gate: Gate, offenders: readonly GateOffender[]): string {

@@ -1,5 +1,6 @@
 /** A judgement as a table: every gate with its number, limit, samples and, where it did not pass, the query to check it by. */
 import type { GateVerdict, Judgement } from '../../domain/gate.ts';
+import { comparisonLines } from './comparison-table.ts';
 import { short } from './entry-line.ts';
 import { columns, hanging, harmless, type Paint, someOf, timeOfDay } from './paint.ts';
 
@@ -15,11 +16,15 @@ export function verdictLines(judgement: Judgement, paint: Paint): string[] {
   return [
     paint.dim(`  gates, ${span}`),
     ...columns(rows, paint.width - 4).map((row) => `    ${row}`),
+    ...comparisonLines(judgement.gates, paint),
     ...judgement.gates.filter((gate) => gate.kind !== 'pass').flatMap((gate) => explain(gate, paint)),
   ];
 }
 
 function verdictWord(gate: GateVerdict, paint: Paint): string {
+  // It neither helps nor hinders: a warning's colour would send people looking.
+  if (gate.abstains) return `abstains (${gate.kind})`;
+  if (gate.siteWide) return paint.warn('site-wide');
   switch (gate.kind) {
     case 'pass':
       return paint.good('pass');
@@ -33,13 +38,20 @@ function verdictWord(gate: GateVerdict, paint: Paint): string {
   }
 }
 
+/** Who is named was beyond the limit, or only further from the others than is allowed. */
+function offenceOf({ comparison, offenders, direction, limit }: GateVerdict): string {
+  const isBeyond = offenders.some(({ value }) => (direction === 'above' ? value > limit : value < limit));
+  if (comparison?.kind !== 'worse' || isBeyond) return 'over the limit';
+  return comparison.with === 'control' ? 'worse than control' : 'worse than before';
+}
+
 function explain(gate: GateVerdict, paint: Paint): string[] {
   // A failed gate's sentence stands above already, as the reason of the rollback.
   const why = gate.kind === 'fail' ? '' : `: ${harmless(gate.why)}`;
   const lines = hanging('    ', `${gate.gate}${why}`, paint.width);
   if (gate.offenders.length > 0) {
     const offenders = gate.offenders.map((offender) => `${offender.hostName} ${short(offender.value)}`);
-    lines.push(...hanging('      over the limit: ', someOf(offenders, 10), paint.width));
+    lines.push(...hanging(`      ${offenceOf(gate)}: `, someOf(offenders, 10), paint.width));
   }
   if (gate.silent.length > 0)
     lines.push(...hanging('      without a number: ', someOf(gate.silent, 10), paint.width));

@@ -384,6 +384,16 @@ describe('where no control is left', () => {
 });
 
 describe('trouble with the numbers', () => {
+  it('a changed host without control of its kind, and without a time before, is judged by the limit alone, and counted so', () => {
+    const control = some(9, 'old', 0.03, { stratum: 'web' });
+    const changed = some(4, 'web', 0.03, { stratum: 'web' });
+    const lone = (now: number) =>
+      judged({ changed: [...changed, { name: 'lone', now, stratum: 'db' }], control }).verdict;
+    expect(lone(0.09)).toMatchObject({ kind: 'pass', comparison: { changed: 4 } });
+    expect(lone(0.09).why).toContain('; 4 of them like 9 control hosts');
+    expect(lone(0.11).kind).toBe('fail');
+  });
+
   it('a silent control host is not counted; a silent changed host holds', () => {
     const control = [
       ...some(9, 'old', 0.03),

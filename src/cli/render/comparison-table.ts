@@ -1,0 +1,77 @@
+/** What gates found that compare: the medians of both sides, how much worse, what is allowed, and what chance makes of it. */
+import type { Comparison, GateVerdict } from '../../domain/gate.ts';
+import { short } from './entry-line.ts';
+import { columns, count, hanging, harmless, type Paint } from './paint.ts';
+
+/** Empty where no gate compares. */
+export function comparisonLines(gates: readonly GateVerdict[], paint: Paint): string[] {
+  return (['control', 'before'] as const).flatMap((other) => {
+    const rows = gates.flatMap((gate) =>
+      gate.comparison?.with === other ? [rowOf(gate, gate.comparison, paint)] : [],
+    );
+    if (rows.length === 0) return [];
+    const title =
+      other === 'control'
+        ? 'against hosts not changed yet, at the same time; medians'
+        : 'the same hosts, before the change and after it; medians';
+    const head = ['gate', 'changed', other, 'worse by', 'allowed', 'p', ''];
+    return [
+      paint.dim(`  ${title}`),
+      ...columns([head.map((word) => paint.dim(word)), ...rows]).map((row) => `    ${row}`),
+      ...gates.flatMap((gate) =>
+        gate.comparison?.with === other ? remarks(gate, gate.comparison, paint) : [],
+      ),
+    ];
+  });
+}
+
+function rowOf({ gate }: GateVerdict, comparison: Comparison, paint: Paint): string[] {
+  const { changed, control, medianChanged, medianControl, shift, floor, p } = comparison;
+  return [
+    gate,
+    `${number(medianChanged)} of ${changed}`,
+    `${number(medianControl)} of ${control}`,
+    shift === undefined ? '-' : `${shift > 0 ? '+' : ''}${short(shift)}`,
+    short(floor),
+    p === undefined ? '-' : chance(p),
+    finding(comparison, paint),
+  ];
+}
+
+/** One word: the column must fit beside the others in a terminal of 80. */
+function finding({ kind }: Comparison, paint: Paint): string {
+  switch (kind) {
+    case 'worse':
+      return paint.bad('WORSE');
+    case 'alike':
+      return 'alike';
+    case 'too-few':
+      return paint.warn('TOO FEW');
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** What else must be known of the row. */
+function remarks({ gate }: GateVerdict, comparison: Comparison, paint: Paint): string[] {
+  const { kind, stratum, enough, shift = 0, floor, p = 1, alpha } = comparison;
+  const remark = (text: string): string[] => hanging(`      ${gate}: `, text, paint.width);
+  if (kind === 'worse') return stratum === undefined ? [] : remark(`only ${harmless(stratum)}`);
+  if (kind === 'alike')
+    return p <= alpha && shift > 0 && shift < floor
+      ? remark('worse for certain, but by less than is allowed')
+      : [];
+  const would = [
+    ...(enough?.control === undefined ? [] : [count(enough.control, 'control host')]),
+    ...(enough?.changed === undefined ? [] : [count(enough.changed, 'changed host')]),
+  ].join(' or ');
+  return remark(`too few hosts to tell${would === '' ? '' : `; ${would} would be enough`}`);
+}
+
+function number(value: number | undefined): string {
+  return value === undefined ? '-' : short(value);
+}
+
+function chance(p: number): string {
+  return p < 0.001 ? '<0.001' : String(Number(p.toPrecision(2)));
+}
