@@ -177,6 +177,12 @@ function byLimitAlone(gate: GatePolicy): GatePolicy {
   return alone;
 }
 
+/** CG1. Not by how often it comes out so. */
+function inOneGo(gate: GatePolicy): GatePolicy {
+  const { failures: _, ...once } = gate;
+  return once;
+}
+
 function sourceOf({ source }: GatePolicy): string {
   if (source === undefined) return 'prometheus';
   return source.kind === 'probe' ? `probe ${source.reading}` : `witness ${source.witness}`;
@@ -222,9 +228,7 @@ async function rehearse(
     policy.waves,
   );
   const controls = chooseControls(later.flat(), new Set(canaries.map(({ stratum }) => stratum)));
-  const comparing = policy.gates.flatMap(({ failures: _, ...gate }): GatePolicy[] =>
-    gate.compare === undefined ? [] : [gate],
-  );
+  const comparing = policy.gates.filter(({ compare }) => compare !== undefined).map(inOneGo);
   const sides = { control: { hosts: canaries, controls }, before: { hosts: asking.hosts, controls: [] } };
   const rehearsed = new Map<string, NonNullable<GateCheck['rehearsal']>>();
   for (const kind of ['control', 'before'] as const) {

@@ -89,7 +89,7 @@ async function judgeSpan(
   const { sampleEveryMs: stepMs, since } = request;
   const hosts = request.hosts.map((host) => ({ ...host, changedAt: since }));
   const measurements = await measureGates(context, {
-    gates: request.gates.map(alone),
+    gates: request.gates.filter((gate) => !isOfVersion(gate, context)).map(alone),
     hosts,
     from,
     to,
@@ -106,6 +106,13 @@ interface Span {
   readonly from: number;
   readonly to: number;
   readonly last: Judgement | null;
+}
+
+/** WW4. Which version should be reported is nobody's question here. */
+function isOfVersion({ source }: GatePolicy, { environment: { witnesses = {} } }: EngineContext): boolean {
+  if (source?.kind !== 'witness' || !Object.hasOwn(witnesses, source.witness)) return false;
+  const asked = witnesses[source.witness];
+  return asked !== undefined && 'measure' in asked && asked.measure === 'version';
 }
 
 /** WW4. */
