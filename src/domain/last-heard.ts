@@ -6,6 +6,7 @@
  *      the dead one. A machine that enrolled anew leaves an old record behind, which is no second machine.
  * LH3  A host that the manager does not know has no number: nobody can tell a wrong name from a silent host.
  * LH4  Ages are told only between clocks that agree.
+ * LH5  A manager that hears nobody at all says nothing about anybody: it may be deaf itself.
  */
 import { formatDuration } from './duration.ts';
 import type { Sample } from './gate.ts';
@@ -67,6 +68,9 @@ export const MOST_SKEW_MS = 10_000;
 /** Of two records that are told apart by when one began, ms: a manager writes down late what it heard. */
 const ENROL_SLACK_MS = 60_000;
 
+/** LH5: how long nobody may be heard, ms. An agent reports once a minute with osctrl's defaults, every ten seconds with Fleet's. */
+const DEAF_MS = 180_000;
+
 /** A record that was silent for longer is a machine of the past, ms. */
 const RECENT_MS = 86_400_000;
 
@@ -80,7 +84,9 @@ export function whoWasHeard(question: HeardQuestion): HeardAnswer {
     else same.push(host);
   }
   const machines = new Map<string, HeardMachine[]>();
+  let lastOfAll: number | null = null;
   for (const machine of question.machines) {
+    lastOfAll = Math.max(lastOfAll ?? 0, machine.lastSeen ?? 0);
     if (!names.has(machine.name)) continue;
     const same = machines.get(machine.name);
     if (same === undefined) machines.set(machine.name, [machine]);
@@ -106,7 +112,9 @@ export function whoWasHeard(question: HeardQuestion): HeardAnswer {
     if (newest.lastSeen !== null && newest.lastSeen > now + MOST_SKEW_MS) ahead.push(host.name);
     else byHost.set(host.id, samplesOf(host, newest, question));
   }
-  return { byHost, ambiguous, warnings: ahead.length === 0 ? [] : [aheadWords(ahead)], unknown };
+  const warnings = ahead.length === 0 ? [] : [aheadWords(ahead)];
+  if (lastOfAll !== null && now - lastOfAll > DEAF_MS) warnings.push(deafWords(now - lastOfAll));
+  return { byHost, ambiguous, warnings, unknown };
 }
 
 /** What is said where the manager's clock and ours disagree; null where they agree. `began` and `ended` are ours around its answer. */
@@ -170,6 +178,11 @@ function versionNumber({ changedAt }: HeardHost, machine: HeardMachine, wanted: 
   if (changedAt === 0 || lastSeen === null || lastSeen < changedAt || version === '') return null;
   if (releaseOf(wanted, version)) return () => 1;
   return versionAt !== null && versionAt < changedAt ? null : () => 0;
+}
+
+function deafWords(sinceMs: number): string {
+  const since = sinceMs > RECENT_MS ? 'a day' : formatDuration(Math.floor(sinceMs / 60_000) * 60_000);
+  return `nobody at all was heard for ${since}: it may hear nobody, so that the silence of one says nothing`;
 }
 
 function aheadWords(names: readonly string[]): string {

@@ -54,13 +54,13 @@ export function newest(answer: Extract<WitnessAnswer, { kind: 'by-host' }>): Rec
 
 export interface BadDay {
   readonly backend: HttpBackend;
-  /** With a bearer token, and a timeout of 150 ms. */
+  /** With a bearer token. */
   readonly witness: Witness;
   readonly question: WitnessQuestion;
 }
 
 /** Whatever speaks HTTP: no bad day of it is a verdict, none shows the token, none lasts. */
-export function behavesOnBadDays(start: () => Promise<BadDay>): void {
+export function behavesOnBadDays(start: (timeoutMs: number) => Promise<BadDay>): void {
   const cases: readonly [string, BackendMood, MetricsError['kind'], RegExp][] = [
     ['says nothing', { kind: 'silent' }, 'unavailable', /no answer within 150 ms \(witnesses\.w\.timeout\)/],
     ['hangs up', { kind: 'resets' }, 'unavailable', /./],
@@ -101,7 +101,8 @@ export function behavesOnBadDays(start: () => Promise<BadDay>): void {
     ],
   ];
   it.each(cases)('that %s is an error and no verdict', async (_, mood, kind, words) => {
-    const { backend, witness, question: asked } = await start();
+    const waits = mood.kind === 'silent' || mood.kind === 'endless';
+    const { backend, witness, question: asked } = await start(waits ? 150 : 20_000);
     backend.moods = [mood];
     const error = await failureOf(witness, asked);
     expect(error.message).toMatch(words);
@@ -110,7 +111,7 @@ export function behavesOnBadDays(start: () => Promise<BadDay>): void {
   });
 
   it('that is down is an error that names the address', async () => {
-    const { backend, witness, question: asked } = await start();
+    const { backend, witness, question: asked } = await start(20_000);
     await backend.close();
     expect(await failureOf(witness, asked)).toMatchObject({
       kind: 'unavailable',
@@ -119,7 +120,7 @@ export function behavesOnBadDays(start: () => Promise<BadDay>): void {
   });
 
   it('that is called off in the middle ends at once', async () => {
-    const { backend, witness, question: asked } = await start();
+    const { backend, witness, question: asked } = await start(20_000);
     backend.moods = [{ kind: 'silent' }];
     const off = new AbortController();
     const answer = witness.ask(asked, off.signal);
@@ -131,7 +132,7 @@ export function behavesOnBadDays(start: () => Promise<BadDay>): void {
   });
 
   it('shows its address and never the token', async () => {
-    const { backend, witness } = await start();
+    const { backend, witness } = await start(20_000);
     expect(witness.shown).toContain(backend.url);
     expect(witness.shown).not.toContain(TOKEN);
   });

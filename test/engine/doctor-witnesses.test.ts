@@ -92,7 +92,7 @@ describe('doctor of witnesses', () => {
     heardFinding({
       what: 'witness w',
       part: 'witnesses.w in lab.yaml',
-      settings: settings as Parameters<typeof heardFinding>[0]['settings'],
+      settings,
       hosts: someHosts(3),
       answer: reply,
     });

@@ -60,7 +60,7 @@ function readNodes(items: unknown, match: Match): Result<HeardMachine[], Metrics
 
 function readNode(item: unknown, match: Match): Result<HeardMachine, MetricsError> {
   if (!isRecord(item)) return notUnderstood(`a node is ${show(item)}, not an object`);
-  const { uuid, osquery_version: version, last_seen: seen, created_at: created } = item;
+  const { id, uuid, osquery_version: version, last_seen: seen, created_at: created } = item;
   const name = item[match];
   if (typeof uuid !== 'string' || uuid === '') return notUnderstood(`uuid of a node is ${show(uuid)}`);
   if (typeof name !== 'string') return notUnderstood(`${match} of node ${uuid} is ${show(name)}`);
@@ -68,7 +68,7 @@ function readNode(item: unknown, match: Match): Result<HeardMachine, MetricsErro
   if (lastSeen === undefined) return notUnderstood(`last_seen of node ${uuid} is ${show(seen)}`);
   return ok({
     // Its uuid is the host's, which may be enrolled twice.
-    id: `${String(item['id'] ?? '')} ${uuid}`,
+    id: `${typeof id === 'number' ? id : ''} ${uuid}`,
     name,
     lastSeen,
     enrolledAt: readTime(created) ?? null,

@@ -101,7 +101,7 @@ async function readOne(sweeping: Sweeping, page: number): Promise<Result<DatedPa
   const answer = await get(sweeping, path, query, ({ text }) => readPage(text, page, settings.match));
   if (answer.ok || page > 1 || !isPathUnknown(answer.error)) return answer;
   const all = await get(sweeping, `${path}/all`, {}, ({ text }) => readAll(text, settings.match));
-  if (all.ok || !/HTTP 404: no nodes$/.test(all.error.message)) return all;
+  if (all.ok || !all.error.message.endsWith('HTTP 404: no nodes')) return all;
   return ok({ items: [], last: true, total: 0, date: null });
 }
 

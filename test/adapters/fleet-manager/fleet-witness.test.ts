@@ -41,8 +41,8 @@ async function setup(more: Partial<FleetManagerSettings> = {}) {
 const heard = (hostname: string, secondsAgo = 0) => ({ hostname, seen: NOW - secondsAgo * 1_000 });
 
 describe('Fleet on a bad day', () => {
-  behavesOnBadDays(async () => {
-    const { fake, witness } = await setup({ timeoutMs: 150 });
+  behavesOnBadDays(async (timeoutMs) => {
+    const { fake, witness } = await setup({ timeoutMs });
     fake.hosts = [heard('web-01')];
     return { backend: fake, witness, question: question([host('web-01')]) };
   });

@@ -46,8 +46,8 @@ async function setup(more: Partial<LokiSettings> = {}) {
 const steady = (...names: string[]) => new Map(names.map((name) => [name, () => 7]));
 
 describe('Loki on a bad day', () => {
-  behavesOnBadDays(async () => {
-    const { fake, witness } = await setup({ timeoutMs: 150 });
+  behavesOnBadDays(async (timeoutMs) => {
+    const { fake, witness } = await setup({ timeoutMs });
     fake.lines = steady('web-01');
     return { backend: fake, witness, question: question([host('web-01')]) };
   });

@@ -18,8 +18,8 @@ async function setup(body: unknown = { verdict: 'pass', why: 'all is well' }, ti
 }
 
 describe('a webhook on a bad day', () => {
-  behavesOnBadDays(async () => {
-    const { backend, witness } = await setup(undefined, 150);
+  behavesOnBadDays(async (timeoutMs) => {
+    const { backend, witness } = await setup(undefined, timeoutMs);
     return { backend, witness, question: question([host('web-01')]) };
   });
 
