@@ -173,9 +173,11 @@ AccuracySec=1s
 WantedBy=timers.target" && mkdir -p "$WANTED_BY" && ln -sfn "../$TIMER" "$WANTED_BY/$TIMER" && { sync "$WANTED_BY" 2>/dev/null || :; }
 }
 
-# set_timer: fires in $armed_left_ms, by systemd's monotonic clock. A reboot loses that and leaves what write_units wrote.
+# set_timer: fires in $armed_left_ms, by systemd's monotonic clock. A reboot loses that and leaves what write_units wrote. An empty
+# value takes away every time that was set, not only its own kind's.
 set_timer() {
-  mkdir -p "$THIS_BOOT" && printf '[Timer]\nOnActiveSec=\nOnActiveSec=%sms\n' "$armed_left_ms" >"$THIS_BOOT/50-this-boot.conf" || return 1
+  mkdir -p "$THIS_BOOT" && printf '[Timer]\nOnActiveSec=\nOnActiveSec=%sms\nOnUnitInactiveSec=%ss\n' "$armed_left_ms" "$RETRY_S" \
+    >"$THIS_BOOT/50-this-boot.conf" || return 1
   systemctl daemon-reload >&2 && systemctl restart "$TIMER" >&2 && systemctl is-active -q "$TIMER" >/dev/null
 }
 

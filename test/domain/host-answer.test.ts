@@ -252,7 +252,7 @@ describe('a host that acts by itself', () => {
       [{ step: 'confirm', ok: false, order: 'r-1' }, end],
       [{ step: 'renew', ok: true, order: 'r-1', msLeft: 'x' }, end],
     ])
-      expect(said(...(steps as HostStep[])).kind).toBe('failed');
+      expect(said(...steps).kind).toBe('failed');
   });
 
   it('that moved its database aside says so beside the proof of its revert', () => {

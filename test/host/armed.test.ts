@@ -85,6 +85,10 @@ describe('an upgrade that is armed', () => {
     expect(existsSync(host.path(TIMER))).toBe(true);
     expect(existsSync(host.path(LINK))).toBe(true);
     expect(await host.command('systemctl is-active rollout-revert.timer')).toBe('active');
+    // An empty value forgets every time that was set: what comes again every minute has to be said again.
+    expect(read('run/systemd/system/rollout-revert.timer.d/50-this-boot.conf')).toMatch(
+      /^\[Timer\]\nOnActiveSec=\nOnActiveSec=3600000ms\nOnUnitInactiveSec=60s\n$/u,
+    );
     expect(host.files('var/lib/rollout/packages')).toHaveLength(2);
   });
 
@@ -345,6 +349,7 @@ describe('a host that hears from nobody', () => {
     await expectRuns(fresh);
     for (let turn = 0; turn < 80 && stateWord() !== 'went-back'; turn += 1) await host.command('sleep 0.25');
     for (let turn = 0; turn < 20 && existsSync(host.path(TIMER)); turn += 1) await host.command('sleep 0.1');
+    expect(stateWord()).toBe('went-back');
     await expectRuns(old);
     expectDisarmed();
   });
@@ -462,6 +467,7 @@ describe('a reboot', () => {
     await host.fire(clock('-3 years'));
     bootedAt(80 + 601);
     await host.fire(clock('-3 years'));
+    expect(stateWord()).toBe('went-back');
     await expectRuns(old);
   });
 
@@ -470,6 +476,7 @@ describe('a reboot', () => {
     host.reboot();
     await host.command('systemctl start osqueryd');
     await host.fire(clock('+11 minutes'));
+    expect(stateWord()).toBe('went-back');
     await expectRuns(old);
   });
 
@@ -481,6 +488,7 @@ describe('a reboot', () => {
     await expectRuns(fresh);
     bootedAt(1601);
     await host.fire(clock('-3 years'));
+    expect(stateWord()).toBe('went-back');
     await expectRuns(old);
   });
 });

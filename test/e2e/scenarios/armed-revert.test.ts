@@ -13,7 +13,7 @@ import { bootFleet, type Fleet } from '../rig/fleet.ts';
 import type { RigHost } from '../rig/host.ts';
 
 const AGENT = { package: 'osquery', service: 'osqueryd', executable: '/opt/osquery/bin/osqueryd' };
-const NAMES = ['alone', 'confirmed', 'rebooted', 'raced', 'limited', 'database'] as const;
+const NAMES = ['alone', 'confirmed', 'rebooted', 'raced', 'limited', 'database', 'locked'] as const;
 
 let fleet: Fleet;
 let folder: string;
@@ -177,6 +177,27 @@ describe('an armed host', () => {
     await host.boot();
     expect(await host.sh('systemctl is-enabled rollout-revert.timer')).toBe('enabled');
     expect(await host.running()).toMatchObject({ exeSha256: fresh.executableSha256 });
+    await goesBack(host);
+    expect(await host.running()).toMatchObject({ exeSha256: old.executableSha256, active: 'active' });
+    await expectDisarmed(host);
+  });
+
+  it.concurrent('that finds dpkg locked tries again, until it is back', async () => {
+    const host = fleet.host('locked');
+    await carry(host, await upgradeOrder(host, { ...ARM, revertAfterS: 8 }, { lockTimeoutS: 1 }));
+    // What is a minute between two attempts, shortened for this test.
+    const dropIn = '/run/systemd/system/rollout-revert.timer.d/50-this-boot.conf';
+    expect(await host.sh(`cat ${dropIn}`)).toContain('OnUnitInactiveSec=60s');
+    await host.sh(`sed -i 's/=60s/=4s/' ${dropIn} && systemctl daemon-reload`);
+    await host.holdDpkgLock();
+    const failures = async () =>
+      Number(await host.sh('sed -n s/^failures=//p /var/lib/rollout/revert/state'));
+    await until(`${host.name} has failed twice`, async () => (await failures()) >= 2, { timeoutMs: 60_000 });
+    expect(await host.sh('cat /var/lib/rollout/revert/note')).toMatch(
+      /to go back .* failed, and is made again: .*lock/u,
+    );
+    expect(await host.running()).toMatchObject({ exeSha256: fresh.executableSha256, active: 'active' });
+    await host.releaseDpkgLocks();
     await goesBack(host);
     expect(await host.running()).toMatchObject({ exeSha256: old.executableSha256, active: 'active' });
     await expectDisarmed(host);
