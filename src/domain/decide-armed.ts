@@ -3,7 +3,8 @@
  *
  * G1  Whoever has less than half of its time left is told to wait on, before anything else is begun; not while the rollout is stopped:
  *     what a person holds up goes back at its time.
- * G2  Whoever may have gone back is asked before it is judged, confirmed or counted as proven (armed.ts, AR2).
+ * G2  Whoever may have gone back is asked before it is judged or counted as proven (armed.ts, AR2): by telling it to wait on, which a
+ *     host answers under the lock that its own revert takes. A proof would fail where the revert begins meanwhile.
  * G3  Whoever has gone back is not the version's failure: its wave begins again and is watched anew. One that goes back again and again
  *     halts the rollout.
  * G4  The wave passes only when each of its hosts has confirmed that it stays. A canary that is put back is not confirmed at all.
@@ -48,20 +49,22 @@ export function decideArmed(rollout: RolloutState, { frozen }: Observations, now
   if (policy === null || wave === null || rollout.stop !== null) return null;
   const hosts = [...rollout.hosts.values()];
   const armed = hosts.filter((host) => isArmed(host) && isDue(host, rollout, now) && !isDrifted(host));
+  if (policy.disarm === 'after-proof' && armed.length > 0) {
+    const message = `${nameHosts(armed)}: proven, and so confirmed`;
+    return act('confirm', idsOf(armed.slice(0, BATCH)), 'confirming', message);
+  }
   const unsure = armed.filter((host) => mayHaveGoneBack(host, rollout, now));
-  if (unsure.length > 0) {
-    const message = `asking ${nameHosts(unsure)} what runs there: nobody was heard for so long that they may have gone back by themselves`;
-    return act('prove', idsOf(unsure.slice(0, BATCH)), 'asking-armed', message);
-  }
-  const sure = armed.filter((host) => !mayHaveGoneBack(host, rollout, now));
-  if (policy.disarm === 'after-proof' && sure.length > 0) {
-    const message = `${nameHosts(sure)}: proven, and so confirmed`;
-    return act('confirm', idsOf(sure.slice(0, BATCH)), 'confirming', message);
-  }
-  const waning = sure.filter((host) => isArmed(host) && now >= renewAt(host, rollout));
+  const waning = armed.filter(
+    (host) => unsure.includes(host) || (isArmed(host) && now >= renewAt(host, rollout)),
+  );
   if (waning.length > 0) {
+    const batch = idsOf(waning.slice(0, BATCH));
+    if (unsure.length > 0) {
+      const message = `asking ${nameHosts(unsure)}: nobody was heard for so long that they may have gone back by themselves`;
+      return act('renew', batch, 'asking-armed', message);
+    }
     const message = `telling ${nameHosts(waning)} to wait ${formatDuration(policy.afterMs)} more before going back`;
-    return act('renew', idsOf(waning.slice(0, BATCH)), 'renewing', message);
+    return act('renew', batch, 'renewing', message);
   }
   const back = hosts.filter((host) => hasGoneBack(host) && host.wave <= wave);
   const often = back.filter((host) => host.wentBack >= MOST_RETURNS);

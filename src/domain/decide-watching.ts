@@ -10,7 +10,7 @@
  * W6  A host for which somebody's action was meant, and from which its end was never heard, is asked before it is judged.
  * W7  Agents that do not run are asked for on their hosts once before a verdict on that rolls anything back: a stop may be known there
  *     and not in the journal yet. Whatever else fails rolls back at once, and who does not answer excuses nothing. One that has gone back
- *     by itself meanwhile was not there to be judged.
+ *     by itself meanwhile, or may have, was not there to be judged.
  */
 import { hasGoneBack, mayHaveGoneBack } from './armed.ts';
 import {
@@ -72,7 +72,7 @@ export function decideWatching(
 }
 
 /** W2, W7. Null: there is no fail verdict, or nobody is to blame for it but who stopped the agents. */
-export function decideVerdict(rollout: RolloutState, { watch }: WatchedPhase): Decision | null {
+export function decideVerdict(rollout: RolloutState, { watch }: WatchedPhase, now: number): Decision | null {
   const judgement = watch.last;
   if (judgement?.kind !== 'fail') return null;
   const why = failedGates(judgement);
@@ -82,14 +82,19 @@ export function decideVerdict(rollout: RolloutState, { watch }: WatchedPhase): D
   // A stopped agent uses nothing: it can only have too little of something.
   if (failed.every(({ direction }) => direction === 'below') && offenders.length > 0) {
     const unasked = offenders.filter(
-      ({ state, answeredSeq }) => state === 'verified' && answeredSeq < watch.markSeq,
+      (one) =>
+        one.state === 'verified' && one.answeredSeq < watch.markSeq && !mayHaveGoneBack(one, rollout, now),
     );
     if (unasked.length > 0) {
       const message = `asking ${nameHosts(unasked)} whether somebody has stopped the agent there: ${why}`;
       return act('prove', idsOf(unasked), 'asking-offenders', message);
     }
-    if (offenders.every((one) => watch.excused?.has(one.host.id) || isDrifted(one) || hasGoneBack(one)))
-      return null;
+    const isExcused = (one: HostProgress): boolean =>
+      watch.excused?.has(one.host.id) === true ||
+      isDrifted(one) ||
+      hasGoneBack(one) ||
+      mayHaveGoneBack(one, rollout, now);
+    if (offenders.every(isExcused)) return null;
   }
   return record({ kind: 'rollback-started', cause: { kind: 'verdict', judgement } }, 'gate-failed', why);
 }

@@ -46,7 +46,7 @@ function decideNext(rollout: RolloutState, observed: Observations, now: number):
     return decideRollback(rollout, phase, now);
   // Before hosts that failed when they were asked about the same: the verdict has the numbers.
   const isWatched = phase.kind === 'soaking' || phase.kind === 'baking';
-  const verdict = isWatched ? decideVerdict(rollout, phase) : null;
+  const verdict = isWatched ? decideVerdict(rollout, phase, now) : null;
   if (verdict !== null) return verdict;
   const failed = decideFailed(rollout, now);
   if (failed !== null) return failed;

@@ -84,7 +84,11 @@ export function answeredHost(
     };
   }
   if (action === 'prove') {
-    return outcome.kind === 'failed' && !isOverlapped ? { ...troubled, state: 'failed' } : troubled;
+    // Its own way back may have begun while it was asked: what it says of that comes next.
+    const mayBeBack = host.armedUntil !== null && at >= host.armedUntil;
+    return outcome.kind === 'failed' && !isOverlapped && !mayBeBack
+      ? { ...troubled, state: 'failed' }
+      : troubled;
   }
   if (action === 'inspect') {
     // Reached, and not proven to run the new version: the upgrade, which may be repeated, is to be asked for again.

@@ -13,6 +13,8 @@ interface Scenario {
   readonly end: string;
 }
 
+const armed = (afterMs: number) => ({ afterMs, disarm: 'after-soak' }) as const;
+
 const small = { hosts: someHosts(4), policy: { soakMs: 10_000, bakeMs: 15_000 } } as const;
 
 const scenarios: readonly Scenario[] = [
@@ -30,6 +32,17 @@ const scenarios: readonly Scenario[] = [
         behaviour: { startFails: true, only: (host) => host === 'h4' },
         policy: { ...small.policy, limits: { ...somePolicy.limits, failedHosts: 1 } },
       }),
+    end: 'done',
+  },
+  {
+    name: 'hosts that go back by themselves after ten minutes',
+    make: () => makeWorld({ ...small, policy: { ...small.policy, armedRevert: armed(600_000) } }),
+    end: 'done',
+  },
+  {
+    // The pause between two processes is 31 seconds: whoever was not told to wait on before the kill has gone back by then.
+    name: 'hosts that go back by themselves before anybody comes again',
+    make: () => makeWorld({ ...small, policy: { ...small.policy, armedRevert: armed(40_000) } }),
     end: 'done',
   },
   {
@@ -88,6 +101,9 @@ function conclusion(world: World) {
       .map(({ host, state, touched }) => `${host.name} ${host.id} ${state} ${touched}`)
       .sort(),
     running: world.running(),
+    armed: [...world.fleet.hosts.values()]
+      .filter((host) => host.armed.isPending)
+      .map(({ host }) => host.name),
     pin: pin?.version,
     quarantine: quarantine.map(({ sha256 }) => sha256),
     receipts: receipts.map(({ version, hosts }) => ({ version, hosts })),

@@ -89,6 +89,24 @@ vi.mock('../../src/domain/attempts.ts', async (original) => {
   };
 });
 
+vi.mock('../../src/domain/armed.ts', async (original) => {
+  const real = await original<typeof import('../../src/domain/armed.ts')>();
+  return {
+    ...real,
+    mayHaveGoneBack: (...input: Parameters<typeof real.mayHaveGoneBack>) =>
+      mutant.name !== 'takes nobody for gone back' && real.mayHaveGoneBack(...input),
+  };
+});
+
+vi.mock('../../src/domain/decide-armed.ts', async (original) => {
+  const real = await original<typeof import('../../src/domain/decide-armed.ts')>();
+  return {
+    ...real,
+    decideConfirm: (...input: Parameters<typeof real.decideConfirm>) =>
+      mutant.name === 'confirms nobody' ? null : real.decideConfirm(...input),
+  };
+});
+
 vi.mock('../../src/domain/unknown-zones.ts', async (original) => {
   const real = await original<typeof import('../../src/domain/unknown-zones.ts')>();
   return {
@@ -140,7 +158,7 @@ vi.mock('../../src/domain/newcomers.ts', async (original) => {
   };
 });
 
-const MOST_SEEDS = 150;
+const MOST_SEEDS = 400;
 
 async function firstCaught(): Promise<string> {
   for (let seed = 1; seed <= MOST_SEEDS; seed += 1) {
@@ -163,6 +181,8 @@ describe('the simulation notices an engine that', () => {
     ['forgets touched hosts', /forgotten|was not put back/],
     ['an error is a fail', /nothing wrong \(4\)/],
     ['no data passes', /without data \(4\)/],
+    ['takes nobody for gone back', /is judged and has gone back before/],
+    ['confirms nobody', /would go back by/],
     ['believes the exit code', /counts as verified and runs something else \(7\)/],
     ['failed hosts do not matter', /an upgrade after .* failed \(3\)/],
     ['retries without a pause', /turns in circles/],

@@ -8,7 +8,7 @@
 import type { Host } from '../../src/domain/host.ts';
 import type { HostOutcome } from '../../src/domain/host-outcome.ts';
 import type { EntryBody } from '../../src/domain/journal.ts';
-import type { ArmedRevertPolicy, RolloutPolicy } from '../../src/domain/policy.ts';
+import type { RolloutPolicy } from '../../src/domain/policy.ts';
 import type { ContactFault } from '../fakes/fleet.ts';
 import type { FleetHost, VersionBehaviour } from '../fakes/fleet-host.ts';
 import { checkJournal } from './journal-checks.ts';
@@ -92,7 +92,8 @@ class Stage {
     const roles = ['web', 'db', 'git', 'ci'].slice(0, random.whole(1, 4));
     this.#world = makeWorld({
       hosts: someHosts(count, roles).map((host) => ({ ...host, spot: random.chance(0.2) })),
-      policy: somePolicyOf(random),
+      // Of a stream of its own, so that lives without it are as they were.
+      policy: { ...somePolicyOf(random), ...someTimer(randomOf(seed + 1_000_000)) },
       behaviour: someBehaviour(random),
       inCloud: true,
     });
@@ -128,7 +129,8 @@ class Stage {
     if (!(await this.#beginSomehow())) return this.life('never began');
     const rounds = this.#random.whole(1, 8);
     for (let round = 0; round < rounds && !this.#hasEnded(); round += 1) await this.#round();
-    if (this.#random.chance(0.3) && !this.#hasEnded()) await this.#leaveAlone();
+    if (world.rollout().policy.armedRevert !== undefined && this.#random.chance(0.3) && !this.#hasEnded())
+      await this.#leaveAlone();
     this.#mend();
     return this.life(await this.#toTheEnd());
   }
@@ -137,10 +139,10 @@ class Stage {
   async #leaveAlone(): Promise<void> {
     const { world, clock, fleet } = this.#parts();
     const { armedRevert, limits } = world.rollout().policy;
-    if (armedRevert === undefined) return;
+    const afterMs = armedRevert?.afterMs ?? 0;
     this.#note('nobody comes any more');
     for (const { trouble } of fleet.hosts.values()) delete trouble.dpkgLocked;
-    await clock.advance(2 * armedRevert.afterMs + limits.hostDeadlineMs + 300_000);
+    await clock.advance(2 * afterMs + limits.hostDeadlineMs + 300_000);
     for (const { host, armed, onDisk } of fleet.hosts.values()) {
       if (armed.isPending) this.say(`${host.name} is left to itself and does not go back`);
       if (armed.state?.kind === 'went-back' && onDisk !== world.artifacts.old.executable.sha256)
@@ -329,7 +331,10 @@ class Stage {
     const ends = await clock.run(Promise.all(runs), 6 * 3_600_000);
     this.#note(ends.map((end) => this.#describe(end)).join(' | '));
     calm();
-    await clock.advance(this.#random.pick([1_000, 5_000, 35_000, 60_000, 400_000]));
+    await clock.advance(
+      this.#random.pick([1_000, 5_000, 35_000, 60_000]) *
+        (world.rollout().policy.armedRevert !== undefined && this.#random.chance(0.2) ? 7 : 1),
+    );
   }
 
   #how(): { mode: 'foreground' | 'advance'; holdLimitMs: number; signal: AbortSignal } {
@@ -676,15 +681,13 @@ function somePolicyOf(random: Random): Partial<RolloutPolicy> {
     soakMs: random.pick([0, 15_000, 30_000]),
     bakeMs: random.pick([0, 20_000, 60_000]),
     approval: random.chance(0.2) ? 'after-canary' : 'none',
-    ...(random.chance(0.5) ? { armedRevert: someTimer(random) } : {}),
   };
 }
 
-function someTimer(random: Random): ArmedRevertPolicy {
-  return {
-    afterMs: random.pick([60_000, 120_000, 300_000, 1_800_000]),
-    disarm: random.chance(0.25) ? 'after-proof' : 'after-soak',
-  };
+function someTimer(random: Random): Pick<RolloutPolicy, 'armedRevert'> {
+  if (!random.chance(0.5)) return {};
+  const afterMs = random.pick([60_000, 120_000, 300_000, 1_800_000]);
+  return { armedRevert: { afterMs, disarm: random.chance(0.25) ? 'after-proof' : 'after-soak' } };
 }
 
 function someBehaviour(random: Random): Omit<VersionBehaviour, 'version'> {

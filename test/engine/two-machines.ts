@@ -111,7 +111,13 @@ export async function shareOneRollout(seed: number): Promise<SharedLife> {
   const random = randomOf(seed);
   const world = makeWorld({
     hosts: someHosts(random.whole(3, 8)),
-    policy: { soakMs: random.pick([0, 10_000]), bakeMs: 15_000 },
+    policy: {
+      soakMs: random.pick([0, 10_000]),
+      bakeMs: 15_000,
+      ...(random.chance(0.5)
+        ? { armedRevert: { afterMs: random.pick([60_000, 600_000]), disarm: 'after-soak' as const } }
+        : {}),
+    },
     behaviour: random.chance(0.2) ? { cpu: 0.5 } : {},
   });
   const two = twoMachines(world, () => random.whole(5, 400));
@@ -201,11 +207,12 @@ function watchHosts(two: TwoMachines, say: (what: string) => void): void {
   };
   fleet.onContact = ({ id, order, program }) => {
     look(id);
-    if (order.program !== 'upgrade' && order.program !== 'revert') return;
+    if (order.program !== 'upgrade' && order.program !== 'revert' && order.program !== 'confirm') return;
+    const action = order.program === 'confirm' ? order.verb : program;
     const text = two.bucket.texts().get(`journal/${String(order.fence).padStart(12, '0')}.json`);
     const body = text === undefined ? null : (JSON.parse(text) as Entry).body;
-    if (body?.kind !== 'hosts-intended' || body.action !== program || !body.hosts.includes(id))
-      say(`h${id} was touched (${program}) without a durable intention`);
+    if (body?.kind !== 'hosts-intended' || body.action !== action || !body.hosts.includes(id))
+      say(`h${id} was touched (${action}) without a durable intention`);
   };
   fleet.onAnswer = ({ id }) => look(id);
 }
@@ -237,9 +244,11 @@ async function checkEnd(two: TwoMachines, say: (what: string) => void): Promise<
   const phase = rollout?.phase.kind ?? 'nothing';
   if (phase !== 'done' && phase !== 'rolled-back') say(`it ended ${phase}`);
   const expected = phase === 'done' ? world.artifacts.fresh : world.artifacts.old;
-  for (const { host, running } of world.fleet.hosts.values())
+  for (const { host, running, armed } of world.fleet.hosts.values()) {
+    if (armed.isPending) say(`${host.name} would still go back by itself`);
     if (running !== expected.executable.sha256)
       say(`${host.name} runs something else than ${expected.version}`);
+  }
 }
 
 function describe(end: Ended): string {
