@@ -201,6 +201,34 @@ describe('a plan', () => {
     );
   });
 
+  it('lets no earlier wave take those hosts, however much it may have (P5)', () => {
+    const { plan } = planned({
+      hosts: Array.from({ length: 40 }, (_, index) => ({
+        role: ['web', 'db', 'git', 'ci'][index % 4] ?? '',
+        zone: 'z1',
+        eligible: true,
+        survey: {
+          kind: 'surveyed',
+          agent: { packageVersion: old.control.version, architecture: 'amd64' },
+          runsTarget: false,
+        },
+      })),
+      then: [
+        { kind: 'percent', percent: 10 },
+        { kind: 'percent', percent: 95 },
+        { kind: 'percent', percent: 98 },
+      ],
+      strata: ['role'],
+    });
+    expect(plan.waves.map(({ hosts }) => hosts.length)).toEqual([4, 3, 29, 4]);
+    expect(
+      plan.waves
+        .at(-1)
+        ?.hosts.map(({ role }) => role)
+        .sort(),
+    ).toEqual(['ci', 'db', 'git', 'web']);
+  });
+
   it('of a canary alone names who the canaries are compared with, at most 30 of a stratum, and nobody twice (P5)', () => {
     const plan = canaryPlan(someHosts(100));
     const controls = plan.controls ?? [];
