@@ -30,6 +30,13 @@ describe('renderQuery', () => {
     ]);
   });
 
+  it('names the environment, as text that cannot end its string', () => {
+    const query = gate('x{env="$environment"$matchers}');
+    expect(renderQuery(query, { ...fillings, environment: 'gprd' })).toEqual(['x{env="gprd"}']);
+    expect(renderQuery(query, { ...fillings, environment: 'a"b' })).toEqual([String.raw`x{env="a\"b"}`]);
+    expect(renderQuery(query, fillings)).toEqual(['x{env=""}']);
+  });
+
   it('leaves what only looks like a placeholder alone', () => {
     expect(renderQuery(gate('label_replace(x{a=~"web$"}, "$labels", "$1", "b", "(.*)")'), fillings)).toEqual([
       'label_replace(x{a=~"web$"}, "$labels", "$1", "b", "(.*)")',
@@ -106,9 +113,15 @@ describe('built-in gates', () => {
   it('are named as they are keyed and leave no placeholder behind', () => {
     for (const [name, builtin] of Object.entries(BUILTIN_GATES)) {
       expect(builtin.name).toBe(name);
+      if (builtin.source !== undefined) {
+        expect(builtin.query).toBe('');
+        continue;
+      }
       const [query = ''] = renderQuery(builtin, fillings);
       expect(query).not.toMatch(/\$/);
-      expect(query).toContain('groupname="osqueryd"');
+      expect(query).toContain(
+        name === 'host-run-queue' ? 'node_schedstat_waiting_seconds_total{fqdn=~' : 'groupname="osqueryd"',
+      );
     }
   });
 });
