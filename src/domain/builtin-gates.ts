@@ -31,7 +31,7 @@ const rateOf = (counter: string): string =>
 /** Of node_exporter, which may be scraped by another job than process-exporter: `prometheus.matchers` must fit both. */
 const WAITING = 'node_schedstat_waiting_seconds_total{$label=~"$hosts"$matchers}';
 /** Rules keep the host's label or lose it; what is left of it names the host as series do. */
-const FIRING = 'ALERTS{alertstate="firing",alertname=~"(?i:.*osquery.*)",$label=~"$hosts"$matchers}';
+const FIRING = 'ALERTS{$label=~"$hosts",alertstate="firing",alertname=~"(?i:.*osquery.*)"$matchers}';
 
 /** A gauge, only where a sample of it lies within the window. */
 const fresh = (gauge: string): string => `${gauge} and last_over_time(${gauge}[$window])`;
