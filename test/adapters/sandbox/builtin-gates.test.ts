@@ -38,7 +38,15 @@ it('of the endpoint that speaks Prometheus’ API', async () => {
   });
   const gates = Object.values(BUILTIN_GATES)
     .filter(({ source }) => source === undefined)
-    .map(({ compare: _, ...gate }) => ({ ...gate, windowMs: 2_000, forMs: 0 }));
+    .map(({ name, query, unit, direction, limit }) => ({
+      name,
+      query,
+      unit,
+      direction,
+      limit,
+      windowMs: 2_000,
+      forMs: 0,
+    }));
   const measured = await measure({
     metrics,
     gates,
