@@ -415,6 +415,7 @@ describe('judge, with too little data', () => {
     const judgement = judged([measured(gate, rows)], ['h1', 'h2'], 4);
     expect(judgement).toMatchObject({ kind: 'inconclusive', observedMs: 0 });
     expect(judgement.gates[0]?.why).toBe('too few numbers of h1: at least 3 are asked for');
+    expect(judgement.gates[0]?.abstains).toBeUndefined();
     expect(judged([measured(gate, { ...rows, h1: [null, null, 0.9, 0.9] })], ['h1', 'h2'], 4).kind).toBe(
       'inconclusive',
     );
@@ -466,6 +467,18 @@ describe('judge, silence and failing backends as the gate has them', () => {
       why: 'no number of h1, which counts as over the limit',
     });
     expect(judged([measured({ ...gate, forMs: 3 * STEP }, silent)], both, 2).kind).toBe('inconclusive');
+  });
+
+  it('noData fail is no pass where nobody was heard, however many silent hosts are borne', () => {
+    const gate = { ...cpu, noData: 'fail', weight: { kind: 'share', share: 1 } } as const;
+    expect(judged([measured(gate, {})], both, 2).kind).toBe('inconclusive');
+  });
+
+  it('noData abstain: silent hosts are not counted among those that a share is of', () => {
+    const gate = { ...cpu, noData: 'abstain', weight: { kind: 'share', share: 0.4 } } as const;
+    const three = ['h1', 'h2', 'h3'];
+    expect(judged([measured(gate, { h1: [0.5], h2: [0.01], h3: [0.01] })], three, 1).kind).toBe('pass');
+    expect(judged([measured(gate, { h1: [0.5], h2: [0.01] })], three, 1).kind).toBe('fail');
   });
 
   it('noData fail, where too little is bad: the silent host is named with nothing', () => {
@@ -700,7 +713,7 @@ describe('judge, for any data', () => {
 });
 
 describe('judge, at scale', () => {
-  it('judges 10,000 hosts, 4 gates and 60 steps within a second', () => {
+  it('judges 10,000 hosts, 4 gates and 60 steps within a second of CPU time', () => {
     const ids = Array.from({ length: 10_000 }, (_, index) => `h${index}`);
     const row = samples(Array.from({ length: 60 }, () => 0.05));
     const byHost = new Map(ids.map((id) => [id, row]));
@@ -712,10 +725,11 @@ describe('judge, at scale', () => {
         outcome: { kind: 'measured', byHost, ambiguous: [], warnings: [] },
       }),
     );
-    const started = performance.now();
+    // CPU time: whatever else the machine does is not the judge's doing.
+    const before = process.cpuUsage();
     const judgement = judged(measurements, ids, 60);
-    const took = performance.now() - started;
+    const { user, system } = process.cpuUsage(before);
     expect(judgement).toMatchObject({ kind: 'pass', observedMs: 60 * STEP });
-    expect(took).toBeLessThan(1_000);
+    expect((user + system) / 1_000).toBeLessThan(1_000);
   });
 });
