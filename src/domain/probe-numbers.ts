@@ -203,7 +203,9 @@ function restartsOf(readings: readonly ProbeReading[], last: ProbeReading, windo
   let newer = last;
   for (const one of readings.slice(0, -1).toReversed()) {
     if (last.upMs - newer.upMs >= windowMs) break;
-    seen += startsBetween(one, newer);
+    // A start that lies before the window, such as the upgrade's own, may be seen only now.
+    const startedMs = newer.beganUs === null ? null : last.upMs - newer.beganUs / 1000;
+    if (startedMs === null || startedMs < windowMs) seen += startsBetween(one, newer);
     newer = one;
   }
   const overMs = last.upMs - newer.upMs;

@@ -193,6 +193,12 @@ describe('numbers', () => {
     ],
     ['waiting counted two ways', 'run-queue', [{ upMs: 540_000, waitMs: 0, waitFrom: 'pressure' }, {}], null],
     ['waiting on four cores', 'run-queue', [{ upMs: 590_000, waitMs: 0 }, {}], 0.025],
+    [
+      'the upgrade’s own restart, seen only now',
+      'restarts',
+      [{ upMs: 100_000 }, { mainPid: 200, beganUs: 200_000_000 }],
+      0,
+    ],
     ['a long life', 'restarts', [{ restarts: 7 }], 0],
     ['crashes that nobody watched', 'restarts', [{ restarts: 4, beganUs: 590_000_000 }], 4],
     [
