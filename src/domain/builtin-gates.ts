@@ -2,9 +2,6 @@
  * The gates that ship with the program: what is asked, of whom, in which unit. An environment overrides any of it by name. The numbers
  * of those that compare are in builtin-comparisons.ts.
  *
- * An environment that lists no gates has all of them. None of those that need more than process-exporter holds a site that has no
- * more (`noData: abstain`, and a zero for hosts without alerts); the two of the probe ask few hosts and seldom (probe-hosts.ts).
- *
  * Every query gives one series a host, and none where the newest scrape failed or is older than the window: Prometheus
  * would otherwise repeat a dead host's last number for five minutes. They aggregate `without`, never `by`: a host that two
  * scrape jobs measure must show as two series (ambiguous, G2), not as the sum of both.
@@ -173,3 +170,9 @@ export const BUILTIN_READINGS: Readonly<Record<BuiltinGateName, ProbeReadingName
   'host-run-queue': 'run-queue',
   alerts: null,
 };
+
+/**
+ * What an environment has that lists no gates: all of them. None of those that need more than process-exporter holds a site that has
+ * no more (`noData: abstain`, and a zero for hosts without alerts); the two of the probe ask few hosts and seldom (probe-hosts.ts).
+ */
+export const DEFAULT_GATES = Object.keys(BUILTIN_READINGS) as readonly BuiltinGateName[];
