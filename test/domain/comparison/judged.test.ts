@@ -349,6 +349,15 @@ describe('what came before the change', () => {
     });
     expect(judged({ changed, control }).verdict.kind).toBe('pass');
   });
+
+  it('nor are numbers of which a part is from before: their window must lie wholly behind the change', () => {
+    const now = [0.03, 0.03, 0.03, 0.065, 0.065];
+    const changed = some(4, 'web', 0).map((one) => ({ ...one, now, changedAt: T0 - 3 * STEP }));
+    const kindOf = (windowMs: number) =>
+      judged({ gate: { ...cpu, windowMs }, changed, control: some(30, 'old', 0.03) }).verdict.comparison
+        ?.kind;
+    expect([kindOf(3 * STEP), kindOf(STEP)]).toEqual(['worse', 'alike']);
+  });
 });
 
 describe('where no control is left', () => {
