@@ -54,9 +54,9 @@ export interface GatePolicy {
   readonly forMs: number;
   /** Where the numbers come from; absent: the query, of Prometheus. */
   readonly source?: GateSource;
-  /** Fewest numbers that a host must have given in the span that is judged; absent: 1. */
+  /** Fewest numbers that a host must have given in the span that is judged, or in `forMs` or `overMs` before its end where that is longer; absent: 1. */
   readonly minSamples?: number;
-  /** Share (0 to 1) of the span's steps at which a host must have given a number; absent: 0. */
+  /** Share (0 to 1) of the steps of that time at which a host must have given a number; absent: 0. */
   readonly minCoverage?: number;
   /** What the hosts are compared with besides the limit; absent: nothing. */
   readonly compare?: GateComparison;
@@ -92,7 +92,7 @@ export interface GateComparison {
   /** Over how long the numbers of each host are summed up to one, before the change and after it, ms. */
   readonly overMs: number;
   readonly beforeMs: number;
-  /** Too few hosts to tell: hold, or leave the verdict to the other gates. Never a pass. */
+  /** Too few hosts to tell: hold, or let the gate's own limit decide. The comparison has not passed then, and the verdict says so. */
   readonly tooFew: 'hold' | 'abstain';
 }
 
