@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { NoPlaybook } from '../../src/config/load.ts';
 import { PLAYBOOK_ACTIONS } from '../../src/config/schema/playbook.ts';
 import { readPlaybookText } from '../../src/config/written.ts';
-import { BUILTIN_GATES } from '../../src/domain/builtin-gates.ts';
+import { DEFAULT_GATES } from '../../src/domain/builtin-gates.ts';
 import { LIFECYCLE_VERBS } from '../../src/domain/lifecycle.ts';
 import type { LifecyclePlaybook } from '../../src/domain/lifecycle-playbook.ts';
 import type { Result } from '../../src/domain/result.ts';
@@ -74,7 +74,7 @@ describe('the playbooks that ship', () => {
     const loaded = await load({});
     for (const verb of ['stop', 'remove', 'purge']) expect(right(loaded, verb).strategy?.gates).toEqual([]);
     for (const verb of ['start', 'install'])
-      expect(right(loaded, verb).strategy?.gates).toHaveLength(Object.keys(BUILTIN_GATES).length);
+      expect(right(loaded, verb).strategy?.gates).toHaveLength(DEFAULT_GATES.length);
   });
 
   it('enable and disable everywhere at once', async () => {

@@ -3,7 +3,7 @@
  * where a built-in gate has it; rules between the keys are in gate-rules.ts.
  */
 import { z } from 'zod';
-import { BUILTIN_GATES } from '../../domain/builtin-gates.ts';
+import { BUILTIN_GATES, DEFAULT_GATES } from '../../domain/builtin-gates.ts';
 import { nearestWord } from '../../domain/nearest.ts';
 import { PROBE_READINGS } from '../../domain/probe.ts';
 import { duration, issue, someText, word } from './parts.ts';
@@ -180,7 +180,7 @@ export const gateSchema = z.strictObject({
 export const gatesSchema = z
   .array(gateSchema)
   .min(1)
-  .prefault(BUILTIN_GATE_NAMES.map((name) => ({ use: name })))
+  .prefault(DEFAULT_GATES.map((name) => ({ use: name })))
   .meta({
     description: 'What must stay healthy while waves soak and the environment bakes.',
     allowed: ['a list of gates, at least one: a rollout without any would watch nothing'],
