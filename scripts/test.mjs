@@ -1,4 +1,5 @@
-// Runs every check of the project, one stage after the other, all of them whatever fails, and says at the end what passed.
+// Runs every check of the project, all of them whatever fails, and says at the end what passed. Stages that only read the
+// sources run beside each other, those that run tests one after the other.
 //   node scripts/test.mjs [--only STAGE,STAGE]      stages: types, lint, shellcheck, unit, e2e
 // A stage that cannot run here is listed with its reason; under CI=true that is a failure. The exit status is 1 on any
 // failure. The last line is `N passed, N failed`: tests where vitest counts them, else one a stage.
@@ -87,6 +88,13 @@ async function commands(...list) {
   return { passed: 1 - failed, failed, skipped: 0, output };
 }
 
+/** The hosts' file system takes a minute the first time on a machine: begun at once, and waited for before hosts are booted. */
+let prepared;
+
+function prepareHosts() {
+  prepared ??= run('nice', [join(bin, 'node'), 'test/e2e/rig/prepare.ts']);
+}
+
 async function vitest(name, config, options) {
   const report = join(reports, `${name}.json`);
   const args = [
@@ -126,16 +134,23 @@ async function shellcheck() {
   return commands(...whole, ['shellcheck', '-x', '-P', 'SCRIPTDIR', '-s', 'bash', ...bash]);
 }
 
-/** In the order they run. `why`: the reason it cannot run on this machine; empty when it can. */
+/** In the order they run. `why`: the reason it cannot run on this machine; empty when it can. `reads`: runs beside the next. */
 const stages = [
-  { name: 'types', why: () => '', run: () => commands(['tsc', '--noEmit', '-p', 'tsconfig.json']) },
+  {
+    name: 'types',
+    reads: true,
+    why: () => '',
+    run: () => commands(['tsc', '--noEmit', '-p', 'tsconfig.json']),
+  },
   {
     name: 'lint',
+    reads: true,
     why: () => '',
     run: () => commands(['oxlint', '--type-aware', '--deny-warnings'], ['biome', 'check'], ['knip']),
   },
   {
     name: 'shellcheck',
+    reads: true,
     why: () =>
       spawnSync('shellcheck', ['--version'], { env }).status === 0
         ? ''
@@ -156,11 +171,15 @@ const stages = [
         asked.stdout?.trim() || asked.stderr?.trim() || String(asked.error ?? 'no reason was given');
       return said.split('\n').join('; ');
     },
-    run: () =>
-      vitest('e2e', 'vitest.e2e.config.ts', {
+    run: async () => {
+      prepareHosts();
+      // What went wrong with it, the first boot says.
+      await prepared;
+      return await vitest('e2e', 'vitest.e2e.config.ts', {
         timeoutMs: 3_600_000,
         show: (line) => /^\s*[✓×]/u.test(line),
-      }),
+      });
+    },
   },
 ];
 
@@ -179,30 +198,33 @@ function selected(argv) {
 
 const rows = [];
 const total = { passed: 0, failed: 0 };
-try {
-  for (const stage of selected(process.argv.slice(2))) {
-    if (interrupted) {
-      rows.push([stage.name, 'not run', '', 'interrupted']);
-      continue;
-    }
-    const why = stage.why();
-    if (why !== '') {
-      if (isCi) total.failed += 1;
-      rows.push([stage.name, isCi ? 'FAILED' : 'not run', '', why]);
-      console.log(`${stage.name}: cannot run here: ${why}`);
-      continue;
-    }
-    console.log(`${stage.name} ...`);
-    const began = performance.now();
-    const result = await stage.run();
-    const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    total.passed += result.passed;
-    total.failed += result.failed;
-    if (result.failed > 0) console.log(`\n${result.output.trimEnd()}\n`);
-    const counts = [`${result.passed} passed`, `${result.failed} failed`];
-    if (result.skipped > 0) counts.push(`${result.skipped} skipped`);
-    rows.push([stage.name, result.failed > 0 ? 'FAILED' : 'passed', `${seconds} s`, counts.join(', ')]);
+
+/** Runs a stage, unless it cannot run here; gives its row for the end. */
+async function carryOut(stage) {
+  if (interrupted) return [stage.name, 'not run', '', 'interrupted'];
+  const why = stage.why();
+  if (why !== '') {
+    if (isCi) total.failed += 1;
+    console.log(`${stage.name}: cannot run here: ${why}`);
+    return [stage.name, isCi ? 'FAILED' : 'not run', '', why];
   }
+  console.log(`${stage.name} ...`);
+  const began = performance.now();
+  const result = await stage.run();
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  total.passed += result.passed;
+  total.failed += result.failed;
+  if (result.failed > 0) console.log(`\n${result.output.trimEnd()}\n`);
+  const counts = [`${result.passed} passed`, `${result.failed} failed`];
+  if (result.skipped > 0) counts.push(`${result.skipped} skipped`);
+  return [stage.name, result.failed > 0 ? 'FAILED' : 'passed', `${seconds} s`, counts.join(', ')];
+}
+
+try {
+  const chosen = selected(process.argv.slice(2));
+  if (chosen.some(({ name, why }) => name === 'e2e' && why() === '')) prepareHosts();
+  rows.push(...(await Promise.all(chosen.filter(({ reads }) => reads).map(carryOut))));
+  for (const stage of chosen.filter(({ reads }) => !reads)) rows.push(await carryOut(stage));
 } finally {
   rmSync(reports, { recursive: true, force: true });
 }

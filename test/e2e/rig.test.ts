@@ -10,6 +10,7 @@ import { parse } from 'yaml';
 import { runCli, startCli } from './rig/cli.ts';
 import { run, until } from './rig/command.ts';
 import { bootFleet, type Fleet } from './rig/fleet.ts';
+import { furtherOn, rigSettings } from './rig/settings.ts';
 
 const GOOD = '5.10.2';
 const BURNS_CPU = '5.11.0';
@@ -111,7 +112,7 @@ describe('Prometheus', () => {
       async () => {
         const series = await fleet.prometheus.query(cores);
         const hot = series.find((one) => one.labels['fqdn'] === 'db-1');
-        return series.length === 3 && hot !== undefined && hot.value > 0.4 && series;
+        return series.length === 3 && hot !== undefined && hot.value > 0.25 && series;
       },
       { everyMs: 500 },
     );
@@ -248,6 +249,8 @@ describe('the rig', () => {
   });
 
   it('leaves nothing behind when the run is killed', async () => {
+    const { prefix, net } = rigSettings();
+    const other = { prefix: `${prefix}k`, net: furtherOn(net, 4) };
     const script = join(folder, 'killed.ts');
     const rig = join(dirname(fileURLToPath(import.meta.url)), 'rig/fleet.ts');
     const hosts = [{ name: 'lost', environment: 'gstg', role: 'web', zone: 'us-east1-b' }];
@@ -256,18 +259,23 @@ describe('the rig', () => {
       `import { bootFleet } from ${JSON.stringify(rig)};\nawait bootFleet(${JSON.stringify({ hosts })});\nconsole.log('up');\n`,
     );
     const child = spawn(process.execPath, [script], {
-      env: { ...process.env, ROLLOUT_RIG_PREFIX: 'rollrigk', ROLLOUT_RIG_NET: '10.216.0' },
+      env: {
+        ...process.env,
+        VITEST_POOL_ID: '1',
+        ROLLOUT_RIG_PREFIX: other.prefix,
+        ROLLOUT_RIG_NET: other.net,
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let said = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
     await until('the other run is up', () => said.includes('up'), { timeoutMs: 60_000 });
-    expect(existsSync('/run/netns/rollrigk-lost')).toBe(true);
+    expect(existsSync(`/run/netns/${other.prefix}-lost`)).toBe(true);
     child.kill('SIGKILL');
-    await until('its janitor is done', () => !existsSync('/run/rollrigk'));
-    expect(existsSync('/run/netns/rollrigk-lost')).toBe(false);
-    expect(await readFile('/proc/mounts', 'utf8')).not.toContain('rollrigk');
-    expect((await run('ip', ['link', 'show', 'rollrigk0'])).code).toBe(1);
+    await until('its janitor is done', () => !existsSync(`/run/${other.prefix}`));
+    expect(existsSync(`/run/netns/${other.prefix}-lost`)).toBe(false);
+    expect(await readFile('/proc/mounts', 'utf8')).not.toContain(other.prefix);
+    expect((await run('ip', ['link', 'show', `${other.prefix}0`])).code).toBe(1);
   });
 
   it('writes the configuration of its fleet, with what a test wants otherwise laid over it', async () => {

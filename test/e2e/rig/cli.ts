@@ -14,7 +14,7 @@ export interface CliOptions {
   readonly configDir?: string;
   /** Default: the project. */
   readonly cwd?: string;
-  /** Besides PATH, HOME and NO_COLOR; nothing else is inherited, `CI` least of all. */
+  /** Besides PATH, HOME, NO_COLOR and NODE_COMPILE_CACHE; nothing else is inherited, `CI` least of all. */
   readonly env?: Readonly<Record<string, string>>;
   /** After it the program is killed and the run throws with what it had said. Default 240 s. */
   readonly timeoutMs?: number;
@@ -75,6 +75,8 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Sta
         PATH: `${bin}:/usr/sbin:/usr/bin:/sbin:/bin`,
         HOME: options.configDir ?? '/nonexistent',
         NO_COLOR: '1',
+        // Each run would else compile the same files anew.
+        NODE_COMPILE_CACHE: join(PROJECT, 'node_modules/.cache/compiled'),
         ...options.env,
       },
       stdio: ['pipe', 'pipe', 'pipe'],

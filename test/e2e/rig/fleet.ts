@@ -6,8 +6,8 @@
  * F3  Only what the rig recorded under its own folder in /run is ever killed, unmounted or deleted.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { link, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   AGENT_VERSIONS,
@@ -18,7 +18,7 @@ import {
   layAgent,
   laySysvinit,
 } from './agent.ts';
-import { must, type Ran } from './command.ts';
+import { must, type Ran, until } from './command.ts';
 import { type ConfigOverrides, type WrittenConfig, writeConfig } from './config-folder.ts';
 import { type HostSpec, RigHost, type Running } from './host.ts';
 import { whyImpossible } from './possible.ts';
@@ -212,13 +212,45 @@ async function layers(
   return (host) => byKind.get(kindOf(host.spec)) ?? '';
 }
 
+/** More boots at once would take no less time, and each of them so long that it looks as if it hung. */
+const MOST_BOOTS = 6;
+
+/** Works through all, also where one fails, a few at a time. */
+async function fewAtOnce(work: readonly (() => Promise<void>)[]): Promise<void> {
+  const left = [...work];
+  const failures: unknown[] = [];
+  const worker = async (): Promise<void> => {
+    for (let next = left.shift(); next !== undefined; next = left.shift())
+      await next().catch((error: unknown) => failures.push(error));
+  };
+  await Promise.all(Array.from({ length: MOST_BOOTS }, worker));
+  throwAll(failures);
+}
+
 /** Waits for all, also where one fails, so that nothing is still being made while the rig is taken down. */
 async function together(work: readonly Promise<void>[]): Promise<void> {
   const failures = (await Promise.allSettled(work))
     .filter((one) => one.status === 'rejected')
     .map((one) => one.reason as unknown);
+  throwAll(failures);
+}
+
+function throwAll(failures: readonly unknown[]): void {
   if (failures.length === 1) throw failures[0];
   if (failures.length > 1) throw new AggregateError(failures, failures.map(String).join('\n'));
+}
+
+/** Gives the public half. Whole at once: another worker may want the same key, and the first one to be there is everybody's. */
+async function makeKey(key: string): Promise<string> {
+  const work = await mkdtemp(`${key}.`);
+  const made = join(work, 'key');
+  await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'rollout-rig', '-f', made]);
+  await link(made, key).then(
+    async () => await rename(`${made}.pub`, `${key}.pub`),
+    async () => await until(`${key}.pub is there`, () => existsSync(`${key}.pub`)),
+  );
+  await rm(work, { recursive: true });
+  return await readFile(`${key}.pub`, 'utf8');
 }
 
 /** Writes the hosts' keys (kept in the cache: making them takes longer than booting) and the known_hosts file. */
@@ -229,10 +261,7 @@ async function makeHostKeys(settings: RigSettings, specs: readonly HostSpec[]): 
   const keys: string[] = [];
   for (const [index, spec] of specs.entries()) {
     const key = join(folder, String(index + 1));
-    const pub = await readFile(`${key}.pub`, 'utf8').catch(async () => {
-      await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'rollout-rig', '-f', key]);
-      return await readFile(`${key}.pub`, 'utf8');
-    });
+    const pub = await readFile(`${key}.pub`, 'utf8').catch(async () => await makeKey(key));
     known.push(`${settings.net}.${11 + index},${spec.name} ${pub.split(' ').slice(0, 2).join(' ')}\n`);
     keys.push(key);
   }
@@ -270,7 +299,7 @@ export async function bootFleet(spec: FleetSpec): Promise<Fleet> {
     );
     const lower = await layers(settings, spec, base);
     const laid = performance.now();
-    await together(hosts.map((host) => host.create(lower(host))));
+    await fewAtOnce(hosts.map((host) => async () => await host.create(lower(host))));
     const booted = performance.now();
     const prometheus = new RigPrometheus(settings);
     await prometheus.create(hosts, spec.rules === undefined ? {} : { rules: spec.rules });

@@ -10,6 +10,33 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 echo "$2" > "$1"
 trap '' INT TERM HUP # a Ctrl-C is for the run; the janitor follows when the run has ended
 
+# Each host's systemd holds about six inotify instances; the kernel's default of 128 for root is spent at twenty hosts.
+# Rigs may be up beside each other: the last one to go puts the limit back.
+inotify=/run/rollout-rig-inotify
+limit=/proc/sys/fs/inotify/max_user_instances
+
+raise_inotify() (
+  exec 8> "$inotify.lock"
+  flock 8
+  mkdir -p "$inotify"
+  before=$(cat "$limit")
+  if [ "$before" -lt 4096 ]; then
+    echo "$before" > "$inotify.before"
+    echo 4096 > "$limit"
+  fi
+  : > "$inotify/$RIG_PREFIX"
+)
+
+lower_inotify() (
+  [ -e "$inotify/$RIG_PREFIX" ] || exit 0
+  exec 8> "$inotify.lock"
+  flock 8
+  rm -f "$inotify/$RIG_PREFIX"
+  rmdir "$inotify" 2> /dev/null && [ -e "$inotify.before" ] || exit 0
+  cat "$inotify.before" > "$limit"
+  rm -f "$inotify.before"
+)
+
 take_down() {
   local folder name pid group file
   for file in "$STATE"/*.pid; do
@@ -48,10 +75,7 @@ take_down() {
     ip link del "$(cat "$STATE/bridge")" 2> /dev/null
     rm -f "$STATE/bridge"
   fi
-  if [ -e "$STATE/inotify" ]; then
-    cat "$STATE/inotify" > /proc/sys/fs/inotify/max_user_instances
-    rm -f "$STATE/inotify"
-  fi
+  lower_inotify
   rmdir "$HOSTS" 2> /dev/null && rm -rf "$STATE"
 }
 
@@ -72,12 +96,7 @@ if ! { ip link add "$BRIDGE" type bridge && sysctl -qw "net.ipv6.conf.$BRIDGE.di
   take_down
   exit 1
 fi
-# Each host's systemd holds about six inotify instances; the kernel's default of 128 for root is spent at twenty hosts.
-before=$(cat /proc/sys/fs/inotify/max_user_instances)
-if [ "$before" -lt 4096 ]; then
-  echo "$before" > "$STATE/inotify"
-  echo 4096 > /proc/sys/fs/inotify/max_user_instances
-fi
+raise_inotify
 echo ready
 cat > /dev/null
 take_down

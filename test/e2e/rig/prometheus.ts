@@ -28,8 +28,10 @@ export async function fetchPrometheus(settings: RigSettings): Promise<string> {
         `cannot get Debian's prometheus package; try scripts/debian-packages.sh, which reads apt's lists: ${got.stderr.trim()}`,
       );
     await must('dpkg-deb', ['--extract', join(work, file), join(work, 'unpacked')]);
-    await rm(folder, { recursive: true, force: true });
-    await rename(join(work, 'unpacked'), folder);
+    // Another run may have been faster: then its copy serves.
+    await rename(join(work, 'unpacked'), folder).catch((error: unknown) => {
+      if (!existsSync(program)) throw error;
+    });
   } finally {
     await rm(work, { recursive: true, force: true });
   }

@@ -113,10 +113,13 @@ export class Lanes {
   readonly fleet: Fleet;
   readonly #free: string[];
   readonly #waiting: ((lane: string) => void)[] = [];
+  /** Lanes that are as they were booted. */
+  readonly #fresh: Set<string>;
 
   private constructor(fleet: Fleet, lanes: readonly string[]) {
     this.fleet = fleet;
     this.#free = [...lanes];
+    this.#fresh = new Set(lanes);
   }
 
   static async boot(lanes: readonly string[], options: LanesOptions = {}): Promise<Lanes> {
@@ -134,10 +137,9 @@ export class Lanes {
     const lane = this.#free.shift() ?? (await new Promise<string>((resolve) => this.#waiting.push(resolve)));
     const folder = await mkdtemp(join(tmpdir(), 'rollout-scenario-'));
     try {
-      await this.fleet.reset({
-        environment: lane,
-        ...(options.installed === undefined ? {} : { installed: options.installed }),
-      });
+      const { installed } = options;
+      if (!this.#fresh.delete(lane) || installed !== undefined)
+        await this.fleet.reset({ environment: lane, ...(installed === undefined ? {} : { installed }) });
       const scenario = new Scenario({ fleet: this.fleet, environment: lane, folder });
       await scenario.configure(options.overrides);
       await work(scenario);
