@@ -84,6 +84,8 @@ class Stage {
   readonly #bornWith = new Map<string, 'old' | 'new' | 'none'>();
   #faultRate = 0;
   #isMended = false;
+  /** Nothing further goes wrong while nobody comes: what is seen is whether hosts come back by themselves. */
+  #isAlone = false;
 
   constructor(seed: number, random: Random) {
     this.#seed = seed;
@@ -141,6 +143,7 @@ class Stage {
     const { armedRevert, limits } = world.rollout().policy;
     const afterMs = armedRevert?.afterMs ?? 0;
     this.#note('nobody comes any more');
+    this.#isAlone = true;
     for (const { trouble } of fleet.hosts.values()) delete trouble.dpkgLocked;
     await clock.advance(2 * afterMs + limits.hostDeadlineMs + 300_000);
     for (const { host, armed, onDisk } of fleet.hosts.values()) {
@@ -387,7 +390,7 @@ class Stage {
     const ends: (() => void)[] = [];
     const happen = (name: string, what: () => void, until?: () => void): void => {
       clock.after(random.whole(0, 60_000), () => {
-        if (this.#isMended) return;
+        if (this.#isMended || this.#isAlone) return;
         this.#note(name);
         what();
       });
