@@ -145,11 +145,11 @@ function addCommonOptions(command: Command, { changes = false, metrics = changes
   command.option('--json', 'NDJSON on stdout, one object a line');
   command.option('--no-color', 'no colours');
   if (metrics) {
-    command.option('--metrics-port <[host:]port>', "serve the program's own metrics while it runs");
+    command.option('--metrics-port <port>', "serve the program's own metrics while it runs; HOST:PORT too");
     command.option('--metrics-push <url>', 'push them to a Pushgateway at the end');
     command.option(
-      '--metrics-file <file.prom>',
-      "write them for node-exporter's textfile collector at the end",
+      '--metrics-file <file>',
+      "write them at the end, for node-exporter's textfile collector (NAME.prom)",
     );
   }
   if (!changes) return;
