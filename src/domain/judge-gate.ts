@@ -70,7 +70,7 @@ function judgeMeasured(gate: GatePolicy, query: string, outcome: Measured, input
   const over = worstFirst(gate, looked.over);
   const compared = outcome.warnings.length > 0 ? null : compareHosts(gate, looked, input.controls.length);
   const comparison = compared?.comparison;
-  const blame = blameFor(looked, compared);
+  const blame = blameFor(gate, looked, compared);
   const end = from + steps * stepMs;
 
   const verdict = (
@@ -186,12 +186,12 @@ type Blame =
   | { readonly kind: 'shared'; readonly controlOver: { readonly over: number; readonly of: number } | null };
 
 /** K3, K5: whether the limit alone makes the gate fail, and through whom. */
-function blameFor(looked: Looked, compared: Compared | null): Blame {
+function blameFor(gate: GatePolicy, looked: Looked, compared: Compared | null): Blame {
   const { failed, failedSilent } = looked;
   if (!looked.tally.hasFailed()) return { kind: 'none' };
   if (compared === null || compared.comparison.with === 'before')
     return { kind: 'blamed', offenders: failed, silent: failedSilent };
-  const explained = explainExcess({ ...looked, compared, failed: failed.map(({ hostId }) => hostId) });
+  const explained = explainExcess({ ...looked, gate, compared, failed: failed.map(({ hostId }) => hostId) });
   if (explained.blamed.length === failed.length && failed.length > 0)
     return { kind: 'blamed', offenders: failed, silent: failedSilent };
   const blamedIds = new Set(explained.blamed);

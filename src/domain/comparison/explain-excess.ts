@@ -2,16 +2,20 @@
  * Are changed hosts over the limit for a reason that the hosts not changed yet share? Then the version is not blamed for it. Pure.
  *
  * X1  One host is excused where it is worse by less than matters than what its control hosts explain: they have risen alike, or it was as
- *     high before.
+ *     high before. The number compared must be over the limit itself: a median of a calm time says nothing about a burst in it.
  * X2  All of them are excused where control hosts are over the limit as well, and not significantly fewer of them (Fisher's exact test).
- *     Where there are too few hosts to tell, at least half of the control hosts must be over it.
+ *     Where there are too few hosts to tell, so that not even a control without any would be significantly fewer, chance must be as likely
+ *     as not, or at least half of the control hosts be over it: one of thirty does not excuse the only one of its kind.
  * X3  A comparison that found the changed hosts worse excuses nobody.
  */
 import type { HostId } from '../host.ts';
+import type { GatePolicy } from '../policy.ts';
+import { isWorse } from '../step-track.ts';
 import { type Compared, reaches } from './compared.ts';
 import type { HostNumber } from './host-numbers.ts';
 
 export interface ToExplain {
+  readonly gate: Pick<GatePolicy, 'direction' | 'limit'>;
   readonly compared: Compared;
   /** Ids of changed hosts over the limit for as long as `for` has it. */
   readonly failed: readonly HostId[];
@@ -28,13 +32,21 @@ export interface Explained {
   readonly controlOver: { readonly over: number; readonly of: number } | null;
 }
 
-export function explainExcess({ compared, failed, changed, control, controlFailed }: ToExplain): Explained {
+export function explainExcess({
+  gate,
+  compared,
+  failed,
+  changed,
+  control,
+  controlFailed,
+}: ToExplain): Explained {
   const { kind, alpha } = compared.comparison;
   if (kind === 'worse' || control.length === 0) return { blamed: failed, controlOver: null };
   const excess = failed.length === 0 ? null : compared.excess();
   const blamed = failed.filter((id) => {
     const own = excess?.get(id);
-    return own === undefined || reaches(own.excess, own.floor);
+    if (own === undefined || !isWorse(gate.direction, own.level, gate.limit)) return true;
+    return reaches(own.excess, own.floor);
   });
   if (blamed.length === 0) return { blamed, controlOver: null };
 
@@ -45,12 +57,11 @@ export function explainExcess({ compared, failed, changed, control, controlFaile
   const isOfKind = (stratum: string): boolean => alike.length === 0 || theirs.has(stratum);
   const over = controlFailed.filter(isOfKind).length;
   const beside = changed.filter(({ stratum }) => isOfKind(stratum)).length;
+  const ours = { marked: failed.length, of: Math.max(beside, failed.length) };
+  const byChance = moreByChance(ours, over, reference.length);
+  const isTooFew = kind === 'too-few' || moreByChance(ours, 0, reference.length) > alpha;
   const isShared =
-    over > 0 &&
-    (kind === 'too-few'
-      ? over * 2 >= reference.length
-      : moreByChance({ marked: failed.length, of: Math.max(beside, failed.length) }, over, reference.length) >
-        alpha);
+    over > 0 && (isTooFew ? byChance >= 0.5 || over * 2 >= reference.length : byChance > alpha);
   return isShared
     ? { blamed: [], controlOver: { over, of: reference.length } }
     : { blamed, controlOver: null };

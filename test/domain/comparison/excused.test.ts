@@ -1,0 +1,131 @@
+/** Who may be excused for being over the limit, and who may not: what control hosts say about one host of another weight, and of another time. */
+import { describe, expect, it } from 'vitest';
+import type { GateVerdict, Sample } from '../../../src/domain/gate.ts';
+import { judge } from '../../../src/domain/judge.ts';
+import type { GateComparison, GatePolicy } from '../../../src/domain/policy.ts';
+
+const T0 = Date.parse('2026-03-01T03:12:00Z');
+const STEP = 60_000;
+const OVER = 20;
+
+const compare: GateComparison = {
+  with: 'control',
+  effect: 0.02,
+  relativeEffect: 0,
+  alpha: 0.005,
+  overMs: OVER * STEP,
+  beforeMs: 3_600_000,
+  tooFew: 'abstain',
+};
+const cpu: GatePolicy = {
+  name: 'agent-cpu',
+  query: 'q',
+  unit: 'cores',
+  direction: 'above',
+  limit: 0.1,
+  windowMs: 300_000,
+  forMs: 15 * STEP,
+  compare,
+};
+
+interface One {
+  readonly name: string;
+  readonly stratum: string;
+  /** Of the step so many before the newest one. */
+  readonly at: (back: number) => number;
+  readonly before: number;
+}
+
+function verdictOf(changed: readonly One[], control: readonly One[], gate: GatePolicy = cpu): GateVerdict {
+  const samplesOf = ({ at }: One): Sample[] =>
+    Array.from({ length: OVER + 1 }, (_, index) => ({
+      at: T0 - (OVER - index) * STEP,
+      value: at(OVER - index),
+    }));
+  const all = [...changed, ...control];
+  const judgement = judge({
+    measurements: [
+      {
+        gate,
+        query: 'q',
+        outcome: {
+          kind: 'measured',
+          byHost: new Map(all.map((one) => [one.name, samplesOf(one)])),
+          before: new Map(all.map(({ name, before }) => [name, before])),
+          ambiguous: [],
+          warnings: [],
+        },
+      },
+    ],
+    hosts: changed.map(({ name, stratum }) => ({ id: name, name, stratum })),
+    controls: control.map(({ name, stratum }) => ({ id: name, name, stratum })),
+    from: T0 - STEP,
+    to: T0,
+    stepMs: STEP,
+  });
+  const [verdict] = judgement.gates;
+  if (verdict === undefined) throw new Error('no verdict');
+  return verdict;
+}
+
+function some(n: number, stratum: string, now: number, more: Partial<One> = {}): One[] {
+  return Array.from({ length: n }, (_, index) => ({
+    name: `${stratum}-old-${index}`,
+    stratum,
+    at: () => now + (index % 7) / 1_000,
+    before: now + (index % 7) / 1_000,
+    ...more,
+  }));
+}
+const one = (stratum: string, now: number, more: Partial<One> = {}): One => ({
+  name: `${stratum}-new`,
+  stratum,
+  at: () => now,
+  before: 0.03,
+  ...more,
+});
+const ROLES = ['api', 'git', 'sql', 'web'];
+
+describe('one canary of each kind', () => {
+  it('that burns is not excused because one of thirty control hosts has always been just over the limit', () => {
+    const control = ROLES.flatMap((role) => some(30, role, 0.03));
+    const usual = control.map((host) =>
+      host.name === 'web-old-3' ? { ...host, at: () => 0.11, before: 0.11 } : host,
+    );
+    const canaries = ROLES.map((role) => one(role, role === 'web' ? 0.5 : 0.03));
+    const verdict = verdictOf(canaries, usual);
+    expect(verdict).toMatchObject({ kind: 'fail' });
+    expect(verdict.siteWide).toBeUndefined();
+    expect(verdict.why).toMatch(/^web-new used 0\.5 cores/);
+  });
+
+  it('is excused where half of the control hosts of its kind are over it as well', () => {
+    const control = ROLES.flatMap((role) => some(4, role, 0.03));
+    const site = control.map((host) =>
+      ['web-old-1', 'web-old-2'].includes(host.name) ? { ...host, at: () => 0.5 } : host,
+    );
+    const canaries = ROLES.map((role) => one(role, role === 'web' ? 0.5 : 0.03));
+    expect(verdictOf(canaries, site)).toMatchObject({ kind: 'inconclusive', siteWide: true });
+  });
+});
+
+describe('a limit that counts sooner than the time compared has gone by', () => {
+  const soon: GatePolicy = { ...cpu, forMs: 5 * STEP };
+  const burst = (back: number): number => (back <= 6 ? 0.5 : 0.03);
+
+  it('is not excused by a median of the calm before', () => {
+    const verdict = verdictOf([one('web', 0, { at: burst })], some(30, 'web', 0.03), soon);
+    expect(verdict).toMatchObject({ kind: 'fail' });
+  });
+
+  it('is excused where control hosts have the same burst', () => {
+    const verdict = verdictOf([one('web', 0, { at: burst })], some(30, 'web', 0.03, { at: burst }), soon);
+    expect(verdict).toMatchObject({ kind: 'inconclusive', siteWide: true });
+    expect(verdict.why).toContain('30 of 30 control hosts are over it too');
+  });
+
+  it('and a host that was always as high is excused by what it was before', () => {
+    const verdict = verdictOf([one('web', 0.12, { before: 0.12 })], some(30, 'web', 0.03), soon);
+    expect(verdict).toMatchObject({ kind: 'inconclusive', siteWide: true });
+  });
+});
