@@ -3,8 +3,8 @@
  *
  * MG1  Whatever a source does, its gates have an outcome: a failure is `backend-error`. Only a probe that is not due has none, and then
  *      its gates have no vote.
- * MG2  What was before the change is asked beside the numbers of gates that compare. Where it cannot be asked, a gate that compares with
- *      control goes by the levels alone, and one that compares with before has nothing to go by: `backend-error`.
+ * MG2  What was before the change is asked beside the numbers of gates that compare. Where it cannot be asked, that is a
+ *      `backend-error`: by their levels alone, hosts that have always been busier than others would be blamed on the version.
  */
 import type { GateMeasurement, Judgement } from '../domain/gate.ts';
 import type { GatePolicy } from '../domain/policy.ts';
@@ -108,7 +108,6 @@ async function withBefore(
     process,
   });
   if (before.ok) return { ...measurement, outcome: { ...outcome, before: before.value } };
-  if (isControl) return measurement;
   const message = `what was usual before the change could not be asked: ${before.error}`;
   return { ...measurement, outcome: { kind: 'backend-error', message } };
 }

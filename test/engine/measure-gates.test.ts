@@ -145,12 +145,17 @@ describe('what was usual before', () => {
     ['fails', (metrics) => failingBefore(metrics)],
     ['is not whole', (metrics) => notWholeBefore(metrics)],
   ])(
-    'that %s is asked again; a gate that compares with control goes by the levels meanwhile',
+    'that %s is asked again; meanwhile hosts that have always differed are not compared by their levels',
     async (_, broken) => {
-      const { metrics, context, ask } = setup();
+      // The canaries are the busy ones, and were so before.
+      const { metrics, context, ask } = setup((__, name) => (name.startsWith('c') ? 0.09 : 0.03));
       const by = { ...context, ...broken(metrics) };
-      const [cpu] = await ask({}, by);
-      expect(numbers(cpu)).not.toHaveProperty('before');
+      const measurements = await ask({}, by);
+      const hosts = some('c', 2, { changedAt: T0 });
+      const span = { from: T0 + 2 * MINUTE, to: T0 + 3 * MINUTE, stepMs: MINUTE };
+      const judged = judge({ measurements, hosts, controls: some('k', 20), ...span });
+      expect(judged).toMatchObject({ kind: 'error', observedMs: 0 });
+      expect(judged.gates[0]?.why).toContain('what was usual before the change could not be asked');
       const mended = Object.assign(by, { metrics });
       expect(numbers((await ask({}, mended))[0]).before?.size).toBe(22);
     },
