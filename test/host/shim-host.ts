@@ -28,8 +28,11 @@ import type {
 } from '../../src/domain/host-order.ts';
 import { HOST_PROGRAM_FILES } from '../../src/domain/host-programs.ts';
 import type { HoldTerms, ServiceVerb } from '../../src/domain/lifecycle.ts';
+import { type FolderCopy, readFolder, writeFolder } from './folder-copy.ts';
 
 const SOURCE = fileURLToPath(new URL('../../src/', import.meta.url));
+/** Each unpacking would else compile the same files anew, which takes longer than all it does. */
+const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url));
 /** As they are sent. */
 const PROGRAMS = createHostPrograms();
 const TEXTS = new Map<string, string>();
@@ -122,6 +125,9 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+/** Hosts on which a package was installed before anything else, by the package's sha256. */
+const INSTALLED = new Map<string, FolderCopy>();
+
 export class ShimHost {
   readonly root: string;
   /** Whether timers fire by themselves; otherwise `fire` does it. */
@@ -129,10 +135,12 @@ export class ShimHost {
   #boots = 1;
   readonly #made: string;
 
-  constructor() {
+  /** @param like A host kept by `keep`, which this one is to be the same as; default: nothing is installed. */
+  constructor(like: FolderCopy = []) {
     this.#made = mkdtempSync(join(tmpdir(), 'rollout-host-'));
     this.root = join(this.#made, 'root');
     mkdirSync(join(this.root, 'proc/sys/kernel/random'), { recursive: true });
+    writeFolder(this.root, like);
     writeFileSync(
       join(this.root, 'proc/sys/kernel/random/boot_id'),
       '5a6b0b34-0000-4000-8000-000000000001\n',
@@ -145,10 +153,22 @@ export class ShimHost {
 
   /** Installs a package by the stand-in dpkg; the service is enabled and started unless told otherwise. */
   async install(made: Package, service: 'running' | 'stopped' = 'running'): Promise<void> {
-    const file = join(this.#made, 'first.deb');
-    writeFileSync(file, made.bytes);
-    await this.command(`dpkg -i '${file}' && systemctl enable osqueryd`);
+    const isNew = this.files('').join() === 'proc' && this.files('proc').join() === 'sys';
+    const copy = isNew ? INSTALLED.get(made.ref.sha256) : undefined;
+    if (copy === undefined) {
+      const file = join(this.#made, 'first.deb');
+      writeFileSync(file, made.bytes);
+      await this.command(`dpkg -i '${file}' && systemctl enable osqueryd`);
+      if (isNew) INSTALLED.set(made.ref.sha256, this.keep());
+    } else {
+      writeFolder(this.root, copy);
+    }
     if (service === 'running') await this.command('systemctl start osqueryd');
+  }
+
+  /** As it stands, for hosts that begin like it. Not while something runs on it. */
+  keep(): FolderCopy {
+    return readFolder(this.root);
   }
 
   deliver(...packages: readonly Package[]): void {
@@ -397,6 +417,7 @@ export class ShimHost {
       PATH: path.join(delimiter),
       ROLLOUT_ROOT: this.root,
       ROLLOUT_NODE: process.execPath,
+      NODE_COMPILE_CACHE: COMPILED,
       ...(this.timers ? { ROLLOUT_OWNER: String(process.pid) } : {}),
     };
   }
