@@ -144,6 +144,7 @@ function gateWords({ compare, weight, failures = 1, ...gate }: GatePolicy): stri
     const parts = compare.relativeEffect > 0 ? ` or ${compare.relativeEffect} of it` : '';
     words.push(`compared with ${compare.with}: effect ${compare.effect}${parts}, alpha ${compare.alpha}`);
     words.push(`over ${formatDuration(compare.overMs)}, before ${formatDuration(compare.beforeMs)}`);
+    if (compare.settleMs !== undefined) words.push(`settle ${formatDuration(compare.settleMs)}`);
   }
   return words.join(', ');
 }

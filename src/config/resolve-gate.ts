@@ -14,6 +14,7 @@ export const DEFAULT_COMPARISON: GateComparison = {
   alpha: 0.005,
   overMs: 20 * MINUTE_MS,
   beforeMs: 60 * MINUTE_MS,
+  settleMs: 10 * MINUTE_MS,
   tooFew: 'abstain',
 };
 
@@ -93,6 +94,8 @@ function compareOf(
     alpha: written.alpha ?? under.alpha,
     overMs: written.over ?? under.overMs,
     beforeMs: written.before ?? under.beforeMs,
+    // Whoever shortens what is compared has shorter starts in mind too.
+    ...given('settleMs', written.settle ?? (written.over === undefined ? under.settleMs : written.over / 2)),
     tooFew: written.tooFew ?? under.tooFew,
   };
 }

@@ -6,7 +6,7 @@
  * would otherwise repeat a dead host's last number for five minutes. They aggregate `without`, never `by`: a host that two
  * scrape jobs measure must show as two series (ambiguous, G2), not as the sum of both.
  */
-import { AGENT_CPU, AGENT_MEMORY, AGENT_THROTTLED, HOST_WAIT } from './builtin-comparisons.ts';
+import { AGENT_ALERTS, AGENT_CPU, AGENT_MEMORY, AGENT_THROTTLED, HOST_WAIT } from './builtin-comparisons.ts';
 import type { GatePolicy } from './policy.ts';
 import type { ProbeReadingName } from './probe.ts';
 
@@ -39,7 +39,7 @@ const fresh = (gauge: string): string => `${gauge} and last_over_time(${gauge}[$
 export const BUILTIN_GATES: Readonly<Record<BuiltinGateName, GatePolicy>> = {
   /**
    * Cores that the agent's processes use together. 0.10 is the limit of GitLab's alert OSQueryHighCPU, over its window of
-   * 5 min and for its 15 min.
+   * 5 min.
    * process-exporter >= 0.5 splits one counter by mode, 0.0-0.1 has the same name without mode, 0.2-0.4 has two counters.
    */
   'agent-cpu': {
@@ -145,7 +145,7 @@ export const BUILTIN_GATES: Readonly<Record<BuiltinGateName, GatePolicy>> = {
   /**
    * Alerts that fire for the host. By their name only those about the agent: what else fires there (a full disk) is not the version's
    * doing; for a wider net write a `query` of one's own with another alertname. ALERTS has no series for what does not fire, so the
-   * zero is of hosts whose agent is measured: an empty answer is no data, never a pass. The alert's own `for` has done the waiting.
+   * zero is of hosts whose agent is measured: an empty answer is no data, never a pass.
    * Aggregated `by`: each rule has labels of its own, and two alerts of one host are no ambiguity.
    */
   alerts: {
@@ -153,9 +153,7 @@ export const BUILTIN_GATES: Readonly<Record<BuiltinGateName, GatePolicy>> = {
     query: `count by ($label) (${FIRING}) or 0 * max by ($label) (${fresh(ALIVE)})`,
     unit: 'alerts',
     direction: 'above',
-    limit: 0,
-    windowMs: 120_000,
-    forMs: 0,
+    ...AGENT_ALERTS,
   },
 };
 

@@ -76,8 +76,11 @@ export function lookAtHosts(input: ToLookAt): Looked {
 
   const numberOf = (host: HostToLookAt): HostNumber | null => {
     if (compare === undefined || steps === 0) return null;
-    // A number is of the time `windowMs` before it, which must lie wholly behind the change.
-    const own = host.changedAt === undefined ? Number.NEGATIVE_INFINITY : host.changedAt + gate.windowMs - 1;
+    // A number is of the time `windowMs` before it, which must lie wholly behind the change and what a start does once.
+    const own =
+      host.changedAt === undefined
+        ? Number.NEGATIVE_INFINITY
+        : host.changedAt + (compare.settleMs ?? 0) + gate.windowMs - 1;
     const level = track.median(Math.max(end - compare.overMs, own), fewestCompared);
     if (level === null) return null;
     return { id: host.id, stratum: stratumOfHost(host), level, before: outcome.before?.get(host.id) };

@@ -92,6 +92,8 @@ export interface GateComparison {
   /** Over how long the numbers of each host are summed up to one, before the change and after it, ms. */
   readonly overMs: number;
   readonly beforeMs: number;
+  /** How long a host's numbers behind its change are the start's own work and are not compared, ms; absent: not at all. */
+  readonly settleMs?: number;
   /** Too few hosts to tell: hold, or let the gate's own limit decide. The comparison has not passed then, and the verdict says so. */
   readonly tooFew: 'hold' | 'abstain';
 }
@@ -99,7 +101,7 @@ export interface GateComparison {
 export type GateWeight =
   /** One host is enough. */
   | { readonly kind: 'any' }
-  /** More than this share (0 to 1) of the hosts, or of the hosts of any stratum. */
+  /** More than this share (0 to 1) of the hosts, or two hosts and more than this share of the hosts of any stratum. */
   | { readonly kind: 'share'; readonly share: number }
   /** The host at this quantile (0 to 1) of the hosts, such as 0.5 for the median. */
   | { readonly kind: 'quantile'; readonly quantile: number };

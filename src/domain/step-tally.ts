@@ -2,6 +2,9 @@
 import type { GateWeight } from './policy.ts';
 import type { StepMarks } from './step-track.ts';
 
+/** One host of a stratum is that host's doing as well as the version's: a canary's busy neighbour would end every rollout. */
+const FEWEST_OF_A_STRATUM = 2;
+
 export interface TallySettings {
   readonly steps: number;
   readonly strata: number;
@@ -85,7 +88,8 @@ export class StepTally {
       const at = stratum * steps + step;
       const hosts = (this.#hosts[stratum] ?? 0) - (leavesSilentOut ? (this.#missing[at] ?? 0) : 0);
       const here = counts[at] ?? 0;
-      if (weight.kind === 'share' && isMoreThan(weight.share, here, hosts)) return true;
+      if (weight.kind === 'share' && here >= FEWEST_OF_A_STRATUM && isMoreThan(weight.share, here, hosts))
+        return true;
       all += hosts;
       bad += here;
     }

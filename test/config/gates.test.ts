@@ -200,6 +200,7 @@ describe('a gate as it is meant', () => {
       alpha: 0.005,
       overMs: 1_200_000,
       beforeMs: 3_600_000,
+      settleMs: 600_000,
       tooFew: 'abstain',
     });
     for (const said of [

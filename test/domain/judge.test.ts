@@ -366,6 +366,18 @@ describe('judge, how many hosts make it fail', () => {
     expect(of(3, 0.5)).toBe('fail');
   });
 
+  it('a share of one stratum is two hosts at least: the only canary of its kind may have a busy neighbour', () => {
+    const of = (ofKind: number) =>
+      judge({
+        measurements: [measured({ ...cpu, weight: { kind: 'share', share: 0.5 } }, withBad(ofKind))],
+        hosts: ten.map((id, index) => ({ id, name: id, stratum: index < ofKind ? 'db' : 'web' })),
+        from: T0,
+        to: T0 + STEP,
+        stepMs: STEP,
+      }).kind;
+    expect([of(1), of(2)]).toEqual(['pass', 'fail']);
+  });
+
   it('a share in binary is the share that was meant', () => {
     const many = Array.from({ length: 100 }, (_, index) => `h${index}`);
     const rows = Object.fromEntries(many.map((id, index) => [id, [index < 29 ? 0.2 : 0]]));

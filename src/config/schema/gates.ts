@@ -82,6 +82,10 @@ const compareSchema = z.strictObject({
   before: duration(1).optional().meta({
     description: 'How long before the first change a host is looked at for what is usual there. Default: 1h.',
   }),
+  settle: duration().optional().meta({
+    description:
+      "How long a host's numbers behind its change are the start's own work and are not compared. Default: half of over, where that is given; else 10m.",
+  }),
   tooFew: z.enum(['hold', 'abstain']).optional().meta({
     description:
       'Too few hosts to tell: hold is inconclusive; abstain leaves it to the limit, and says so. Default: abstain.',
@@ -92,7 +96,8 @@ export const COMPARE_KEYS: readonly string[] = Object.keys(compareSchema.shape);
 
 const weightSchema = z.strictObject({
   share: share().optional().meta({
-    description: 'More than this share of the hosts, or of the hosts of any one stratum, must be beyond it.',
+    description:
+      'More than this share of the hosts, or two hosts and more than this share of any one stratum, must be beyond it.',
   }),
   quantile: z.number().min(0.01).max(1).optional().meta({
     description:

@@ -358,6 +358,21 @@ describe('what came before the change', () => {
         ?.kind;
     expect([kindOf(3 * STEP), kindOf(STEP)]).toEqual(['worse', 'alike']);
   });
+
+  it('nor is what a start does once, where the gate says how long that takes', () => {
+    const changed = some(4, 'web', 0).map((one) => ({
+      ...one,
+      now: [0.08, 0.08, 0.08, 0.03, 0.03],
+      changedAt: T0 - 4 * STEP,
+    }));
+    const kindOf = (settleMs: number) =>
+      judged({
+        gate: { ...cpu, compare: { ...compare, settleMs } },
+        changed,
+        control: some(30, 'old', 0.03),
+      }).verdict.comparison?.kind;
+    expect([kindOf(0), kindOf(2.5 * STEP)]).toEqual(['worse', 'alike']);
+  });
 });
 
 describe('where no control is left', () => {
