@@ -1,9 +1,12 @@
 /** The way back that a host takes by itself: armed, left alone, confirmed, told to wait on, killed, rebooted, raced. */
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHostPrograms } from '../../src/adapters/ssh/programs.ts';
 import { inspectionOf, outcomeOf } from '../../src/domain/host-answer.ts';
 import type { ArmOrder, HostOrder } from '../../src/domain/host-order.ts';
+import type { FolderCopy } from './folder-copy.ts';
 import { serviceOrder, stepOf } from './package-orders.ts';
 import { makePackage, type RunOptions, ShimHost } from './shim-host.ts';
 
@@ -16,10 +19,13 @@ const LINK = 'etc/systemd/system/timers.target.wants/rollout-revert.timer';
 const GUARD = 'run/systemd/system/osqueryd.service.d/95-rollout-guard.conf';
 
 let host: ShimHost;
+let begun: FolderCopy | undefined;
 beforeEach(async () => {
-  host = new ShimHost();
+  host = new ShimHost(begun);
+  if (begun !== undefined) return;
   await host.install(old);
   host.deliver(fresh, old);
+  begun = host.keep();
 });
 afterEach(() => {
   host.remove();
@@ -39,6 +45,25 @@ async function run(order: HostOrder, options: RunOptions = {}) {
 
 const upgrade = async (arm: ArmOrder = LATER, more: object = {}, options: RunOptions = {}) =>
   run(upgradeOrder(arm, more), options);
+
+const UPGRADED = new Map<ArmOrder, FolderCopy>();
+
+/** The host after that upgrade, which is made once: for what comes of it, where the upgrade itself is not the question. */
+async function upgraded(arm: ArmOrder): Promise<void> {
+  const copy = UPGRADED.get(arm);
+  if (copy === undefined) {
+    expect((await upgrade(arm)).outcome).toMatchObject({ kind: 'verified', service: 'running' });
+    UPGRADED.set(arm, host.keep());
+  } else {
+    host.remove();
+    host = new ShimHost(copy);
+  }
+}
+
+/** Waits, 20 s at most, for what other processes do. */
+async function until(isSo: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 1000 && !isSo(); turn += 1) await setTimeout(20);
+}
 
 const read = (path: string): string =>
   existsSync(host.path(path)) ? readFileSync(host.path(path), 'utf8') : '';
@@ -93,7 +118,7 @@ describe('an upgrade that is armed', () => {
   });
 
   it('is told by prove and look', async () => {
-    await upgrade();
+    await upgraded(LATER);
     expect((await run(host.prove(fresh))).outcome).toMatchObject({
       kind: 'verified',
       armedMs: expect.any(Number),
@@ -169,15 +194,15 @@ describe('an upgrade that is armed', () => {
   });
 
   it('is armed anew by the same order repeated, also where the target is there already', async () => {
-    await upgrade(DUE);
-    const { outcome } = await upgrade(LATER);
+    await upgraded(DUE);
+    const { outcome } = await upgrade();
     expect(outcome).toMatchObject({ kind: 'verified', armedMs: expect.any(Number) });
     expect((await host.fire()).code).toBe(0);
     await expectRuns(fresh);
   });
 
   it('is superseded by the next order, which goes back no further than to what was there before it', async () => {
-    await upgrade(DUE);
+    await upgraded(DUE);
     const next = makePackage('5.12.0-1.linux');
     host.deliver(next, fresh);
     const order = host.order('upgrade', next, fresh, { arm: DUE, proveMs: 0, orderId: 'r-2', fence: 8 });
@@ -230,7 +255,7 @@ describe('a host that hears from nobody', () => {
   });
 
   it('may be upgraded by the same order again, as if it had never been', async () => {
-    await upgrade(DUE);
+    await upgraded(DUE);
     await host.fire();
     await host.command('systemctl stop osqueryd');
     expect((await upgrade()).outcome).toMatchObject({ kind: 'verified', service: 'left-stopped' });
@@ -242,27 +267,26 @@ describe('a host that hears from nobody', () => {
   });
 
   it('does nothing before its time', async () => {
-    await upgrade();
+    await upgraded(LATER);
     expect(await host.fire()).toEqual({ code: 0, out: '' });
     await expectRuns(fresh);
     expect(stateWord()).toBe('armed');
   });
 
   it('waits for an upgrade that is still at work', async () => {
-    await upgrade(DUE);
-    const slow = makePackage('5.10.3-1.linux', { postinst: 'sleep 2' });
+    await upgraded(DUE);
+    const slow = makePackage('5.10.3-1.linux', { postinst: 'sleep 0.5' });
     host.deliver(slow, fresh);
     const order = host.order('upgrade', slow, fresh, { arm: LATER, proveMs: 0, orderId: 'r-2' });
     const { answer } = host.start(order);
-    for (let turn = 0; turn < 100 && !existsSync(host.path('run/rollout/r-2.pending')); turn += 1)
-      await host.command('sleep 0.05');
+    await until(() => existsSync(host.path('run/rollout/r-2.pending')));
     expect((await host.fire()).code).toBe(0);
     expect(outcomeOf(order, await answer)).toMatchObject({ kind: 'verified' });
     expect(await host.state()).toMatchObject({ running: slow.ref.executableSha256 });
   });
 
   it('leaves a service stopped that a hold keeps down, and one that was stopped before the order', async () => {
-    await upgrade(DUE);
+    await upgraded(DUE);
     await host.run(serviceOrder('stop'));
     await host.fire();
     expect(await host.state()).toMatchObject({ running: '', installed: old.ref.executableSha256 });
@@ -283,7 +307,7 @@ describe('a host that hears from nobody', () => {
   });
 
   it('tries again when dpkg is locked, and tells why it has not gone back yet', async () => {
-    await upgrade(DUE);
+    await upgraded(DUE);
     writeFileSync(host.path('var/lib/dpkg/lock-held'), '');
     expect((await host.fire()).code).toBe(75);
     expect(stateWord()).toBe('reverting');
@@ -304,15 +328,18 @@ describe('a host that hears from nobody', () => {
   });
 
   it('that fails again and again waits five minutes between the later attempts', async () => {
-    await upgrade(DUE);
+    await upgraded(DUE);
     writeFileSync(host.path('var/lib/dpkg/lock-held'), '');
-    for (let attempt = 1; attempt <= 6; attempt += 1) expect((await host.fire()).code).toBe(75);
+    expect((await host.fire()).code).toBe(75);
+    const state = read('var/lib/rollout/revert/state');
+    writeFileSync(host.path('var/lib/rollout/revert/state'), state.replace('failures=1\n', 'failures=4\n'));
+    for (let attempt = 5; attempt <= 6; attempt += 1) expect((await host.fire()).code).toBe(75);
     expect(await host.fire()).toEqual({ code: 0, out: '' });
     expect(read('var/lib/rollout/revert/state')).toContain('failures=6\n');
   });
 
   it('leaves a third version alone that somebody has put there, and goes no more', async () => {
-    await upgrade(DUE);
+    await upgraded(DUE);
     await host.install(makePackage('5.13.0-1.linux'));
     expect((await host.fire()).code).toBe(76);
     expect(stateWord()).toBe('overtaken');
@@ -321,7 +348,7 @@ describe('a host that hears from nobody', () => {
   });
 
   it('is reverted by an order all the same, after which nothing is armed', async () => {
-    await upgrade(LATER);
+    await upgraded(LATER);
     expect((await run(host.order('revert', fresh, old, { proveMs: 0 }))).outcome).toMatchObject({
       kind: 'reverted',
     });
@@ -335,7 +362,7 @@ describe('a host that hears from nobody', () => {
   });
 
   it('keeps the package that it needs, whoever clears up', async () => {
-    await upgrade(LATER);
+    await upgraded(LATER);
     const next = makePackage('5.12.0-1.linux');
     const other = makePackage('5.12.1-1.linux');
     host.deliver(next, other);
@@ -345,10 +372,12 @@ describe('a host that hears from nobody', () => {
 
   it('goes back at its time, by its own timer', async () => {
     host.timers = true;
-    await upgrade({ revertAfterS: 3, disarm: 'after-soak' });
-    await expectRuns(fresh);
-    for (let turn = 0; turn < 80 && stateWord() !== 'went-back'; turn += 1) await host.command('sleep 0.25');
-    for (let turn = 0; turn < 20 && existsSync(host.path(TIMER)); turn += 1) await host.command('sleep 0.1');
+    // Its time may come before the upgrade has ended: then the timer's run waits for that.
+    const { outcome } = await upgrade({ revertAfterS: 1, disarm: 'after-soak' });
+    expect(outcome).toMatchObject({ kind: 'verified', service: 'running' });
+    await until(
+      () => stateWord() === 'went-back' && !existsSync(host.path('var/lib/rollout/revert/program')),
+    );
     expect(stateWord()).toBe('went-back');
     await expectRuns(old);
     expectDisarmed();
@@ -368,7 +397,7 @@ describe('a confirmation', () => {
   });
 
   it('of a host where something else runs is refused, and the host stays armed', async () => {
-    await upgrade();
+    await upgraded(LATER);
     await host.install(makePackage('5.13.0-1.linux'));
     expect((await run(host.confirm(fresh))).outcome).toMatchObject({
       kind: 'failed',
@@ -378,13 +407,13 @@ describe('a confirmation', () => {
   });
 
   it('of a stopped service rests on what is installed', async () => {
-    await upgrade();
+    await upgraded(LATER);
     await host.command('systemctl stop osqueryd');
     expect((await run(host.confirm(fresh))).outcome).toEqual({ kind: 'confirmed' });
   });
 
   it('where nothing is armed is true of a host that has the version, and of no other', async () => {
-    await upgrade(LATER);
+    await upgraded(LATER);
     await host.command('rm "$ROLLOUT_ROOT/var/lib/rollout/revert/state"');
     expect((await run(host.confirm(fresh))).outcome).toEqual({ kind: 'confirmed' });
     expectDisarmed();
@@ -393,7 +422,7 @@ describe('a confirmation', () => {
   });
 
   it('on a disk that takes nothing is not given, and the host stays armed', async () => {
-    await upgrade();
+    await upgraded(LATER);
     const mv = await host.command('command -v mv');
     const tools = { mv: `case $* in *revert/state*) exit 1 ;; esac; exec '${mv}' "$@"` };
     expect((await run(host.confirm(fresh), { tools })).outcome).toMatchObject({
@@ -405,7 +434,7 @@ describe('a confirmation', () => {
   });
 
   it('to wait on puts the time off, also after a reboot', async () => {
-    await upgrade(DUE);
+    await upgraded(DUE);
     expect((await run(host.confirm(fresh, 1000))).outcome).toMatchObject({
       kind: 'renewed',
       armedMs: 1_000_000,
@@ -423,9 +452,9 @@ describe('a confirmation', () => {
   });
 
   it('waits for the end of a revert that has begun, and answers that', async () => {
-    await upgrade(DUE);
+    await upgraded(DUE);
     const firing = host.fire();
-    for (let turn = 0; turn < 200 && stateWord() === 'armed'; turn += 1) await host.command('sleep 0.02');
+    await until(() => stateWord() !== 'armed');
     expect((await run(host.confirm(fresh))).outcome).toMatchObject(WENT_BACK);
     expect((await firing).code).toBe(0);
   });
@@ -493,67 +522,112 @@ describe('a reboot', () => {
   });
 });
 
+/** Where a program is killed, with all that it has started: at the call of a command whose words these are. */
+const cut = async (command: string, words: string, before = ''): Promise<RunOptions> => {
+  const found = await host.command(`command -v ${command}`);
+  return {
+    tools: {
+      [command]: `case " $* " in *'${words}'*) ${before} kill -9 0 ;; esac; exec '${found}' "$@"`,
+      // It would make a process group of its own.
+      timeout: 'shift 3; exec "$@"',
+    },
+  };
+};
+
+const IN_THE_INSTALLER = 'install -y';
+const UNPACKED = `for file in "$@"; do :; done; "$ROLLOUT_NODE" '${fileURLToPath(
+  new URL('../../src/adapters/sandbox/unpack-deb.ts', import.meta.url),
+)}' "$file" "$ROLLOUT_ROOT" >&2;`;
+
 describe('killed', () => {
-  const moments = [150, 400, 700, 1100];
+  const end = async (): Promise<void> => {
+    for (let turn = 0; turn < 3 && existsSync(host.path('var/lib/rollout/revert/program')); turn += 1)
+      expect((await host.fire()).code).toBe(0);
+    expectDisarmed();
+  };
 
-  // Lines 6, 7 and 8 are armed, install and restart; and some time into the installation.
-  const cuts = [...[5, 6, 7, 8].map((killAfterSteps) => ({ killAfterSteps })), { killAfterMs: 900 }];
-
-  it.each(cuts)(
-    'an armed upgrade at %j: the new version is never there without its way back',
-    async (cut) => {
-      await host.run(upgradeOrder(DUE), { ...cut, killAll: true });
-      if (stateWord() === 'armed') {
-        host.reboot();
-        await host.command('systemctl start osqueryd || true');
-        expect((await host.fire()).code).toBe(0);
-        expect(stateWord()).toBe('went-back');
-        expectDisarmed();
-      }
-      // Not armed: then nothing was installed.
+  it.each([
+    ['its timer is set', '', ['systemctl', ' restart rollout-revert.timer ']],
+    ['its state is written', '', ['mv', '/revert/state ']],
+    ['the installer begins', 'armed', ['apt-get', IN_THE_INSTALLER]],
+    ['the package is half installed', 'armed', ['apt-get', IN_THE_INSTALLER, UNPACKED]],
+    ['the service is restarted', 'armed', ['systemctl', ' restart osqueryd.service ']],
+  ] as const)(
+    'an armed upgrade as %s: the new version is never there without its way back',
+    async (_, state, [command, words, before]) => {
+      expect((await host.run(upgradeOrder(DUE), await cut(command, words, before))).exitCode).toBe(-1);
+      expect(stateWord()).toBe(state);
+      if (state === '') await expectRuns(old);
+      host.reboot();
+      await host.command('systemctl start osqueryd || true');
+      await end();
+      expect(stateWord()).toBe(state === '' ? '' : 'went-back');
       await expectRuns(old);
     },
   );
 
-  it.each(moments)('going back, %i ms in: the next firing ends it', async (ms) => {
-    await upgrade(DUE);
-    await host.fire({ killAfterMs: ms, killAll: true });
-    for (let turn = 0; turn < 3 && existsSync(host.path('var/lib/rollout/revert/program')); turn += 1)
-      expect((await host.fire()).code).toBe(0);
+  it.each([
+    ['the installer begins', 'reverting', ['apt-get', IN_THE_INSTALLER]],
+    ['the package is half installed', 'reverting', ['apt-get', IN_THE_INSTALLER, UNPACKED]],
+    ['the service is restarted', 'reverting', ['systemctl', ' restart osqueryd.service ']],
+    ['its end is written', 'reverting', ['mv', '/revert/state ', 'grep -qx state=went-back "$2" &&']],
+    ['the timer goes', 'went-back', ['systemctl', ' stop rollout-revert.timer ']],
+  ] as const)('going back as %s: the next firing ends it', async (_, state, [command, words, before]) => {
+    await upgraded(DUE);
+    expect((await host.fire(await cut(command, words, before))).code).toBe(null);
+    expect(stateWord()).toBe(state);
+    await end();
     expect(stateWord()).toBe('went-back');
     await expectRuns(old);
-    expectDisarmed();
   });
 
-  it.each([80, 180, 300])('confirming, %i ms in: one of the two ends, and nothing left over', async (ms) => {
-    await upgrade(DUE);
-    await host.run(host.confirm(fresh), { killAfterMs: ms, killAll: true });
-    const isConfirmed = stateWord() === 'confirmed';
-    for (let turn = 0; turn < 3 && existsSync(host.path('var/lib/rollout/revert/program')); turn += 1)
-      await host.fire();
-    expect(stateWord()).toBe(isConfirmed ? 'confirmed' : 'went-back');
-    await expectRuns(isConfirmed ? fresh : old);
-    expectDisarmed();
-  });
+  it.each([
+    ['that is written', 'armed', ['mv', '/revert/state ']],
+    ['the timer goes', 'confirmed', ['systemctl', ' stop rollout-revert.timer ']],
+  ] as const)(
+    'confirming as %s: one of the two ends, and nothing left over',
+    async (_, state, [command, words]) => {
+      await upgraded(DUE);
+      expect((await host.run(host.confirm(fresh), await cut(command, words))).exitCode).toBe(-1);
+      expect(stateWord()).toBe(state);
+      await end();
+      expect(stateWord()).toBe(state === 'confirmed' ? 'confirmed' : 'went-back');
+      await expectRuns(state === 'confirmed' ? fresh : old);
+    },
+  );
 });
 
 describe('a confirmation and a revert at the same moment', () => {
-  it.each([0, 30, 60, 130])('%i ms apart end in one of two states, and both know which', async (ms) => {
-    await upgrade(DUE);
+  it.each([0, 30])('%i ms apart end in one of two states, and both know which', async (ms) => {
+    await upgraded(DUE);
     const order = host.confirm(fresh);
-    const confirming =
-      ms % 20 === 0
-        ? host.run(order)
-        : host.command(`sleep 0.${String(ms).padStart(3, '0')}`).then(async () => host.run(order));
-    const firing =
-      ms % 20 === 0
-        ? host.command(`sleep 0.${String(ms).padStart(3, '0')}`).then(async () => host.fire())
-        : host.fire();
+    const firing = host.fire();
+    const confirming = setTimeout(ms).then(async () => host.run(order));
     const [answer] = await Promise.all([confirming, firing]);
     const outcome = outcomeOf(order, answer);
     expect(['confirmed', 'went-back']).toContain(outcome.kind);
     expect(stateWord()).toBe(outcome.kind);
     await expectRuns(outcome.kind === 'confirmed' ? fresh : old);
+    expectDisarmed();
+  });
+
+  it('where the confirmation comes first after the time has been looked at, nothing goes back', async () => {
+    await upgraded(DUE);
+    const mkdir = await host.command('command -v mkdir');
+    const isHeldUp = host.path('held-up');
+    const isConfirmed = host.path('confirmed');
+    const firing = host.fire({
+      // Its first is that of the lock's folder.
+      tools: {
+        mkdir: `: >'${isHeldUp}'; n=0; while [ ! -e '${isConfirmed}' ] && [ $n -lt 400 ]; do sleep 0.05; n=$((n + 1)); done; exec '${mkdir}' "$@"`,
+      },
+    });
+    await until(() => existsSync(isHeldUp));
+    expect((await run(host.confirm(fresh))).outcome).toEqual({ kind: 'confirmed' });
+    writeFileSync(isConfirmed, '');
+    expect((await firing).code).toBe(0);
+    expect(stateWord()).toBe('confirmed');
+    await expectRuns(fresh);
     expectDisarmed();
   });
 });
