@@ -16,7 +16,10 @@ main() {
   case $armed_state:$armed_order in
     "armed:$order") if [ "$verb" = renew ]; then renew; else confirm; fi ;;
     "went-back:$order") say_armed ;;
-    armed:* | reverting:*) refuse armed 76 "the order that this host is armed by is $armed_order of $armed_environment, not $order" ;;
+    armed:* | reverting:*)
+      ! is_anothers || nothing_armed
+      is_anothers || refuse armed 76 "the order that this host is armed by is $armed_order of $armed_environment, not $order"
+      ;;
     *) nothing_armed ;;
   esac
   finish 0
@@ -48,6 +51,8 @@ confirm() {
 renew() {
   read_clock
   read_uptime
+  # Who finds the host armed after a reboot, and that may be we.
+  [ "$armed_boot" = "$boot_id" ] || set_guard || :
   armed_boot=$boot_id
   deadline
   insist_armed || refuse renew 74 "$ARMED cannot be written, so that the host does not wait on: $(free_kib "$STATE") KiB free"
@@ -61,7 +66,7 @@ renew() {
 nothing_armed() {
   in_place "$target_version" "$target_exe" "$target_exe_sha256" ||
     refuse armed 76 "nothing is armed here for order $order${armed_state:+ (last: $armed_state, order $armed_order)}, and $package ${package_version:-(none)} is installed, not $target_version"
-  disarm_units
+  is_anothers || disarm_units
   emit confirm true order "$order" did nothing
 }
 

@@ -10,14 +10,15 @@
 # A4  Within a boot the time since the boot decides, whatever the clock is set to. After a reboot it is what remains by the clock, never
 #     more than was left in the boot before; and no sooner than BOOT_PAUSE_S after it, so that the host is up.
 # A5  What the timer runs is the very text of revert.sh, kept here with its parameters: no network, no metadata server and no
-#     controller is asked, no fence either, since nobody may be left to take over.
+#     controller is asked, no fence either, since nobody may be left to take over. So a copy of an armed disk goes back too: nobody has
+#     proven the version there, and nobody can confirm it.
 # A6  What failed is tried again, every minute and later every five, until it works, is superseded, or somebody has put another
 #     version there.
+# A7  One package at a time: an arming is replaced by the next order for its package, and no other order touches it.
 UNITS=$R/etc/systemd/system
 TIMER=rollout-revert.timer
 WANTED_BY=$UNITS/timers.target.wants
 THIS_BOOT=$R/run/systemd/system/$TIMER.d
-GUARD=95-rollout-guard.conf
 BOOT_PAUSE_S=75
 RETRY_S=60
 verb='' revert_after_s='' disarm='' guard_cpu='' guard_memory=''
@@ -38,16 +39,23 @@ own_parameter() {
 # arm: A2. An arming that stands already (this order's, or one before it) is replaced by the last write here, or stays as it is.
 arm() {
   [ -n "$revert_after_s" ] || return 0
+  armed_before=
+  if read_armed; then
+    if is_anothers; then
+      drop_incoming
+      refuse arm 83 "nothing was installed: this host is armed for $armed_package by order $armed_order of $armed_environment, and a host can go back with one package at a time; try again when that is confirmed or has gone back"
+    fi
+    case $armed_state:$armed_order in *:"$order") ;; armed:* | reverting:*) armed_before=$(cat "$ARMED/state") ;; esac
+  fi
   if ! try_arm; then
     read_armed || :
     case $armed_state in
-      armed | reverting)
-        read_uptime
-        read_left
-        armed_left_ms=$left_ms
-        set_timer || :
+      armed | reverting) resume_armed ;;
+      *)
+        disarm_units
+        # systemd was never told of any of it.
+        [ -n "$wound_up" ] || rm -rf "${THIS_BOOT:?}" "$ARMED/program"
         ;;
-      *) disarm_units ;;
     esac
     drop_incoming
     refuse arm 83 "the way back could not be armed, so that nothing was installed: $arm_trouble"
@@ -55,7 +63,17 @@ arm() {
   say_armed
 }
 
+# What stands in the state file is what counts again. Needs read_armed.
+resume_armed() {
+  read_uptime
+  read_left
+  armed_left_ms=$left_ms
+  set_timer || :
+  set_guard || :
+}
+
 try_arm() {
+  wound_up=
   arm_trouble='this program was sent without the way back'
   [ -n "${rollout_shared:-}" ] && [ -n "${rollout_revert:-}" ] || return 1
   arm_trouble="$ARMED cannot be written: $(free_kib "$STATE") KiB free"
@@ -99,10 +117,12 @@ ${database_path:+database_path=$database_path
   write_units || return 1
   arm_trouble="systemd does not take $TIMER"
   set_timer || return 1
-  arm_trouble="$ARMED cannot be written: $(free_kib "$STATE") KiB free"
-  write_armed || return 1
+  wound_up=yes
   arm_trouble="the guard of $service could not be set"
-  set_guard
+  set_guard || return 1
+  # The last, as what follows from it: a host that could not be armed is not.
+  arm_trouble="$ARMED cannot be written: $(free_kib "$STATE") KiB free"
+  write_armed
 }
 
 # deadline: $revert_after_s from now on. Needs read_clock and read_uptime.
@@ -142,8 +162,13 @@ $kept_parameters"
 
 # As write_armed; a full disk may be full of the version that is to go, or is there already.
 insist_armed() {
-  write_armed && return 0
-  [ -n "$target_sha256" ] && rm -f "$PACKAGES/$target_sha256.deb" && write_armed
+  write_armed || { spare_room && write_armed; }
+}
+
+# Not of an upgrade that still needs it, and never what an armed host goes back with.
+spare_room() {
+  [ "$program" != upgrade ] || [ -n "${proven:-}" ] || return 1
+  [ -n "$target_sha256" ] && is_kept "$target_sha256" && ! is_way_back "$target_sha256" && rm -f "$PACKAGES/$target_sha256.deb"
 }
 
 # A3. As a boot finds it; for the boot that it is armed in set_timer adds the exact time.
@@ -181,29 +206,33 @@ set_timer() {
   systemctl daemon-reload >&2 && systemctl restart "$TIMER" >&2 && systemctl is-active -q "$TIMER" >/dev/null
 }
 
-# disarm_units: the timer and all that belongs to it away, the guard too. After the end is durable (A1), and without a trace.
+# disarm_units: the timer and all that belongs to it away, the guard too. After the end is durable (A1), and without a trace. Who was
+# killed in between, or could not take all away (a read-only /etc, a systemd that does not answer), leaves what makes it happen again.
 disarm_units() {
-  reload_due=
-  lift_guard && reload_due=yes
-  if [ -e "$UNITS/$TIMER" ] || [ -e "$UNITS/rollout-revert.service" ] || [ -L "$WANTED_BY/$TIMER" ] || [ -d "$THIS_BOOT" ]; then
+  if has_units || [ -d "$THIS_BOOT" ] || has_guard; then
+    # Goes when systemd knows: the files alone would not tell that it still does what they said.
+    mkdir -p "$THIS_BOOT" 2>/dev/null
+    lift_guard || :
     # Not the service: it may be we who run in it.
     systemctl stop "$TIMER" >&2
-    rm -f "$WANTED_BY/$TIMER" "$UNITS/$TIMER" "$UNITS/rollout-revert.service"
-    rm -rf "${THIS_BOOT:?}"
+    rm -f "$WANTED_BY/$TIMER" "$UNITS/$TIMER" "$UNITS/rollout-revert.service" "$UNITS/$TIMER.tmp" "$UNITS/rollout-revert.service.tmp"
     # Or a power cut could bring back a timer whose program is gone.
     sync "$UNITS" 2>/dev/null || :
-    reload_due=yes
+    systemctl daemon-reload >&2 && rm -rf "${THIS_BOOT:?}"
+    systemctl reset-failed rollout-revert.service >/dev/null 2>&1
   fi
-  [ -z "$reload_due" ] || systemctl daemon-reload >&2
-  [ -z "$reload_due" ] || systemctl reset-failed rollout-revert.service >/dev/null 2>&1
-  rm -f "$ARMED/program"
+  has_units || [ -d "$THIS_BOOT" ] || rm -f "$ARMED/program"
+}
+
+has_units() {
+  [ -e "$UNITS/$TIMER" ] || [ -e "$UNITS/rollout-revert.service" ] || [ -L "$WANTED_BY/$TIMER" ]
 }
 
 # set_guard: limits of the unit while it is unproven, in a file of our own in /run, so that taking them off leaves whatever limits others
 # have set, and a reboot has none: who finds the host armed after one sets them again. Never wider than what the unit has by itself.
 set_guard() {
-  [ -n "$armed_guard_cpu$armed_guard_memory" ] || return 0
   ! lift_guard || systemctl daemon-reload >&2
+  [ -n "$armed_guard_cpu$armed_guard_memory" ] || return 0
   limits=
   own_limits
   [ -z "$armed_guard_cpu" ] || is_narrower "$own_cpu" $((armed_guard_cpu * 10000)) || limits="CPUQuota=$armed_guard_cpu%
@@ -241,6 +270,13 @@ $properties
 END
 }
 
+has_guard() {
+  for file in "$R"/run/systemd/system/*.service.d/"$GUARD"; do
+    [ ! -e "$file" ] || return 0
+  done
+  return 1
+}
+
 # Fails where there was none. systemd is told by the caller.
 lift_guard() {
   lifted=
@@ -264,6 +300,16 @@ end_armed() {
     return 1
   fi
   disarm_units
+}
+
+# supersede: an order that has proven what it put there ends what an order before it had armed. $1 is the end.
+supersede() {
+  read_armed || return 0
+  ! is_anothers || return 0
+  case $armed_state in
+    armed | reverting) end_armed "$1" || emit disarm false message "$ARMED cannot be written: the host goes back once more by itself" ;;
+    *) disarm_units ;;
+  esac
 }
 
 # at MS: a moment for people, UTC.

@@ -8,7 +8,7 @@ ARMED=$STATE/revert
 read_armed() {
   armed_state='' armed_order='' armed_environment='' armed_by='' armed_length_s=0 armed_at=0 armed_until_at=0 armed_until_up=0
   armed_left_ms=0 armed_boot='' armed_failures=0 armed_failure='' armed_not_before=0 armed_ended_at=0 armed_service=''
-  armed_version='' armed_sha256='' armed_note='' armed_guard_cpu='' armed_guard_memory='' armed_parameters=''
+  armed_version='' armed_sha256='' armed_note='' armed_guard_cpu='' armed_guard_memory='' armed_parameters='' armed_package=''
   [ -s "$ARMED/state" ] || return 1
   while IFS='=' read -r key value; do
     case $key in
@@ -33,6 +33,7 @@ read_armed() {
       guardCpu) armed_guard_cpu=$value ;;
       guardMemory) armed_guard_memory=$value ;;
       parameter)
+        case $value in package=*) armed_package=${value#package=} ;; esac
         armed_parameters="$armed_parameters$value
 "
         ;;
@@ -43,6 +44,11 @@ read_armed() {
     case $value in '' | *[!0-9]* | ????????????????*) eval "armed_$key=0" ;; esac
   done
   [ -n "$armed_state" ]
+}
+
+# Whether what is armed is about another package than this program's: none of its business. Needs read_armed.
+is_anothers() {
+  case $armed_state in armed | reverting) [ "$armed_package" != "$package" ] ;; *) return 1 ;; esac
 }
 
 # Time since the boot into $up_ms, which no setting of the clock changes; by the clock where a host does not tell it.

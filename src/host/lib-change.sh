@@ -4,6 +4,8 @@
 #
 # Of the way back: what to do where the older version cannot read the agent's database.
 database=keep database_path='' moved_to=''
+# The drop-in with the limits of a unit that is not proven yet (lib-arm.sh).
+GUARD=95-rollout-guard.conf
 
 # look [KEY# JSON]: what is there, as HostLook. Changes nothing.
 look() {
@@ -326,7 +328,7 @@ restart_where_due() {
     ! move_database || continue
     tries=$((tries + 1))
     # Stopped and started again by somebody while the restart was under way: then it was that which called it off.
-    if [ "$tries" -gt 1 ] || ! started_since; then refuse restart 78 "systemctl restart $service failed: $(unit_lines)$(old_database)"; fi
+    if [ "$tries" -gt 1 ] || ! started_since; then refuse restart 78 "systemctl restart $service failed: $(unit_lines)$(old_database)$(guard_words)"; fi
   done
 }
 
@@ -351,10 +353,17 @@ old_database() {
   fi
 }
 
+# A limit of ours may be what ended it.
+guard_words() {
+  limits=$(grep '^[CM]' "$R/run/systemd/system/$service.service.d/$GUARD" 2>/dev/null | tr '\n' ' ')
+  [ -z "$limits" ] || printf '%s' "; while it is unproven rollout's guard limits it: ${limits% }"
+}
+
 ASIDE_COSTS='it costs a new enrolment, the events that were buffered, and every row comes again as added'
 
 # move_database: out of the way of the older version, where it is that which it fails for and where that is allowed; once, and never
-# deleted. Succeeds where the service is now to be started anew.
+# deleted. Succeeds where the service is now to be started anew. Once an order, not once an attempt: a host that fails for another reason
+# would lay a copy aside every few minutes for ever.
 move_database() {
   [ "$program" = revert ] && [ "$database" = move-aside ] && [ -z "$moved_to" ] && [ -e "$R$database_path" ] || return 1
   saw_78 || return 1
@@ -365,11 +374,23 @@ move_database() {
     copies=$((copies + 1))
     aside=$database_path.rollout-$order.$copies
   done
-  kib=$(du -sk "$R$database_path" 2>/dev/null | awk 'NR == 1 { print $1 }')
+  durable "$memory.database" "$aside" || : # going back matters more
   mv "$R$database_path" "$R$aside" ||
     refuse database 78 "$service cannot start with the database of the newer version (exit status 78), and $database_path could not be moved to $aside: move it by hand, then start $service"
   sync "$R${database_path%/*}" 2>/dev/null || :
+  tell_moved
+}
+
+# Of the attempt that moved it, whose answer may be lost; not there any more: somebody has put it back.
+recall_database() {
+  aside=
+  [ ! -s "$memory.database" ] || read -r aside <"$memory.database" || :
+  [ -z "$aside" ] || [ ! -e "$R$aside" ] || tell_moved
+}
+
+tell_moved() {
   moved_to=$aside
+  kib=$(du -sk "$R$aside" 2>/dev/null | awk 'NR == 1 { print $1 }')
   database_note="its database, which the newer version had changed, was moved to $aside (${kib:-?} KiB, kept until somebody deletes it); $ASIDE_COSTS"
   emit database true movedTo "$aside" 'kib#' "${kib:-0}" message "$database_note"
 }
@@ -398,7 +419,7 @@ gives_way() {
 unsteady() {
   ! gives_way || return 1
   ! move_database || return 1
-  refuse proof 78 "$service did not stay up: $1: $(unit_lines)$(old_database)"
+  refuse proof 78 "$service did not stay up: $1: $(unit_lines)$(old_database)$(guard_words)"
 }
 
 # steady: whether the unit is active; tells apart a stop by somebody from a crash. Fails where a hold has come.
@@ -495,6 +516,11 @@ prove_stopped() {
   esac
 }
 
+# is_way_back SHA256: whether an armed host goes back with that package.
+is_way_back() {
+  grep -qsx "parameter=previous_sha256=$1" "$STATE/revert/state"
+}
+
 # Keeps the two packages of this order, what an armed host needs to go back, and nothing else.
 prune() {
   drop_incoming
@@ -503,7 +529,7 @@ prune() {
       "$PACKAGES/$target_sha256.deb" | "$PACKAGES/$previous_sha256.deb") ;;
       *)
         name=${file##*/}
-        grep -qsx "parameter=previous_sha256=${name%.deb}" "$STATE/revert/state" || rm -f "$file"
+        is_way_back "${name%.deb}" || rm -f "$file"
         ;;
     esac
   done

@@ -273,6 +273,8 @@ forget() {
   release_brake
   lift_hold
   rm -f "$STARTED" "$PACKAGES"/*.deb "$PACKAGES"/.*.part "$STATE"/orders/* "$R"/run/rollout/*.pending "$LOG"
+  # Its way back went with the packages. What is left of an arming takes itself away when its time has come.
+  ! grep -qsx "parameter=package=$package" "$STATE/revert/state" || rm -f "$STATE/revert/state" "$R/run/systemd/system/$service.service.d/$GUARD"
   [ "$init" = sysvinit ] || ctl reset-failed "$service.service" >/dev/null 2>&1
   reload
   # Nobody has their commands here: a start would have brought those that take it back.

@@ -12,6 +12,8 @@ main() {
     while IFS='=' read -r key value; do
       [ "$key" != parameter ] || set -- "$@" "$value"
     done <"$ARMED/state"
+    # It has come to an end this very moment, and an end keeps none.
+    [ $# -gt 0 ] || exit 0
   fi
   begin revert "$@"
   require order environment fence prove_ms lock_timeout_s target_sha256 target_size target_version target_exe \
@@ -27,6 +29,7 @@ main() {
   look
   refuse_drift
   remember
+  recall_database
   if ! in_place "$previous_version" "$previous_exe" "$previous_exe_sha256"; then
     rm -f "$PACKAGES"/.*.part
     # The way back may need the room that the version to leave takes.
@@ -38,7 +41,8 @@ main() {
   settle "$previous_exe_sha256"
   prove_agent "$previous_version" "$previous_exe" "$previous_exe_sha256"
   prune
-  if [ -n "$fired" ]; then went_back; else supersede; fi
+  # An order has done what the timer would do.
+  if [ -n "$fired" ]; then went_back; else supersede reverted; fi
   finish 0
 }
 
@@ -116,7 +120,7 @@ note_failure() {
   [ "$armed_failures" -le 5 ] || armed_not_before=$((up_ms + 285000))
   write_armed 2>/dev/null || :
   read_clock
-  write_note "$(at "$clock_ms"): attempt $armed_failures to go back from $target_version to $previous_version failed, and is made again: $armed_failure"
+  write_note "$(at "$clock_ms"): attempt $armed_failures to go back from $target_version to $previous_version failed, and is made again: $armed_failure. To have that end, and the host left as it is: systemctl disable --now $TIMER"
 }
 
 went_back() {
@@ -131,20 +135,12 @@ went_back() {
   [ -z "$moved_to" ] || told="$told; $database_note"
   armed_note=$(printf '%s' "$told" | tr '\000-\037\177' ' ' | cut -c 1-950)
   write_note "$armed_note"
+  # The order is as if it had never been: what it finds the next time is what counts then (H3). Before the end, after which nobody comes
+  # back to do it.
+  rm -f "$memory" "$memory.database"
   end_armed went-back || refuse note 74 "$ARMED cannot be written: $(free_kib "$STATE") KiB free"
   at_end=
-  # The order is as if it had never been: what it finds the next time is what counts then (H3).
-  rm -f "$memory"
   emit went-back true order "$order" note "$armed_note"
-}
-
-# An ordered revert has done what the timer would do.
-supersede() {
-  read_armed || return 0
-  case $armed_state in
-    armed | reverting) end_armed reverted || emit disarm false message "$ARMED cannot be written: the host goes back once more by itself" ;;
-    *) disarm_units ;;
-  esac
 }
 
 main "$@"

@@ -19,6 +19,7 @@ main() {
     need_installed_size
     arm
     at_end=disarm_untouched
+    rm -f "$memory.database" # of a way back before
     install_package target "$target_sha256" "$target_version" "$target_exe" "$target_exe_sha256"
     at_end=
     # The new version may bring limits of its own. Those set before stay where this fails.
@@ -35,15 +36,21 @@ main() {
     # Where that cannot be written the host stays armed, and says so.
     end_armed confirmed || :
   fi
-  [ -z "$revert_after_s" ] || say_armed
+  if [ -n "$revert_after_s" ]; then say_armed; else supersede overtaken; fi
   finish 0
 }
 
-# disarm_untouched CODE: refused before anything was installed (dpkg's lock, no space): there is nothing to go back from.
+# disarm_untouched CODE: refused before anything was installed (dpkg's lock, no space): there is nothing to go back from, other than what
+# an order before this one had armed.
 disarm_untouched() {
   case $1 in 74 | 75) ;; *) return 0 ;; esac
   [ -n "$revert_after_s" ] && in_place "$previous_version" "$previous_exe" "$previous_exe_sha256" || return 0
+  if [ -n "$armed_before" ] && durable "$ARMED/state" "$armed_before" && read_armed; then
+    resume_armed
+    return 0
+  fi
   rm -f "$ARMED/state"
+  sync "$ARMED" 2>/dev/null || :
   disarm_units
 }
 
