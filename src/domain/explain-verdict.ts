@@ -1,9 +1,10 @@
 /** The one sentence that a verdict carries: number, limit, unit, host and time, for somebody who has just been woken. */
+import type { MoreOverLimit } from './comparison/more-over-limit.ts';
 import { alikeWords, tooFewWords, worseWords } from './explain-comparison.ts';
 import type { Comparison, GateOffender } from './gate.ts';
 import type { GatePolicy } from './policy.ts';
 import { unreachable } from './result.ts';
-import { amount, clock, count, type WordedGate as Gate, names, span } from './verdict-words.ts';
+import { amount, chanceText, clock, count, type WordedGate as Gate, names, span } from './verdict-words.ts';
 
 export type VerdictGrounds =
   | { readonly kind: 'no-hosts' }
@@ -19,6 +20,8 @@ export type VerdictGrounds =
       readonly silent: readonly string[];
       /** That found them worse; null: it did not, or there is none. */
       readonly comparison: Comparison | null;
+      /** Fewer than the weight asks for, and yet far more than of the control hosts. */
+      readonly more?: MoreOverLimit;
       /** What the worst of them said besides its number. */
       readonly note?: string;
     }
@@ -122,14 +125,23 @@ function failedWords({
   offenders,
   silent,
   comparison,
+  more,
   note,
 }: Extract<VerdictGrounds, { kind: 'failed' }>): string {
   const said = note === undefined ? '' : ` (${note})`;
   return [
     ...(offenders.length > 0 ? [`${overLimit('failed', gate, offenders)}${said}`] : []),
     ...(silent.length > 0 ? [`no number of ${names(silent)}, which counts as over the limit`] : []),
+    ...(more === undefined ? [] : [moreWords(more)]),
     ...(comparison === null ? [] : [worseWords(comparison, gate)]),
   ].join('; ');
+}
+
+function moreWords({ ids, of, control, controlOver, p }: MoreOverLimit): string {
+  return (
+    `${ids.size} of ${count(of, 'changed host')} are over it and have risen, ` +
+    `against ${controlOver} of ${count(control, 'control host')} of their kind (${chanceText(p)})`
+  );
 }
 
 function sharedWords({

@@ -2,6 +2,7 @@
 import { compareHosts } from './comparison/compare-hosts.ts';
 import { type Compared, reaches } from './comparison/compared.ts';
 import { explainExcess } from './comparison/explain-excess.ts';
+import { type MoreOverLimit, moreOverLimit } from './comparison/more-over-limit.ts';
 import { explainVerdict, type VerdictGrounds } from './explain-verdict.ts';
 import type { GateMeasurement, GateOffender, GateVerdict, VerdictKind } from './gate.ts';
 import { type HostToLookAt, type Looked, lookAtHosts, type Measured } from './look-at-hosts.ts';
@@ -118,6 +119,7 @@ function judgeMeasured(gate: GatePolicy, query: string, outcome: Measured, input
       offenders: byLimit,
       silent: bySilence.map(({ name }) => name),
       comparison: worse,
+      ...(blame.kind === 'blamed' && blame.more !== undefined ? { more: blame.more } : {}),
       ...(note === undefined ? {} : { note }),
     } as const;
     const offenders =
@@ -181,17 +183,30 @@ type Blame =
       readonly kind: 'blamed';
       readonly offenders: readonly GateOffender[];
       readonly silent: readonly HostToLookAt[];
+      /** Why it is held against the version although the weight asks for more. */
+      readonly more?: MoreOverLimit;
     }
   /** Too many are over the limit, and control hosts share the reason. */
   | { readonly kind: 'shared'; readonly controlOver: { readonly over: number; readonly of: number } | null };
 
-/** K3, K5: whether the limit alone makes the gate fail, and through whom. */
+/** K3, K5, ML1, ML2: whether the limit makes the gate fail, and through whom. */
 function blameFor(gate: GatePolicy, looked: Looked, compared: Compared | null): Blame {
   const { failed, failedSilent } = looked;
-  if (!looked.tally.hasFailed()) return { kind: 'none' };
+  const isOver = looked.tally.hasFailed();
   if (compared === null || compared.comparison.with === 'before')
-    return { kind: 'blamed', offenders: failed, silent: failedSilent };
-  const explained = explainExcess({ ...looked, gate, compared, failed: failed.map(({ hostId }) => hostId) });
+    return isOver ? { kind: 'blamed', offenders: failed, silent: failedSilent } : { kind: 'none' };
+  const asked = { ...looked, gate, compared, failed: failed.map(({ hostId }) => hostId) };
+  if (!isOver) {
+    const more = moreOverLimit(asked);
+    if (more === null) return { kind: 'none' };
+    return {
+      kind: 'blamed',
+      offenders: failed.filter(({ hostId }) => more.ids.has(hostId)),
+      silent: [],
+      more,
+    };
+  }
+  const explained = explainExcess(asked);
   if (explained.blamed.length === failed.length && failed.length > 0)
     return { kind: 'blamed', offenders: failed, silent: failedSilent };
   const blamedIds = new Set(explained.blamed);

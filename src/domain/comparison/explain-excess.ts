@@ -68,7 +68,7 @@ export function explainExcess({
 }
 
 /** P that at least so many of the marked are among the changed, if marks fall on hosts of both sides alike. */
-function moreByChance(
+export function moreByChance(
   changed: { readonly marked: number; readonly of: number },
   controlMarked: number,
   controls: number,

@@ -129,3 +129,59 @@ describe('a limit that counts sooner than the time compared has gone by', () => 
     expect(verdict).toMatchObject({ kind: 'inconclusive', siteWide: true });
   });
 });
+
+describe('a version that burns on a third of the hosts of every kind, where half of them may be over the limit', () => {
+  const lenient: GatePolicy = { ...cpu, weight: { kind: 'share', share: 0.5 } };
+  const thirds = (n: number, burning: (index: number) => boolean, before = 0.03): One[] =>
+    ROLES.flatMap((role) =>
+      some(n, role, 0.03).map((host, index) => ({
+        ...host,
+        name: `${role}-new-${index}`,
+        ...(burning(index) ? { at: () => 0.5, before } : {}),
+      })),
+    );
+  const calm = (n: number): One[] => ROLES.flatMap((role) => some(n, role, 0.03));
+
+  it('fails: far more of them are over it than of the control hosts', () => {
+    const verdict = verdictOf(
+      thirds(6, (index) => index % 3 === 0),
+      calm(20),
+      lenient,
+    );
+    expect(verdict).toMatchObject({ kind: 'fail', comparison: { kind: 'alike' } });
+    expect(verdict.offenders).toHaveLength(8);
+    expect(verdict.why).toMatch(
+      /^api-new-0 used 0\.5 cores .* and so did 7 others; 8 of 24 changed hosts are over it and have risen, against 0 of 80 control hosts of their kind \(p < 0\.001\)$/,
+    );
+  });
+
+  it('passes where they have always been so: who was as high before counts for nothing', () => {
+    const changed = thirds(6, (index) => index % 3 === 0, 0.5);
+    expect(verdictOf(changed, calm(20), lenient)).toMatchObject({ kind: 'pass' });
+  });
+
+  it('passes where as many control hosts are over it', () => {
+    const control = calm(20).map((host, index) => (index % 4 === 0 ? { ...host, at: () => 0.5 } : host));
+    expect(
+      verdictOf(
+        thirds(6, (index) => index % 3 === 0),
+        control,
+        lenient,
+      ),
+    ).toMatchObject({
+      kind: 'pass',
+    });
+  });
+
+  it('passes with one busy neighbour, however sure it is that no control host has one', () => {
+    const changed = thirds(6, () => false).map((host, index) =>
+      index === 5 ? { ...host, at: () => 0.5 } : host,
+    );
+    expect(verdictOf(changed, calm(30), lenient)).toMatchObject({ kind: 'pass' });
+  });
+
+  it('passes with a few among very many: a twentieth more of them is borne', () => {
+    const changed = thirds(60, (index) => index % 20 === 0);
+    expect(verdictOf(changed, calm(30), lenient)).toMatchObject({ kind: 'pass' });
+  });
+});
