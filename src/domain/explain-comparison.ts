@@ -13,7 +13,7 @@ export function worseWords(comparison: Comparison, gate: WordedGate): string {
 
 /** Behind the words of a pass, for so many hosts: `like 9 control hosts (0.031 against 0.03, p 0.41)`. */
 export function alikeWords(comparison: Comparison, gate: WordedGate, hosts: number): string {
-  const { changed, p = 1, alpha, shift = 0, floor } = comparison;
+  const { changed, p = 1, alpha, shift = 0, floor, untold } = comparison;
   const other = comparison.with === 'before' ? 'as before' : `like ${otherSide(comparison)}`;
   // Told apart, but by less than matters: whoever reads the p must not wonder.
   const little =
@@ -22,7 +22,11 @@ export function alikeWords(comparison: Comparison, gate: WordedGate, hosts: numb
       : '';
   // The others have no time before, or no control host of their kind.
   const some = changed < hosts ? `${changed} of them ` : '';
-  return `${some}${other}${figures(comparison, gate)}${little}`;
+  const unseen =
+    untold === undefined
+      ? ''
+      : `; ${untold.strata} of ${count(untold.of, 'kind')} ${untold.strata === 1 ? 'has' : 'have'} too few hosts to be told alone yet`;
+  return `${some}${other}${figures(comparison, gate)}${little}${unseen}`;
 }
 
 /** Why the comparison told nothing, and what would do. */

@@ -82,6 +82,8 @@ export interface Comparison {
   readonly method?: 'exact' | 'normal';
   /** The stratum in which they are worse, where it is not all of them; the numbers are of it then. */
   readonly stratum?: string;
+  /** Strata of changed hosts with too few to be told by themselves, of how many; absent: there is none. A rise in one of them alone is not seen yet. */
+  readonly untold?: { readonly strata: number; readonly of: number };
   /** Of too few: how many control hosts would do with as many changed ones, and how many changed ones with as many control hosts. */
   readonly enough?: { readonly control?: number; readonly changed?: number };
 }

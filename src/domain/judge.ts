@@ -8,9 +8,9 @@
  *     own `for` has it. A missing or healthy step begins the count anew. The gate fails where too many hosts do (`weight`) at one step.
  * K4  A gate passes only if nothing failed and every host is healthy at the newest step. So a host that is over the limit
  *     for less than `forMs`, or silent, holds; a gap or an excess that is over only costs observed time.
- * K5  A gate that compares fails as well where the changed hosts are worse (V1-V3 in comparison/), and is never blamed on the version
- *     where control hosts share the excess (X1-X3); and where far more of them are over the limit than of the control hosts, though fewer
- *     than the weight asks for (ML1, ML2). Control hosts can excuse; they cannot hold.
+ * K5  A gate that compares fails as well where the changed hosts are worse (V1-V3 in comparison/), and where far more of them are over the
+ *     limit than of the control hosts, though fewer than the weight asks for (ML1, ML2). It is never blamed on the version where control
+ *     hosts share the excess (X1-X3). Control hosts can excuse; they cannot hold.
  * K6  Below the gate's count of failing evaluations in a row, a failing one is inconclusive. What could not tell keeps the count; a gap
  *     between evaluations begins it anew.
  * K7  A gate that abstains neither spoils time nor votes. Where nobody votes there is no witness.

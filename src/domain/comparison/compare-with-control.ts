@@ -4,7 +4,8 @@
  * V1  Worse is what is both significant and substantial: p at most alpha, and the shift at least the floor.
  * V2  All strata together are one test, and each stratum is one more, all within one alpha (Holm): so a rise in one role alone is found
  *     although the mean is fine, and a hundred roles do not make a hundred chances of a false alarm.
- * V3  Where not even the clearest outcome would be significant, it is too few: nothing was told, and nothing is claimed.
+ * V3  Where not even the clearest outcome would be significant, it is too few: nothing was told, and nothing is claimed. The same of a
+ *     single stratum beside others: that is counted (`untold`), and later waves, with more changed hosts of it, tell.
  */
 import type { Comparison } from '../gate.ts';
 import type { HostId } from '../host.ts';
@@ -75,12 +76,15 @@ export function compareWithControl({ compare, direction, changed, control }: ToC
   if (told === undefined) throw new Error('a family of tests has told nothing');
   const { member, p, method } = told;
   const own = member.stratum === null ? counted : sizesOf(member.blocks);
+  const alone = family.filter(({ stratum }) => stratum !== null);
+  const untold = alone.filter((one) => !telling.includes(one)).length;
   const comparison: Comparison = {
     ...known,
     ...own,
     ...(member.stratum === null
       ? {}
       : { stratum: member.stratum.name, ...mediansOf(member.stratum, changed) }),
+    ...(untold === 0 ? {} : { untold: { strata: untold, of: alone.length } }),
     kind: worse.length > 0 ? 'worse' : 'alike',
     shift: shiftOf(member.blocks),
     floor: member.floor,

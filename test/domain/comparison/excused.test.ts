@@ -185,3 +185,15 @@ describe('a version that burns on a third of the hosts of every kind, where half
     expect(verdictOf(changed, calm(30), lenient)).toMatchObject({ kind: 'pass' });
   });
 });
+
+describe('one canary of each of four kinds, all of them well', () => {
+  it('passes, and says that a rise in one kind alone would not be seen yet', () => {
+    const canaries = ROLES.map((role) => one(role, 0.03));
+    const verdict = verdictOf(
+      canaries,
+      ROLES.flatMap((role) => some(30, role, 0.03)),
+    );
+    expect(verdict).toMatchObject({ kind: 'pass', comparison: { untold: { strata: 4, of: 4 } } });
+    expect(verdict.why).toMatch(/; 4 of 4 kinds have too few hosts to be told alone yet$/);
+  });
+});
