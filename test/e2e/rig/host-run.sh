@@ -15,8 +15,8 @@ for hierarchy in cpu cpuacct memory pids systemd unified; do
   [ -n "$group" ] || continue
   mkdir -p "$group/$name"
   # Real hosts have CPUs of their own: an agent that burns must be able to, whatever else this machine does.
-  if [ "$hierarchy" = cpu ]; then echo 8192 > "$group/cpu.shares"; fi
-  if [ -w "$group/cpu.weight" ]; then echo 800 > "$group/cpu.weight"; fi
+  if [ "$hierarchy" = cpu ]; then echo 3072 > "$group/cpu.shares"; fi
+  if [ -w "$group/cpu.weight" ]; then echo 300 > "$group/cpu.weight"; fi
   echo "$group/$name" >> "$folder/cgroups"
   [ "$hierarchy" = unified ] && echo "$group/$name" > "$folder/cgroup"
 done
