@@ -39,6 +39,8 @@ export type VerdictGrounds =
   | { readonly kind: 'sparse'; readonly gate: SparseGate; readonly hosts: readonly string[] }
   /** A failing evaluation that is not the last one needed. */
   | { readonly kind: 'counting'; readonly why: string; readonly count: number; readonly failures: number }
+  /** It could not tell, and is not waited for. */
+  | { readonly kind: 'abstaining'; readonly why: string }
   | { readonly kind: 'ambiguous'; readonly gate: Gate; readonly hosts: readonly string[] }
   | {
       readonly kind: 'silent';
@@ -91,6 +93,8 @@ export function explainVerdict(grounds: VerdictGrounds): string {
     }
     case 'counting':
       return `${grounds.why}; this is failing evaluation ${grounds.count} of ${grounds.failures} in a row that make it fail`;
+    case 'abstaining':
+      return `${grounds.why}; so it has no vote, and the other gates decide`;
     case 'ambiguous':
       return (
         `more than one series for ${names(grounds.hosts)}, so none of them counts: ` +

@@ -258,7 +258,9 @@ function counting(verdict: GateVerdict, { failures = 1 }: GatePolicy, { streak }
 
 /** K6, K7. */
 function keepingCount(verdict: GateVerdict, abstains: boolean, { streak }: GateInput): GateVerdict {
-  return { ...verdict, ...(streak > 0 ? { streak } : {}), ...(abstains ? { abstains: true as const } : {}) };
+  const kept = streak > 0 ? { ...verdict, streak } : verdict;
+  if (!abstains) return kept;
+  return { ...kept, abstains: true, why: explainVerdict({ kind: 'abstaining', why: verdict.why }) };
 }
 
 function worstFirst({ direction }: GatePolicy, offenders: readonly GateOffender[]): GateOffender[] {

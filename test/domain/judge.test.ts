@@ -534,6 +534,7 @@ describe('judge, silence and failing backends as the gate has them', () => {
     );
     expect(judgement).toMatchObject({ kind: 'pass', observedMs: 2 * STEP });
     expect(judgement.gates[0]).toMatchObject({ kind: 'inconclusive', abstains: true, silent: ['h1'] });
+    expect(judgement.gates[0]?.why).toMatch(/; so it has no vote, and the other gates decide$/);
   });
 
   it('noData abstain: who answers is judged all the same', () => {
