@@ -154,7 +154,8 @@ async function askWitness(
     return { gate, query: `witness ${name}`, outcome: { kind: 'backend-error', message } };
   }
   const controls = gate.compare?.with === 'control' ? (question.controls ?? []) : [];
-  const before = stepMs > 0 ? Math.ceil(gate.forMs / stepMs) * stepMs : 0;
+  const compared = (gate.compare?.overMs ?? 0) - (to - from);
+  const before = stepMs > 0 ? Math.ceil(Math.max(0, gate.forMs, compared) / stepMs) * stepMs : 0;
   const answer = await witness.ask(
     {
       environment: environment.name,

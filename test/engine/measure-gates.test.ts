@@ -258,6 +258,17 @@ describe('a gate of a witness', () => {
     expect(metrics.asked).toEqual([]);
   });
 
+  it('that is compared is asked over all of the time compared, or its share of numbers could never be reached', async () => {
+    const { context, ask } = setup();
+    const byHost = new Map([['id-c0', []]]);
+    const value = { kind: 'by-host', byHost, ambiguous: [], warnings: [] } as const;
+    const { asked, witnesses } = witnessed({ ok: true, value });
+    await ask({ gates: [{ ...heard, compare }] }, { ...context, witnesses });
+    // Five minutes up to the end of the span, which has one.
+    expect(asked).toMatchObject([{ from: T0 - 2 * MINUTE, to: T0 + 3 * MINUTE }]);
+    expect(asked[0]?.hosts).toHaveLength(22);
+  });
+
   it('takes one word over all of them as it is said', async () => {
     const { context, ask } = setup();
     const { witnesses } = witnessed({ ok: true, value: { kind: 'told', verdict: 'fail', why: 'exit 1' } });
