@@ -56,7 +56,12 @@ refuse_drift() {
     armed_note=$(plain "did not go back: $why")
     write_note "$armed_note"
     at_end=
-    end_armed overtaken || note_failure 74
+    if end_armed overtaken; then
+      emit drift false message "$why"
+      # No failure: the unit is gone, and a failed one would be all that is left of it, for ever.
+      finish 0
+    fi
+    note_failure 74
   fi
   drop_incoming
   refuse drift 76 "$why"
