@@ -74,14 +74,16 @@ export function lookAtHosts(input: ToLookAt): Looked {
   const ambiguous = new Set(outcome.ambiguous);
   const end = from + steps * stepMs;
 
+  // A number is of the time `windowMs` before it, which must lie wholly behind the change and what a start does once. Hosts that are
+  // compared with each other are looked at over the same time, or a burst that only one side is seen in would be blamed on the version.
+  const clearAfter = (changedAt: number): number => changedAt + (compare?.settleMs ?? 0) + gate.windowMs - 1;
+  const newest = hosts.reduce((at, { changedAt = at }) => Math.max(at, changedAt), Number.NEGATIVE_INFINITY);
+  const clearOf = ({ changedAt = Number.NEGATIVE_INFINITY }: HostToLookAt): number =>
+    clearAfter(compare?.with === 'control' ? newest : changedAt);
+
   const numberOf = (host: HostToLookAt): HostNumber | null => {
     if (compare === undefined || steps === 0) return null;
-    // A number is of the time `windowMs` before it, which must lie wholly behind the change and what a start does once.
-    const own =
-      host.changedAt === undefined
-        ? Number.NEGATIVE_INFINITY
-        : host.changedAt + (compare.settleMs ?? 0) + gate.windowMs - 1;
-    const level = track.median(Math.max(end - compare.overMs, own), fewestCompared);
+    const level = track.median(Math.max(end - compare.overMs, clearOf(host)), fewestCompared);
     if (level === null) return null;
     return { id: host.id, stratum: stratumOfHost(host), level, before: outcome.before?.get(host.id) };
   };

@@ -34,6 +34,8 @@ interface One {
   /** Of the step so many before the newest one. */
   readonly at: (back: number) => number;
   readonly before: number;
+  /** Minutes before the end. */
+  readonly changed?: number;
 }
 
 function verdictOf(changed: readonly One[], control: readonly One[], gate: GatePolicy = cpu): GateVerdict {
@@ -57,7 +59,12 @@ function verdictOf(changed: readonly One[], control: readonly One[], gate: GateP
         },
       },
     ],
-    hosts: changed.map(({ name, stratum }) => ({ id: name, name, stratum })),
+    hosts: changed.map(({ name, stratum, changed: ago }) => ({
+      id: name,
+      name,
+      stratum,
+      ...(ago === undefined ? {} : { changedAt: T0 - ago * STEP }),
+    })),
     controls: control.map(({ name, stratum }) => ({ id: name, name, stratum })),
     from: T0 - STEP,
     to: T0,
@@ -195,5 +202,28 @@ describe('one canary of each of four kinds, all of them well', () => {
     );
     expect(verdict).toMatchObject({ kind: 'pass', comparison: { untold: { strata: 4, of: 4 } } });
     expect(verdict.why).toMatch(/; 4 of 4 kinds have too few hosts to be told alone yet$/);
+  });
+});
+
+describe('a burst that began on all hosts alike while a wave is young', () => {
+  const begun = (back: number): number => (back <= 2 ? 0.09 : 0.03);
+  const ended = (back: number): number => (back > 2 ? 0.09 : 0.03);
+  const wave = (at: One['at'], changed: number, name = 'new'): One[] =>
+    some(8, 'web', 0.03, { at, changed }).map((host, index) => ({ ...host, name: `${name}-${index}` }));
+
+  it('is not blamed: control hosts are looked at over no more time than the changed ones', () => {
+    const verdict = verdictOf(wave(begun, 8), some(20, 'web', 0.03, { at: begun }));
+    expect(verdict).toMatchObject({ kind: 'pass', comparison: { kind: 'alike' } });
+  });
+
+  it('is not blamed once it is over, although hosts of an earlier wave could be looked at for longer', () => {
+    const changed = [...wave(ended, 8), ...wave(ended, 600, 'first')];
+    const verdict = verdictOf(changed, some(20, 'web', 0.03, { at: ended }));
+    expect(verdict).toMatchObject({ kind: 'pass', comparison: { kind: 'alike' } });
+  });
+
+  it('a version that is worse since then is found all the same', () => {
+    const verdict = verdictOf(wave(begun, 8), some(20, 'web', 0.03));
+    expect(verdict).toMatchObject({ kind: 'fail', comparison: { kind: 'worse' } });
   });
 });
