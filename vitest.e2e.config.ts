@@ -23,7 +23,7 @@ export default defineConfig({
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     // Scenarios of one file that say `concurrent`, each with hosts of its own (test/e2e/scenarios/scenario.ts).
-    maxConcurrency: 4,
+    maxConcurrency: 3,
     testTimeout: 300_000,
     // The first boot on a machine builds the base file system.
     hookTimeout: 600_000,

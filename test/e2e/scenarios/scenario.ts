@@ -96,7 +96,7 @@ const SHAPE: readonly LaneHost[] = [
   { short: 'db-1', role: 'db', zone: 'us-east1-b' },
 ];
 
-/** As many as vitest runs tests of a file at once (vitest.e2e.config.ts). */
+/** One more than vitest runs tests of a file at once (vitest.e2e.config.ts): one scenario more begins on hosts as they were booted. */
 export const FOUR_LANES: readonly string[] = ['north', 'east', 'south', 'west'];
 
 /** A host's name within its lane, such as `web-1`. */
