@@ -1,12 +1,23 @@
 /** Prometheus goes and comes back: what it does not say counts neither for nor against a version. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../rig/command.ts';
+import { PrometheusProxy, type ProxyMode } from '../rig/prometheus-proxy.ts';
 import { GOOD, Lanes, OLD, said, waitsFor, wrote } from './scenario.ts';
+
+/** Each in turn, in the middle of a soak. */
+const BAD_DAYS: readonly ProxyMode[] = [
+  { kind: 'empty' },
+  { kind: 'slow', ms: 3_000 },
+  { kind: 'partial' },
+  { kind: 'html' },
+  { kind: 'down' },
+];
 
 let lanes: Lanes;
 
 beforeAll(async () => {
-  lanes = await Lanes.boot(['north', 'east']);
+  lanes = await Lanes.boot(['north', 'east', 'south']);
 });
 
 afterAll(async () => {
@@ -50,6 +61,43 @@ describe.concurrent('without metrics', () => {
       },
       { overrides: { bake: '6s' } },
     );
+  });
+
+  it('a Prometheus that is slow, lies, or answers in part has nobody rolled back and nothing pass; well again, the rollout ends', async () => {
+    await lanes.with(async (scenario) => {
+      const proxy = await PrometheusProxy.start(lanes.fleet.prometheus.url);
+      try {
+        await scenario.configure({ soak: '3s', prometheus: { url: proxy.url, timeout: '1s' } });
+        await scenario.stage(OLD, GOOD);
+        const deploy = scenario.start(['deploy', scenario.environment, GOOD, '--json']);
+        await deploy.sees('the soak', wrote('wave-acted'));
+        for (const mode of BAD_DAYS) {
+          await proxy.set(mode);
+          const from = (await scenario.entries('judged')).length;
+          await deploy.sees(`an evaluation of ${mode.kind}`, wrote('judged'));
+          await until(
+            `two evaluations of ${mode.kind}`,
+            async () => (await scenario.entries('judged')).length >= from + 3,
+            {
+              timeoutMs: 60_000,
+            },
+          );
+          // The first may have been asked before.
+          const judged = (await scenario.entries('judged')).slice(from + 1).map(({ judgement }) => judgement);
+          for (const { kind, observedMs } of judged) {
+            expect(['error', 'inconclusive'], mode.kind).toContain(kind);
+            expect(observedMs, mode.kind).toBe(0);
+          }
+        }
+        await proxy.set({ kind: 'pass' });
+        const ended = await deploy.result;
+        expect(ended.code, said(ended)).toBe(0);
+        await scenario.expectRunning(GOOD);
+        expect(await scenario.kinds()).not.toContain('rollback-started');
+      } finally {
+        await proxy.close();
+      }
+    });
   });
 
   it('from the start: the canary wave is changed and held there, the next is not begun', async () => {
