@@ -61,6 +61,8 @@ export type VerdictGrounds =
       readonly recovered: number;
       /** Hosts that still are, and not too many of them. */
       readonly stillOver: number;
+      /** Hosts that lost a scrape that is not waited for (K5 in judge.ts). */
+      readonly missedOnce: number;
       /** null: the gate asks for none. */
       readonly comparison: Comparison | 'none-left' | null;
     };
@@ -115,9 +117,13 @@ export function explainVerdict(grounds: VerdictGrounds): string {
       const back = recovered === 0 ? '' : `; ${count(recovered, 'host')} went over it for a while`;
       const still =
         grounds.stillOver === 0 ? '' : `; ${count(grounds.stillOver, 'host')} over it, which is borne`;
+      const missed =
+        grounds.missedOnce === 0
+          ? ''
+          : `; ${count(grounds.missedOnce, 'host')} missed one scrape, which is borne`;
       const seen = worst === undefined ? '' : `, worst ${amount(worst, gate)}`;
       const compared = comparedWords(grounds.comparison, gate, hosts);
-      return `${count(hosts, 'host')}, ${count(samples, 'sample')}${seen}, ${limit}${back}${still}${compared}`;
+      return `${count(hosts, 'host')}, ${count(samples, 'sample')}${seen}, ${limit}${back}${still}${missed}${compared}`;
     }
     default:
       return unreachable(grounds);

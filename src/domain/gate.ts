@@ -3,7 +3,7 @@
  *
  * G1  No data is never a pass. G2  NaN, infinity, or two series for one host are never a pass.
  * G3  An error of the metrics backend is `error`, never `fail`. G4  Observed time is counted in whole steps in which
- *     every gate had a healthy number for every host.
+ *     every gate had a healthy number for every host; what is borne of that is K5 and K6 in judge.ts.
  */
 import type { HostId } from './host.ts';
 import type { GatePolicy } from './policy.ts';
@@ -24,8 +24,8 @@ export interface GateMeasurement {
     | {
         readonly kind: 'measured';
         /**
-         * Of changed and of control hosts: on the judge's grid, back to `to - overMs` of a gate that compares, and to `from - forMs`.
-         * What lies before that does no harm.
+         * Of changed and of control hosts: on the judge's grid, back to `to - overMs` of a gate that compares, and to `from - forMs`,
+         * with the step before the span in any case. What lies before that does no harm.
          */
         readonly byHost: ReadonlyMap<HostId, readonly Sample[]>;
         /** Of a gate that compares: one number a host (the median of `beforeMs` before the first change), where there is one. */

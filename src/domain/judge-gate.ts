@@ -1,4 +1,4 @@
-/** One gate's verdict over one span. Pure; K1-K7 are in judge.ts. */
+/** One gate's verdict over one span. Pure; K1-K9 are in judge.ts. */
 import { compareHosts } from './comparison/compare-hosts.ts';
 import { type Compared, reaches } from './comparison/compared.ts';
 import { explainExcess } from './comparison/explain-excess.ts';
@@ -172,6 +172,7 @@ function judgeMeasured(gate: GatePolicy, query: string, outcome: Measured, input
     samples: looked.samples,
     recovered: over.length - looked.pending.length,
     stillOver: looked.pending.length,
+    missedOnce: tally.countBorne(),
     comparison: comparison ?? (gate.compare === undefined ? null : 'none-left'),
   });
   return { verdict: passed, isSpoilt };
@@ -189,7 +190,7 @@ type Blame =
   /** Too many are over the limit, and control hosts share the reason. */
   | { readonly kind: 'shared'; readonly controlOver: { readonly over: number; readonly of: number } | null };
 
-/** K3, K5, ML1, ML2: whether the limit makes the gate fail, and through whom. */
+/** K3, K7, ML1, ML2: whether the limit makes the gate fail, and through whom. */
 function blameFor(gate: GatePolicy, looked: Looked, compared: Compared | null): Blame {
   const { failed, failedSilent } = looked;
   const isOver = looked.tally.hasFailed();
@@ -247,7 +248,7 @@ function worseThanControl(
     .map(({ offender }) => offender);
 }
 
-/** K6. */
+/** K8. */
 function counting(verdict: GateVerdict, { failures = 1 }: GatePolicy, { streak }: GateInput): GateVerdict {
   if (failures <= 1) return verdict;
   const count = streak + 1;
@@ -256,7 +257,7 @@ function counting(verdict: GateVerdict, { failures = 1 }: GatePolicy, { streak }
   return { ...verdict, kind: 'inconclusive', streak: count, why };
 }
 
-/** K6, K7. */
+/** K8, K9. */
 function keepingCount(verdict: GateVerdict, abstains: boolean, { streak }: GateInput): GateVerdict {
   const kept = streak > 0 ? { ...verdict, streak } : verdict;
   if (!abstains) return kept;

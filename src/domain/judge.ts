@@ -2,18 +2,21 @@
  * From measurements to a judgement. Pure; G1-G4 are in gate.ts.
  *
  * K1  Time is cut into steps (from+(k-1)*step, from+k*step]; k <= 0 lies before the span and serves only to know since when
- *     a limit has been exceeded, and for what is compared. A last piece shorter than a step is not judged.
+ *     a limit has been exceeded, who has only just lost a scrape, and for what is compared. A last piece shorter than a step is not judged.
  * K2  At a step a host is missing, healthy or over the limit. Missing: no sample, NaN or infinity (G2), or ambiguous.
  * K3  A host fails a gate at a step when it has been over the limit at every step since one `forMs` ago, as Prometheus'
  *     own `for` has it. A missing or healthy step begins the count anew. The gate fails where too many hosts do (`weight`) at one step.
  * K4  A gate passes only if nothing failed and every host is healthy at the newest step. So a host that is over the limit
  *     for less than `forMs`, or silent, holds; a gap or an excess that is over only costs observed time.
- * K5  A gate that compares fails as well where the changed hosts are worse (V1-V3 in comparison/), and where far more of them are over the
+ * K5  Hosts missing at a step that were healthy at the step right before are borne there, as if they were healthy, while they are at most
+ *     1 % of the gate's hosts: of a large fleet some host always loses a scrape. Two steps in a row are silence. Never borne are NaN,
+ *     infinity and ambiguity, a host that was over the limit right before, and silence that the gate counts as over the limit.
+ * K7  A gate that compares fails as well where the changed hosts are worse (V1-V3 in comparison/), and where far more of them are over the
  *     limit than of the control hosts, though fewer than the weight asks for (ML1, ML2). It is never blamed on the version where control
  *     hosts share the excess (X1-X3). Control hosts can excuse; they cannot hold.
- * K6  Below the gate's count of failing evaluations in a row, a failing one is inconclusive. What could not tell keeps the count; a gap
+ * K8  Below the gate's count of failing evaluations in a row, a failing one is inconclusive. What could not tell keeps the count; a gap
  *     between evaluations begins it anew.
- * K7  A gate that abstains neither spoils time nor votes. Where nobody votes there is no witness.
+ * K9  A gate that abstains neither spoils time nor votes. Where nobody votes there is no witness.
  */
 import type { GateMeasurement, GateVerdict, Judgement, VerdictKind } from './gate.ts';
 import type { HostId } from './host.ts';
@@ -65,7 +68,7 @@ export function judge(input: JudgeInput): Judgement {
   const gates = measurements.map((measurement): GateVerdict => {
     const streak = last?.gates.find(({ gate }) => gate === measurement.gate.name)?.streak ?? 0;
     const { verdict, isSpoilt } = judgeGate(measurement, { hosts, controls, from, stepMs, steps, streak });
-    // K7
+    // K9
     if (!verdict.abstains) for (let step = 0; step < steps; step += 1) if (isSpoilt(step)) bad[step] = 1;
     return verdict;
   });

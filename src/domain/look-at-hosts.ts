@@ -1,6 +1,6 @@
 /**
  * One gate over all hosts: who is silent, who is over the limit and since when, and the one number of each that is compared. Judges
- * nothing. Pure; K1-K3 are in judge.ts.
+ * nothing. Pure; K1-K3 and K5 are in judge.ts.
  */
 import type { HostNumber } from './comparison/host-numbers.ts';
 import type { GateMeasurement, GateOffender } from './gate.ts';
@@ -38,7 +38,7 @@ export interface Looked {
   readonly pending: readonly GateOffender[];
   /** Over the limit for being silent, which the gate counts so, for as long as `for` has it. */
   readonly failedSilent: readonly HostToLookAt[];
-  /** Names of hosts without a usable number at the newest step, those of more than one series among them. */
+  /** Names of hosts without a usable number at the newest step that is not borne (K5), those of more than one series among them. */
   readonly silent: readonly string[];
   /** Those of `silent` that are not counted as over the limit. */
   readonly unknown: readonly string[];
@@ -127,8 +127,9 @@ export function lookAtHosts(input: ToLookAt): Looked {
   const over: GateOffender[] = [];
   const pending: GateOffender[] = [];
   const failedSilent: HostToLookAt[] = [];
-  const silent: string[] = [];
-  const unknown: string[] = [];
+  const silent: HostToLookAt[] = [];
+  const unknown: HostToLookAt[] = [];
+  const lapsed = new Set<HostToLookAt>();
   const twice: string[] = [];
   const sparse: string[] = [];
   const changed: HostNumber[] = [];
@@ -138,8 +139,8 @@ export function lookAtHosts(input: ToLookAt): Looked {
     const place = placeOf(host);
     tally.addHost(place);
     if (ambiguous.has(host.id)) {
-      silent.push(host.name);
-      unknown.push(host.name);
+      silent.push(host);
+      unknown.push(host);
       twice.push(host.name);
       tally.addMissing(place);
       continue;
@@ -160,8 +161,9 @@ export function lookAtHosts(input: ToLookAt): Looked {
     samples += seen.samples;
     if (seen.worst !== undefined && (worst === undefined || isWorse(gate.direction, seen.worst, worst)))
       worst = seen.worst;
-    if (seen.silent) silent.push(host.name);
-    if (seen.newest === 'missing') unknown.push(host.name);
+    if (seen.silent) silent.push(host);
+    if (seen.newest === 'missing') unknown.push(host);
+    if (seen.lapsed) lapsed.add(host);
     const offender = offenderOf(host, seen, input);
     if (offender !== null) over.push(offender);
     if (offender !== null && seen.newest === 'over' && !seen.silent) pending.push(offender);
@@ -170,6 +172,10 @@ export function lookAtHosts(input: ToLookAt): Looked {
     else failed.push(offender);
   }
 
+  const borne = tally.bearsLapses(steps - 1) ? lapsed : new Set<HostToLookAt>();
+  const namesOf = (some: readonly HostToLookAt[]): string[] =>
+    some.filter((host) => !borne.has(host)).map(({ name }) => name);
+
   return {
     hosts,
     tally,
@@ -177,8 +183,8 @@ export function lookAtHosts(input: ToLookAt): Looked {
     over,
     pending,
     failedSilent,
-    silent,
-    unknown,
+    silent: namesOf(silent),
+    unknown: namesOf(unknown),
     twice,
     sparse,
     samples,

@@ -5,6 +5,9 @@ import type { StepMarks } from './step-track.ts';
 /** One host of a stratum is that host's doing as well as the version's: a canary's busy neighbour would end every rollout. */
 const FEWEST_OF_A_STRATUM = 2;
 
+/** K5: of a hundred hosts one may lose a scrape now and then. */
+const BORNE_OF_HOSTS = 1 / 100;
+
 export interface TallySettings {
   readonly steps: number;
   readonly strata: number;
@@ -19,6 +22,11 @@ export class StepTally {
   readonly #hosts: Uint32Array;
   /** By stratum and step. */
   readonly #missing: Uint32Array;
+  /** By step: those of the missing that have only just lost a scrape. */
+  readonly #lapsed: Uint32Array;
+  /** Who they are: a host's place and the step, one after the other, in the hosts' order. */
+  readonly #lapses: number[] = [];
+  #all = 0;
   readonly #over: Uint32Array;
   readonly #lasted: Uint32Array;
 
@@ -26,11 +34,14 @@ export class StepTally {
     this.#settings = settings;
     this.#hosts = new Uint32Array(settings.strata);
     this.#missing = new Uint32Array(settings.strata * settings.steps);
+    this.#lapsed = new Uint32Array(settings.steps);
     this.#over = new Uint32Array(settings.strata * settings.steps);
     this.#lasted = new Uint32Array(settings.strata * settings.steps);
   }
 
+  /** What is marked from now on is of this host. */
   addHost(stratum: number): void {
+    this.#all += 1;
     this.#hosts[stratum] = (this.#hosts[stratum] ?? 0) + 1;
   }
 
@@ -48,8 +59,12 @@ export class StepTally {
       counts[first + step] = (counts[first + step] ?? 0) + 1;
     };
     return {
-      missing: (step) => {
-        if (!onlyLasted) add(this.#missing, step);
+      missing: (step, lapsed) => {
+        if (onlyLasted) return;
+        add(this.#missing, step);
+        if (!lapsed) return;
+        this.#lapsed[step] = (this.#lapsed[step] ?? 0) + 1;
+        this.#lapses.push(this.#all, step);
       },
       over: (step, lasted) => {
         if (!onlyLasted) add(this.#over, step);
@@ -62,10 +77,30 @@ export class StepTally {
     this.#lasted.fill(0);
   }
 
+  /** Is there a host without a usable number at the step that is not borne (K5)? */
   isAnyMissing(step: number): boolean {
+    let missing = 0;
     for (let at = step; at < this.#missing.length; at += this.#settings.steps)
-      if ((this.#missing[at] ?? 0) > 0) return true;
-    return false;
+      missing += this.#missing[at] ?? 0;
+    return missing > (this.bearsLapses(step) ? (this.#lapsed[step] ?? 0) : 0);
+  }
+
+  /** K5: are the hosts that have only just lost a scrape at the step few enough? Once all hosts are marked. */
+  bearsLapses(step: number): boolean {
+    return (this.#lapsed[step] ?? 0) <= Math.floor(BORNE_OF_HOSTS * this.#all + 1e-9);
+  }
+
+  /** Hosts that lost a scrape at a step that bears it. */
+  countBorne(): number {
+    let hosts = 0;
+    let last = 0;
+    for (let at = 0; at < this.#lapses.length; at += 2) {
+      const [host = 0, step = 0] = [this.#lapses[at], this.#lapses[at + 1]];
+      if (host === last || !this.bearsLapses(step)) continue;
+      hosts += 1;
+      last = host;
+    }
+    return hosts;
   }
 
   /** Are too many hosts over the limit at the step? */

@@ -1,4 +1,4 @@
-/** One host's steps under one gate: what state each is in, and whether an excess has lasted (K1-K3 in judge.ts). Pure. */
+/** One host's steps under one gate: what state each is in, and whether an excess has lasted (K1-K3, K5 in judge.ts). Pure. */
 import type { Sample } from './gate.ts';
 import type { GatePolicy } from './policy.ts';
 
@@ -22,6 +22,8 @@ export interface Seen {
   readonly newest: 'missing' | 'healthy' | 'over';
   /** There is no number at the newest step, however that counts. */
   readonly silent: boolean;
+  /** There is no sample at the newest step, and the one right before was healthy (K5). */
+  readonly lapsed: boolean;
 }
 
 export interface StepGrid {
@@ -36,7 +38,8 @@ export interface StepGrid {
 
 /** Is told of every step of the span, from 0. */
 export interface StepMarks {
-  missing(step: number): void;
+  /** `lapsed`: no sample at all, and healthy right before (K5). */
+  missing(step: number, lapsed: boolean): void;
   /** `lasted`: for as long as `for` has it, or longer. */
   over(step: number, lasted: boolean): void;
 }
@@ -120,10 +123,13 @@ export class StepTrack {
     let failed = false;
     let runStart = -1;
     let state: State = MISSING;
+    let lapsed = false;
     let hasNumber = this.#steps === 0;
     for (let index = 0; index < this.#state.length; index += 1) {
+      const stateBefore = state;
       state = this.#stateAt(index);
       const value = this.#value[index] ?? 0;
+      lapsed = state === MISSING && stateBefore === HEALTHY && this.#spoilt[index] === 0;
       // NaN: silence that counts as over.
       hasNumber = state !== MISSING && !Number.isNaN(value);
       if (hasNumber) given += 1;
@@ -132,7 +138,7 @@ export class StepTrack {
       } else runStart = -1;
       const step = index - this.#before;
       if (step < 0) continue;
-      if (state === MISSING) marks?.missing(step);
+      if (state === MISSING) marks?.missing(step, lapsed);
       if (hasNumber) {
         samples += 1;
         if (worst === undefined || isWorse(this.#direction, value, worst)) {
@@ -147,7 +153,7 @@ export class StepTrack {
       }
     }
     const newest = this.#steps === 0 ? 'healthy' : STATES[state];
-    return { samples, given, worst, worstStep, failed, newest, silent: !hasNumber };
+    return { samples, given, worst, worstStep, failed, newest, silent: !hasNumber, lapsed };
   }
 
   /** Median of the finite numbers of the steps that end later than `after`; null where there are fewer than `atLeast`. */

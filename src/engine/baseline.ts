@@ -88,6 +88,7 @@ function inputFor(
     from: until - Math.floor(beforeMs / apart) * apart,
     to: until,
     stepMs: apart,
+    onlySpan: true,
   };
 }
 

@@ -35,10 +35,12 @@ export interface MeasureInput {
   /** Name of the environment, for queries. */
   readonly environment?: string;
   readonly settings: Pick<PrometheusSettings, 'hostLabel' | 'hostValue' | 'matchers'>;
-  /** Span (from, to] that will be judged, ms since the epoch; a gate with `forMs` is asked for that much before it too. */
+  /** Span (from, to] that will be judged, ms since the epoch; the step before it is asked for too, and with `forMs` so much before it. */
   readonly from: number;
   readonly to: number;
   readonly stepMs: number;
+  /** Ask for nothing before the span, for numbers that are not judged. */
+  readonly onlySpan?: true;
   /** Name of the agent's process group. */
   readonly process: string;
 }
@@ -90,14 +92,17 @@ function askedOf(
   return { byValue, fillings };
 }
 
-/** On the judge's own grid. `from` itself is only needed to know since when a limit has been exceeded. */
+/**
+ * On the judge's own grid. `from` itself, the step before the span, is needed to know who has only just lost a scrape (K5 in
+ * domain/judge.ts), and since when a limit has been exceeded.
+ */
 function firstStep(
   gate: GatePolicy,
-  { from, stepMs, controls = [], since }: MeasureInput,
+  { from, stepMs, controls = [], since, onlySpan }: MeasureInput,
   steps: number,
 ): number {
-  const span = from + stepMs;
-  const first = gate.forMs > 0 ? from - Math.ceil(gate.forMs / stepMs) * stepMs : span;
+  if (onlySpan) return from + stepMs;
+  const first = from - Math.ceil(gate.forMs / stepMs) * stepMs;
   const { compare } = gate;
   if (compare === undefined) return first;
   const compared = from + (steps - Math.ceil(compare.overMs / stepMs) + 1) * stepMs;
@@ -106,7 +111,7 @@ function firstStep(
   // Of the changed hosts only what lies behind the change is compared: of the others the same time, or a burst that one side alone is
   // asked about would be blamed on the version.
   const clear = from + Math.ceil((since + gate.windowMs - from) / stepMs) * stepMs;
-  return Math.max(wanted, Math.min(clear, span));
+  return Math.max(wanted, Math.min(clear, from > since ? from : from + stepMs));
 }
 
 /** The value that the host label has for a host. Unknown placeholders stay as they are. */

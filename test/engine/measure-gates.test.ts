@@ -76,6 +76,18 @@ describe('a gate that compares with control', () => {
     expect([before?.from, before?.to]).toEqual([T0 - 9 * MINUTE, T0]);
   });
 
+  it('asks for the step before the span as soon as the watch has one', async () => {
+    const { metrics, ask } = setup();
+    const gates = [{ ...comparing(), windowMs: 5 * MINUTE }];
+    await ask({ gates, from: T0, to: T0 + MINUTE });
+    await ask({ gates, from: T0 + MINUTE, to: T0 + 2 * MINUTE });
+    const spans = metrics.asked.filter(({ to }) => to > T0).map(({ from, to }) => [from - T0, to - T0]);
+    expect(spans).toEqual([
+      [MINUTE, MINUTE],
+      [MINUTE, 2 * MINUTE],
+    ]);
+  });
+
   it('asks back over the whole time compared once there is so much of it', async () => {
     const { metrics, ask } = setup();
     await ask({ from: T0 + 30 * MINUTE, to: T0 + 31 * MINUTE });

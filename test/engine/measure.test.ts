@@ -54,18 +54,33 @@ describe('measure', () => {
     expect(x?.outcome).toMatchObject({ kind: 'measured', ambiguous: [], warnings: [] });
     const values = x?.outcome.kind === 'measured' ? x.outcome.byHost : new Map();
     expect(values.size).toBe(200);
-    expect(values.get('1')).toEqual([1, 2, 3].map((k) => ({ at: T0 + k * 10_000, value: 5 })));
+    expect(values.get('1')).toEqual([0, 1, 2, 3].map((k) => ({ at: T0 + k * 10_000, value: 5 })));
     expect(y?.gate.name).toBe('y');
     expect(x?.query).toContain('env="gprd"');
   });
 
-  it('asks for the time before the span only where a gate has a for, on the same grid', async () => {
+  it('asks for the step before the span, and where a gate has a for so much before it, on the same grid', async () => {
     const { metrics, run } = setup();
     await run([gate('x'), gate('y', 15_000)], [host('1')], { to: T0 + 34_000 });
     expect(metrics.asked.map(({ from, to }) => [from - T0, to - T0])).toEqual([
-      [10_000, 30_000],
+      [0, 30_000],
       [-20_000, 30_000],
     ]);
+  });
+
+  it('a lost scrape of one of 200 hosts is borne, for the step before the span was asked for', async () => {
+    const { run } = setup((_, value, at) => (value === 'web-7.example.com' && at > T0 ? undefined : 1));
+    const measurements = await run([gate('x')], many(200), { to: T0 + 10_000 });
+    const span = { from: T0, to: T0 + 10_000, stepMs: 10_000 };
+    expect(judge({ measurements, hosts: many(200), ...span })).toMatchObject({
+      kind: 'pass',
+      observedMs: 10_000,
+    });
+    const changed = many(200).map((one) => ({ ...one, changedAt: T0 }));
+    expect(judge({ measurements, hosts: changed, ...span })).toMatchObject({
+      kind: 'inconclusive',
+      observedMs: 0,
+    });
   });
 
   it('asks nothing where the span holds no whole step, which judges as no data', async () => {
