@@ -39,7 +39,7 @@ export function tooFewWords({ with: other, changed, control, enough, alpha }: Co
     ...(enough?.control === undefined ? [] : [count(enough.control, 'control host')]),
     ...(enough?.changed === undefined ? [] : [count(enough.changed, 'changed host')]),
   ].join(' or ');
-  return `${have} to tell at ${alpha}${would === '' ? '' : `; ${would} would be enough`}`;
+  return `${have} to tell at ${alpha}${would === '' ? '' : `; ${would}${other === 'control' ? ' of one kind' : ''} would be enough`}`;
 }
 
 /** Whom the changed hosts are held against. */

@@ -65,7 +65,8 @@ function remarks({ gate }: GateVerdict, comparison: Comparison, paint: Paint): s
     ...(enough?.control === undefined ? [] : [count(enough.control, 'control host')]),
     ...(enough?.changed === undefined ? [] : [count(enough.changed, 'changed host')]),
   ].join(' or ');
-  return remark(`too few hosts to tell${would === '' ? '' : `; ${would} would be enough`}`);
+  const ofKind = comparison.with === 'control' ? ' of one kind' : '';
+  return remark(`too few hosts to tell${would === '' ? '' : `; ${would}${ofKind} would be enough`}`);
 }
 
 function number(value: number | undefined): string {

@@ -100,7 +100,7 @@ function foundWords(
       ...(enough?.control === undefined ? [] : [`${enough.control} control hosts`]),
       ...(enough?.changed === undefined ? [] : [`${enough.changed} changed ones`]),
     ];
-    return `too few to tell${medians}${ways.length === 0 ? '' : `; enough would be ${ways.join(' or ')}`}`;
+    return `too few to tell${medians}${ways.length === 0 ? '' : `; enough would be ${ways.join(' or ')} of one kind`}`;
   }
   const by = shift === undefined ? '' : ` by ${short(shift)} ${unit}${medians}`;
   const sure = p === undefined ? '' : `, p ${short(p)}`;
