@@ -27,6 +27,15 @@ export type VerdictGrounds =
     }
   /** Worst first. */
   | { readonly kind: 'pending'; readonly gate: Gate; readonly offenders: readonly GateOffender[] }
+  /** Over the limit for long enough, and too few to make the gate fail: worst first, and names of hosts whose silence counts so (K6). */
+  | {
+      readonly kind: 'doubtful';
+      readonly gate: Gate;
+      readonly offenders: readonly GateOffender[];
+      readonly silent: readonly string[];
+      /** How many hosts were asked about. */
+      readonly of: number;
+    }
   | {
       readonly kind: 'site-wide';
       readonly gate: Gate;
@@ -83,6 +92,8 @@ export function explainVerdict(grounds: VerdictGrounds): string {
       return failedWords(grounds);
     case 'pending':
       return overLimit(grounds.kind, grounds.gate, grounds.offenders);
+    case 'doubtful':
+      return doubtfulWords(grounds);
     case 'site-wide':
       return `${overLimit('failed', grounds.gate, grounds.offenders)}; not blamed on the version: ${sharedWords(grounds)}; waiting`;
     case 'too-few':
@@ -145,6 +156,24 @@ function failedWords({
     ...(more === undefined ? [] : [moreWords(more)]),
     ...(comparison === null ? [] : [worseWords(comparison, gate)]),
   ].join('; ');
+}
+
+function doubtfulWords({
+  gate,
+  offenders,
+  silent,
+  of,
+}: Extract<VerdictGrounds, { kind: 'doubtful' }>): string {
+  const hosts = offenders.length + silent.length;
+  const each = [
+    ...offenders.map(({ hostName, value }) => `${hostName} ${amount(value, gate)}`),
+    ...silent.map((name) => `${name} no number`),
+  ];
+  const long = gate.forMs > 0 ? `, for ${span(gate.forMs)} or longer` : '';
+  return (
+    `${hosts} of ${count(of, 'host')} ${hosts === 1 ? 'is' : 'are'} over it (${names(each)}): ` +
+    `too few to blame the version, too many to pass; ${limitText(gate, offenders[0]?.value)}${long}`
+  );
 }
 
 function moreWords({ ids, of, control, controlOver, p }: MoreOverLimit): string {

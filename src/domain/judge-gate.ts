@@ -72,6 +72,7 @@ function judgeMeasured(gate: GatePolicy, query: string, outcome: Measured, input
   const compared = outcome.warnings.length > 0 ? null : compareHosts(gate, looked, input.controls.length);
   const comparison = compared?.comparison;
   const blame = blameFor(gate, looked, compared);
+  const doubtful = blame.kind === 'none' ? doubtfulOf(gate, looked, compared) : null;
   const end = from + steps * stepMs;
 
   const verdict = (
@@ -93,7 +94,9 @@ function judgeMeasured(gate: GatePolicy, query: string, outcome: Measured, input
     ...(comparison === undefined ? {} : { comparison }),
   });
   const isSpoilt = (step: number): boolean =>
-    (noData !== 'abstain' && tally.isAnyMissing(step)) || tally.isOver(step);
+    (noData !== 'abstain' && tally.isAnyMissing(step)) ||
+    tally.isOver(step) ||
+    doubtful?.atStep[step] === true;
   /** It could not tell: the count of failing evaluations stays. */
   const cannotTell = (told: GateVerdict, mayAbstain = false): JudgedGate => ({
     verdict: keepingCount(told, mayAbstain, input),
@@ -158,6 +161,12 @@ function judgeMeasured(gate: GatePolicy, query: string, outcome: Measured, input
       pending.length === 0 ? ofSilence : ({ kind: 'pending', gate, offenders: pending } as const);
     return { verdict: verdict('inconclusive', pending, grounds), isSpoilt };
   }
+  if (doubtful?.atStep[steps - 1]) {
+    const offenders = worstFirst(gate, doubtful.offenders);
+    const silentToo = doubtful.silent.map((host) => host.name);
+    const grounds = { kind: 'doubtful', gate, offenders, silent: silentToo, of: hosts.length } as const;
+    return { verdict: verdict('inconclusive', offenders, grounds), isSpoilt };
+  }
   if (isBlind || sparse.length > 0)
     return cannotTell(verdict('inconclusive', over, isBlind ? ofSilence : ofSparse), true);
   if (comparison?.kind === 'too-few' && gate.compare?.tooFew === 'hold') {
@@ -189,6 +198,32 @@ type Blame =
     }
   /** Too many are over the limit, and control hosts share the reason. */
   | { readonly kind: 'shared'; readonly controlOver: { readonly over: number; readonly of: number } | null };
+
+/** K6: over the limit for long enough, not excused, and too few to fail. */
+interface Doubtful {
+  /** Those that still are. */
+  readonly offenders: readonly GateOffender[];
+  readonly silent: readonly HostToLookAt[];
+  /** By step of the span, from 0: are they too many to be borne? */
+  readonly atStep: readonly boolean[];
+}
+
+/** Null: there is none, or the gate's weight is no share. */
+function doubtfulOf(gate: GatePolicy, looked: Looked, compared: Compared | null): Doubtful | null {
+  const { failed, failedSilent } = looked;
+  if (gate.weight?.kind !== 'share' || failed.length + failedSilent.length === 0) return null;
+  const ids = failed.map(({ hostId }) => hostId);
+  const canExcuse = compared !== null && compared.comparison.with === 'control';
+  const own = new Set(canExcuse ? explainExcess({ ...looked, gate, compared, failed: ids }).blamed : ids);
+  const atStep = looked.stepsNotBorne([...looked.hosts.filter(({ id }) => own.has(id)), ...failedSilent]);
+  const still = new Set(looked.pending.map(({ hostId }) => hostId));
+  const silent = new Set(looked.silent);
+  return {
+    offenders: failed.filter(({ hostId }) => own.has(hostId) && still.has(hostId)),
+    silent: failedSilent.filter(({ name }) => silent.has(name)),
+    atStep,
+  };
+}
 
 /** K3, K7, ML1, ML2: whether the limit makes the gate fail, and through whom. */
 function blameFor(gate: GatePolicy, looked: Looked, compared: Compared | null): Blame {

@@ -11,6 +11,9 @@
  * K5  Hosts missing at a step that were healthy at the step right before are borne there, as if they were healthy, while they are at most
  *     1 % of the gate's hosts: of a large fleet some host always loses a scrape. Two steps in a row are silence. Never borne are NaN,
  *     infinity and ambiguity, a host that was over the limit right before, and silence that the gate counts as over the limit.
+ * K6  Where a share of hosts makes a gate fail, hosts that have been over the limit for `forMs`, are not excused by control hosts and are too
+ *     few for that, hold it and spoil the step while they are more than 5 % of the hosts judged: one bad canary of four is neither the
+ *     version's fault nor a pass. Up to 5 % they are borne: of a large fleet some host is always busy.
  * K7  A gate that compares fails as well where the changed hosts are worse (V1-V3 in comparison/), and where far more of them are over the
  *     limit than of the control hosts, though fewer than the weight asks for (ML1, ML2). It is never blamed on the version where control
  *     hosts share the excess (X1-X3). Control hosts can excuse; they cannot hold.

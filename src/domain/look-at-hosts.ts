@@ -54,6 +54,8 @@ export interface Looked {
   readonly controlFailed: readonly string[];
   /** Would it still be too many if only these hosts had been over the limit for long enough? */
   wouldFail(hosts: readonly HostToLookAt[]): boolean;
+  /** K6, if only these hosts had been over the limit for long enough: at which steps of the span (from 0) are they too many to be borne? */
+  stepsNotBorne(hosts: readonly HostToLookAt[]): readonly boolean[];
 }
 
 /** What a host without a stratum is of. */
@@ -176,6 +178,14 @@ export function lookAtHosts(input: ToLookAt): Looked {
   const namesOf = (some: readonly HostToLookAt[]): string[] =>
     some.filter((host) => !borne.has(host)).map(({ name }) => name);
 
+  const lastOnly = (some: readonly HostToLookAt[]): void => {
+    tally.forgetLasted();
+    for (const host of some) {
+      load(host);
+      track.walk(gate.forMs, tally.marksOf(placeOf(host), true));
+    }
+  };
+
   return {
     hosts,
     tally,
@@ -193,12 +203,12 @@ export function lookAtHosts(input: ToLookAt): Looked {
     control,
     controlFailed,
     wouldFail: (some) => {
-      tally.forgetLasted();
-      for (const host of some) {
-        load(host);
-        track.walk(gate.forMs, tally.marksOf(placeOf(host), true));
-      }
+      lastOnly(some);
       return tally.hasFailed();
+    },
+    stepsNotBorne: (some) => {
+      lastOnly(some);
+      return Array.from({ length: steps }, (_, step) => tally.isMoreThanBorne(step));
     },
   };
 }

@@ -8,6 +8,9 @@ const FEWEST_OF_A_STRATUM = 2;
 /** K5: of a hundred hosts one may lose a scrape now and then. */
 const BORNE_OF_HOSTS = 1 / 100;
 
+/** K6: one busy host of twenty is nobody's fault. */
+const BORNE_OVER = 1 / 20;
+
 export interface TallySettings {
   readonly steps: number;
   readonly strata: number;
@@ -115,13 +118,30 @@ export class StepTally {
     return false;
   }
 
+  /** K6: are more hosts over the limit for long enough at the step than can be borne? */
+  isMoreThanBorne(step: number): boolean {
+    const { steps, strata } = this.#settings;
+    let [all, bad] = [0, 0];
+    for (let stratum = 0; stratum < strata; stratum += 1) {
+      all += this.#hostsAt(stratum, step);
+      bad += this.#lasted[stratum * steps + step] ?? 0;
+    }
+    return isMoreThan(BORNE_OVER, bad, all);
+  }
+
+  #hostsAt(stratum: number, step: number): number {
+    const { steps, leavesSilentOut } = this.#settings;
+    const silent = leavesSilentOut ? (this.#missing[stratum * steps + step] ?? 0) : 0;
+    return (this.#hosts[stratum] ?? 0) - silent;
+  }
+
   #isTooMany(counts: Uint32Array, step: number): boolean {
-    const { steps, strata, weight, leavesSilentOut } = this.#settings;
+    const { steps, strata, weight } = this.#settings;
     let all = 0;
     let bad = 0;
     for (let stratum = 0; stratum < strata; stratum += 1) {
       const at = stratum * steps + step;
-      const hosts = (this.#hosts[stratum] ?? 0) - (leavesSilentOut ? (this.#missing[at] ?? 0) : 0);
+      const hosts = this.#hostsAt(stratum, step);
       const here = counts[at] ?? 0;
       if (weight.kind === 'share' && here >= FEWEST_OF_A_STRATUM && isMoreThan(weight.share, here, hosts))
         return true;

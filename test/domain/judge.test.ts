@@ -344,8 +344,14 @@ describe('judge, how many hosts make it fail', () => {
     );
   const share: GatePolicy = { ...cpu, weight: { kind: 'share', share: 0.2 } };
 
-  it('a share: what is not more than it is borne, counted as observed, and said', () => {
-    const borne = judged([measured(share, withBad(2))], ten, 1);
+  it('a share: what is not more than it is no failure, and among many hosts borne, counted as observed, and said', () => {
+    expect(judged([measured(share, withBad(2))], ten, 1)).toMatchObject({
+      kind: 'inconclusive',
+      observedMs: 0,
+    });
+    const many = Array.from({ length: 40 }, (_, index) => `h${index}`);
+    const rows = Object.fromEntries(many.map((id, index) => [id, [index < 2 ? 0.2 : 0.01]]));
+    const borne = judged([measured(share, rows)], many, 1);
     expect(borne).toMatchObject({ kind: 'pass', observedMs: STEP });
     expect(borne.gates[0]?.why).toMatch(/; 2 hosts over it, which is borne$/);
     expect(borne.gates[0]?.offenders).toHaveLength(2);
@@ -362,7 +368,7 @@ describe('judge, how many hosts make it fail', () => {
         to: T0 + STEP,
         stepMs: STEP,
       }).kind;
-    expect(of(2, 0.5)).toBe('pass');
+    expect(of(2, 0.5)).toBe('inconclusive');
     expect(of(3, 0.5)).toBe('fail');
   });
 
@@ -375,14 +381,14 @@ describe('judge, how many hosts make it fail', () => {
         to: T0 + STEP,
         stepMs: STEP,
       }).kind;
-    expect([of(1), of(2)]).toEqual(['pass', 'fail']);
+    expect([of(1), of(2)]).toEqual(['inconclusive', 'fail']);
   });
 
   it('a share in binary is the share that was meant', () => {
     const many = Array.from({ length: 100 }, (_, index) => `h${index}`);
     const rows = Object.fromEntries(many.map((id, index) => [id, [index < 29 ? 0.2 : 0]]));
     expect(judged([measured({ ...cpu, weight: { kind: 'share', share: 0.29 } }, rows)], many, 1).kind).toBe(
-      'pass',
+      'inconclusive',
     );
   });
 
@@ -489,7 +495,9 @@ describe('judge, silence and failing backends as the gate has them', () => {
   it('noData abstain: silent hosts are not counted among those that a share is of', () => {
     const gate = { ...cpu, noData: 'abstain', weight: { kind: 'share', share: 0.4 } } as const;
     const three = ['h1', 'h2', 'h3'];
-    expect(judged([measured(gate, { h1: [0.5], h2: [0.01], h3: [0.01] })], three, 1).kind).toBe('pass');
+    expect(judged([measured(gate, { h1: [0.5], h2: [0.01], h3: [0.01] })], three, 1).kind).toBe(
+      'inconclusive',
+    );
     expect(judged([measured(gate, { h1: [0.5], h2: [0.01] })], three, 1).kind).toBe('fail');
   });
 
