@@ -40,7 +40,7 @@ async function rollBack(session: Session, context: LifecycleContext): Promise<nu
   const consent = await askConsent(
     invocation,
     context.environment,
-    `put ${count(touched.length, 'host')} of ${name} back from ${target.value.version} and quarantine that version`,
+    `put ${count(touched.length, 'host')} of ${name} back from ${target.value.version} and quarantine that version${target.value.policy.database === 'move-aside' ? '; where the older agent cannot read the database it is moved aside, which costs a new enrolment and every row sent again' : ''}`,
   );
   if (!consent.given) return consent.exit;
   if (target.value.phase.kind !== 'rolling-back') {

@@ -143,6 +143,10 @@ function answersLine(
   const other = hosts.filter(({ outcome }) => !isGood(outcome));
   const parts: string[] = [];
   if (good.length > 0) parts.push(paint.good(`${count(good.length, 'host')} ${WORDS[action].done}`));
+  // What a way back has cost is told with it.
+  for (const { id, outcome } of good)
+    if (outcome.kind === 'reverted' && outcome.note !== undefined)
+      parts.push(paint.warn(`${name(id)}: ${harmless(outcome.note)}`));
   for (const { id, outcome } of other.slice(0, 5)) {
     const tone = outcome.kind === 'went-back' ? paint.warn : paint.bad;
     parts.push(tone(`${name(id)} ${outcomeInWords(outcome)}`));
@@ -161,7 +165,7 @@ export function outcomeInWords(outcome: HostOutcome): string {
     case 'verified':
       return outcome.service === 'left-stopped' ? 'proven (service left stopped)' : 'proven';
     case 'reverted':
-      return outcome.service === 'left-stopped' ? 'put back (service left stopped)' : 'put back';
+      return `${outcome.service === 'left-stopped' ? 'put back (service left stopped)' : 'put back'}${outcome.note === undefined ? '' : `; ${harmless(outcome.note)}`}`;
     case 'failed':
       return `${outcome.failure} at ${outcome.step}: ${harmless(outcome.message)}`;
     case 'blocked':

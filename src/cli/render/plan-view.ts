@@ -2,7 +2,7 @@
 import { closedNow, closedWords } from '../../domain/closed.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { LeftOutHost, PlannedWave } from '../../domain/plan.ts';
-import type { Bound } from '../../domain/policy.ts';
+import type { Bound, RolloutPolicy } from '../../domain/policy.ts';
 import type { EngineContext } from '../../engine/context.ts';
 import type { PreparedPlan } from '../../engine/prepare-plan.ts';
 import { short } from './entry-line.ts';
@@ -40,6 +40,7 @@ export function planLines(
   const bounds = `at most ${boundText(environment)} of the environment, ${boundText(zone)} of a zone and ${boundText(role)} of a role out of service at once`;
   const times = `each wave soaks ${formatDuration(policy.soakMs)}, then ${name} bakes ${formatDuration(policy.bakeMs)}, observed healthy`;
   lines.push(...hanging('  ', bounds, paint.width), ...hanging('  ', times, paint.width));
+  if (!brief) lines.push(...hanging('  back  ', wayBackWords(policy), paint.width));
   if (pace !== null) lines.push(...hanging('  pace  ', pace.words, paint.width));
   if (!brief) lines.push(...windowLines(context, paint));
   if (!brief) lines.push(...gateLines(context, paint));
@@ -88,6 +89,19 @@ function tally(items: readonly string[]): string {
 
 export function boundText(bound: Bound): string {
   return bound.kind === 'percent' ? `${bound.percent} %` : count(bound.count, 'host');
+}
+
+/** What going back from it would be like. */
+function wayBackWords({ armedRevert, database }: RolloutPolicy): string {
+  const alone =
+    armedRevert === undefined
+      ? 'hosts that hear from nobody stay on the version (revertTimer: none)'
+      : `each host goes back by itself ${formatDuration(armedRevert.afterMs)} after it last heard from us, until ${armedRevert.disarm === 'after-proof' ? 'it is proven' : 'its wave was seen healthy'}`;
+  const aside =
+    database === 'move-aside'
+      ? 'its database is moved aside, at the price of a new enrolment, of events not sent yet, and of every row sent again'
+      : 'the agent does not start there before somebody moves its database aside (database: move-aside)';
+  return `${alone}; where the older agent cannot read what the newer one wrote, ${aside}`;
 }
 
 /** When waves may begin, where that is not always. */
