@@ -166,7 +166,9 @@ if ('missing' in found) {
       await systemClock.sleep(from + 3_500 - systemClock.now());
       const gates = Object.values(BUILTIN_GATES)
         .filter(({ source }) => source === undefined)
-        .map(({ name, query, unit, direction, limit }) => {
+        .map(({ name, query, unit, direction, limit: own }) => {
+          // The host that waits here does so less than a default fleet bears.
+          const limit = name === 'host-run-queue' ? 1 : own;
           const windowMs = WINDOW_MS[name as BuiltinGateName] ?? 0;
           return { name, query, unit, direction, limit, windowMs, forMs: 0 };
         });
