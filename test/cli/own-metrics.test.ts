@@ -61,6 +61,6 @@ describe('own metrics', () => {
     expect(scraped).toContain('rollout_journal_entries{environment="south"} 0');
     watching.kill('SIGINT');
     await watching.ended;
-    await expect(fetch(`http://127.0.0.1:${port}/metrics`)).rejects.toThrow();
+    await expect(fetch(`http://127.0.0.1:${port}/metrics`)).rejects.toThrow('fetch failed');
   });
 });

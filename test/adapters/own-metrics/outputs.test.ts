@@ -68,7 +68,7 @@ describe('--metrics-port', () => {
     expect((await fetch(`${at}/secrets`)).status).toBe(404);
     expect((await fetch(`${at}/metrics`, { method: 'POST' })).status).toBe(405);
     await served.value.close();
-    await expect(fetch(`${at}/metrics`)).rejects.toThrow();
+    await expect(fetch(`${at}/metrics`)).rejects.toThrow('fetch failed');
   });
 
   it('a port that is taken is a sentence', async () => {
