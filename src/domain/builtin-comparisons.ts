@@ -44,11 +44,14 @@ const LASTING = {
   failures: 3,
 } as const satisfies Partial<GateNumbers>;
 
-/** Cores of the agent's processes together. 0.025: whoever adds 3 points of a core is found, and B1 holds. */
+/**
+ * Cores of the agent's processes together. 0.025: whoever adds 3 points of a core is found, and B1 holds. Half of control: on a busy day a
+ * role that works twice as much as the others rises by twice as much.
+ */
 export const AGENT_CPU: GateNumbers = {
   ...LASTING,
   limit: 0.1,
-  compare: { ...WITH_CONTROL, effect: 0.025 },
+  compare: { ...WITH_CONTROL, effect: 0.025, relativeEffect: 0.5 },
 };
 
 /** Resident bytes. Hosts differ by their tables; a quarter more than control, and 40 MB, is no table. */
@@ -69,10 +72,14 @@ export const AGENT_THROTTLED: GateNumbers = {
   compare: { ...WITH_CONTROL, effect: 0.3 },
 };
 
-/** Seconds a second and core that the host's tasks wait for a core. It grows faster than load does: the floor is three times control. */
+/**
+ * Seconds a second and core that the host's tasks wait for a core. It grows faster than load does: the floor is twice control on top of it.
+ * What one role's hosts wait is mostly their own load, so without control hosts the median host of all must be over the limit.
+ */
 export const HOST_WAIT: GateNumbers = {
   ...LASTING,
   limit: 2,
+  weight: { kind: 'quantile', quantile: 0.5 },
   compare: { ...WITH_CONTROL, effect: 1, relativeEffect: 2 },
 };
 

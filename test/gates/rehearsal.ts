@@ -15,7 +15,7 @@ const SOAK = 30;
 const BAKE = 24 * 60;
 
 /** What a gate's numbers are made of. */
-export type Reading = 'cpu' | 'memory' | 'throttled' | 'wait';
+export type Reading = 'cpu' | 'memory' | 'throttled' | 'wait' | 'alert';
 
 export interface RehearsedGate {
   readonly reading: Reading;
@@ -27,7 +27,11 @@ export interface Rehearsal {
   readonly day: readonly HostDay[];
   readonly version: SomeVersion;
   readonly gates: readonly RehearsedGate[];
-  /** Minutes from one evaluation to the next in the bake, which are also its steps. */
+  /**
+   * Minutes from one evaluation to the next, which are also its steps. Where they are more than one, a failing evaluation counts at once,
+   * whatever the gate's `failures` are: three in a row every minute are over sooner than two of these.
+   */
+  readonly soakEvery: number;
   readonly bakeEvery: number;
 }
 
@@ -81,7 +85,7 @@ class Run {
     const { fleet } = this.#of;
     for (let wave = 0; wave < fleet.waves; wave += 1) {
       this.#change(wave);
-      const ended = this.#watch(wave, SOAK, 1);
+      const ended = this.#watch(wave, SOAK, this.#of.soakEvery);
       if (ended !== null) return ended;
     }
     return (
@@ -166,7 +170,7 @@ class Run {
         byHost.set(pick(index).id, this.#lately(which, index, lookBack));
       }
       return {
-        gate,
+        gate: at.every === 1 ? gate : { ...gate, failures: 1 },
         query: '',
         outcome: {
           kind: 'measured',
@@ -223,6 +227,7 @@ class Run {
     if (day === undefined) return Number.NaN;
     const { version } = this.#of;
     const changed = this.#changed[index] ?? MINUTES;
+    if (reading === 'alert') return this.#alerts(index, minute);
     if (reading === 'memory') {
       // A start frees what was gathered; what it holds right afterwards is the usual again.
       return (day.memory[minute] ?? 0) + bytesMore(version, role, minute - changed) * day.weight;
@@ -238,6 +243,14 @@ class Run {
       } else sum += (day.wait[at] ?? 0) + 0.3 * Math.min(QUOTA, more);
     }
     return sum / 5;
+  }
+
+  /** OSQueryHighCPU (FACTS.md): 1 where the 5-minute rate has been above 0.1 for 15 minutes. */
+  #alerts(index: number, minute: number): number {
+    for (let back = 0; back <= 15; back += 1) {
+      if (this.#read('cpu', index, minute - back) <= 0.1) return 0;
+    }
+    return 1;
   }
 }
 

@@ -2,15 +2,15 @@
  * What an agent and its host use, minute by minute, while nothing is wrong with the agent. It is meant to be no kinder than the days that
  * made somebody write the alert:
  *
- *  N1  Levels. An agent at rest uses 1 to 6 % of a core; what its role does (processes, logins, files) decides how much, so roles differ
- *      by a factor and hosts of one role too, with a heavy tail. Nobody stays above 0.08 by day: that host would raise the alert
- *      OSQueryHighCPU (0.1 for 15 min, FACTS.md) every day, and would have been seen to.
+ *  N1  Levels. An agent at rest uses 1 to 5 % of a core (the median 2 %); what its role does (processes, logins, files) decides how much, so roles differ
+ *      by a factor and hosts of one role too, with a heavy tail. Nobody's mean is above 0.05 at the day's peak: a busy hour would raise the alert
+ *      OSQueryHighCPU (0.1 for 15 min, FACTS.md) there every day, and it would have been seen to.
  *  N2  Load moves with the hour, and what moves it moves all hosts; roles follow it more or less.
  *  N3  A host's own noise is autocorrelated (minutes), and multiplies: who does more varies more.
- *  N4  Noisy neighbours: bursts on single hosts, 3 to 60 min, of any size. Their rate is chosen so that the alert goes off once or twice a
- *      day for 1,000 hosts: more often, and somebody would have raised its limit; never, and it would not exist.
+ *  N4  Noisy neighbours: bursts on single hosts, 3 to 60 min, of any size. Their rate is chosen so that the alert goes off about
+ *      twice a day for 1,000 hosts (2.2 on ordinary days): more often, and its limit would have been raised; never, and it would not exist.
  *  N5  The schedule's heavy queries: each host for two minutes an hour.
- *  N6  Others deploy: a role at a time, one host after another, twice a day. Site-wide load and troubles of one zone happen on any day.
+ *  N6  Others deploy: a role at a time, one host after another, once a day. Site-wide load and troubles of one zone happen on any day.
  *  N7  A number is missing now and then, for a few minutes: an exporter restarts, a scrape times out.
  */
 import type { Seeded } from './seeded.ts';
@@ -49,7 +49,7 @@ export interface HostDay {
   readonly wanted: Float32Array;
   /** Resident bytes. */
   readonly memory: Float32Array;
-  /** Seconds a second that tasks wait for a CPU. */
+  /** Seconds a second and core that tasks wait for a core. */
   readonly wait: Float32Array;
   /** Share of the quota's periods that are throttled for each share of the quota that is used. */
   readonly burstiness: number;
@@ -69,7 +69,7 @@ export function someDay(random: Seeded, fleet: SomeFleet, kind: DayKind): readon
     noise: random.between(0.1, 0.3),
     diurnal: kind.diurnal * random.between(0.3, 1),
     memory: random.lognormal(95e6, 0.15),
-    wait: random.lognormal(0.08, 0.8),
+    wait: random.lognormal(0.04, 0.8),
     deploys: starts(random, 1),
   }));
   // Some fleets live with more neighbours than others.

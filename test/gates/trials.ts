@@ -115,9 +115,16 @@ export const FIXED: readonly RehearsedGate[] = [
   { reading: 'memory', gate: fixed('agent-memory', 250e6, 120_000, 120_000) },
 ];
 
+/**
+ * The default gates that load moves. `agent-alive`, `agent-restarts` and `agent-blind` are not among them: nothing here stops, restarts or
+ * silences an agent. The probe's gate is asked of every host here, and not of some.
+ */
 export const DEFAULTS: readonly RehearsedGate[] = [
   { reading: 'cpu', gate: BUILTIN_GATES['agent-cpu'] },
   { reading: 'memory', gate: BUILTIN_GATES['agent-memory'] },
+  { reading: 'throttled', gate: BUILTIN_GATES['agent-throttled'] },
+  { reading: 'wait', gate: BUILTIN_GATES['host-run-queue'] },
+  { reading: 'alert', gate: BUILTIN_GATES.alerts },
 ];
 
 function fixed(name: string, limit: number, windowMs: number, forMs: number): GatePolicy {
