@@ -21,7 +21,7 @@ export interface MaintenanceWindow {
 export function isTimeZone(name: string): boolean {
   try {
     // A bare offset such as +02:00 is understood too, and does not know summer.
-    return /^[A-Za-z]/.test(name) && new Intl.DateTimeFormat('en-US', { timeZone: name }) !== null;
+    return /^[A-Za-z]/.test(name) && clockOf(name).resolvedOptions().timeZone !== '';
   } catch {
     return false;
   }
@@ -69,18 +69,22 @@ function dayBefore(day: Weekday): Weekday {
 /** Formatters are slow to make, and a search asks thousands of times. */
 const CLOCKS = new Map<string, Intl.DateTimeFormat>();
 
+function clockOf(timeZone: string): Intl.DateTimeFormat {
+  const known = CLOCKS.get(timeZone);
+  if (known !== undefined) return known;
+  const made = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    weekday: 'short',
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+  });
+  CLOCKS.set(timeZone, made);
+  return made;
+}
+
 function wallClock(timeZone: string, at: number): { readonly weekday: Weekday; readonly minute: number } {
-  let clock = CLOCKS.get(timeZone);
-  if (clock === undefined) {
-    clock = new Intl.DateTimeFormat('en-US', {
-      timeZone,
-      weekday: 'short',
-      hour: '2-digit',
-      minute: '2-digit',
-      hourCycle: 'h23',
-    });
-    CLOCKS.set(timeZone, clock);
-  }
+  const clock = clockOf(timeZone);
   const parts = new Map(clock.formatToParts(at).map(({ type, value }) => [type, value]));
   const weekday = (parts.get('weekday') ?? '').toLowerCase() as Weekday;
   return { weekday, minute: Number(parts.get('hour')) * 60 + Number(parts.get('minute')) };
