@@ -13,6 +13,9 @@ afterAll(async () => {
   await lanes?.fleet.down();
 });
 
+/** Else the last wave may have begun before another program has started and is heard. */
+const LONGER_SOAK = { overrides: { soak: '4s' } };
+
 describe.concurrent('while one operator’s rollout runs, a second operator', () => {
   it('is locked out of working on it, and told by whom', async () => {
     await lanes.with(async (scenario) => {
@@ -96,7 +99,7 @@ describe.concurrent('while one operator’s rollout runs, a second operator', ()
       const back = await scenario.cli(['rollback', environment]);
       expect(back, said(back)).toMatchObject({ code: 0 });
       await scenario.expectRunning(OLD);
-    });
+    }, LONGER_SOAK);
   });
 
   it('can have it rolled back: who runs it takes it back and ends with 3', async () => {
@@ -115,7 +118,7 @@ describe.concurrent('while one operator’s rollout runs, a second operator', ()
       expect(await scenario.intended('upgrade')).not.toContain(last);
       const requested = (await scenario.journal()).find(({ body }) => body.kind === 'rollback-requested');
       expect(requested?.reason).toBe('pages since noon');
-    });
+    }, LONGER_SOAK);
   });
 
   it('told to stop by Ctrl-C, it finishes what runs, begins nothing new, and advance goes on', async () => {
