@@ -138,7 +138,8 @@ describe('a Prometheus on a bad day', () => {
       says(success(matrix([{ metric: { fqdn: 'x' }, values: [] }]))),
       'inconclusive',
     ],
-    ['lacks a store', says(success(matrix([]), { warnings: ['partial response'] })), 'inconclusive'],
+    // A time before that is not whole is no time before.
+    ['lacks a store', says(success(matrix([]), { warnings: ['partial response'] })), 'error'],
     ['says error with HTTP 200', says('{"status":"error","errorType":"timeout","error":"slow"}'), 'error'],
   ])('%s: no pass, no fail', async (_, mood, kind) => {
     const { fake, evaluate } = await setup();
@@ -161,7 +162,7 @@ describe('a Prometheus on a bad day', () => {
     expect(judged.gates[0]?.why).toContain('ECONNREFUSED');
   });
 
-  it('fails for what was before alone: the levels decide meanwhile, and healthy hosts are no failure', async () => {
+  it('fails for what was before alone: nothing is compared meanwhile, so nothing passes and nobody is blamed', async () => {
     const backend = memoryMetrics({ label: 'fqdn', read: healthy });
     const { evaluate } = await setup(healthy, {
       range: async (query) =>
@@ -170,8 +171,9 @@ describe('a Prometheus on a bad day', () => {
           : backend.range(query),
     });
     const judged = await evaluate();
-    expect(judged.kind).toBe('pass');
-    expect(judged.gates[2]?.comparison?.basis).toBe('level');
+    expect(judged).toMatchObject({ kind: 'error', observedMs: 0 });
+    expect(judged.gates[2]).toMatchObject({ kind: 'error', why: expect.stringContaining('what was usual before the change could not be asked') });
+    expect(judged.gates.map((one) => one.kind)).not.toContain('fail');
   });
 });
 
