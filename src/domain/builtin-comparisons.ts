@@ -9,9 +9,9 @@
  *     agent at 0.02 of a core moves by about 0.005 that way, so half a role moves by 0.025 only where the version makes it.
  *     The first 10 min behind a change are left out: a start reads its tables and runs its whole schedule at once.
  * B2  The level keeps single hosts out. One changed host that is busier than all of 30 control hosts comes to 1/31 = 0.032 at best: below
- *     that one neighbour proves nothing, nor does it among the pooled hosts of k roles, 1/(30k + 1) against alpha/k. Above 1/45 = 0.022,
- *     two changed hosts of ten can still tell. Between the two lies 0.025. At 0.005 half as many versions again that are bad in one role
- *     only passed in fleets of 30, and ordinary days became no quieter.
+ *     that one neighbour proves nothing, nor does it among the pooled hosts of k roles, 1/(30k + 1) against alpha/k. Two changed hosts
+ *     beside seven come to 1/36 = 0.028 and can tell: in a fleet of ten nobody ever has more. Between the two lies 0.03. At 0.005 half as
+ *     many versions again that are bad in one role only passed in fleets of 30, and ordinary days became no quieter.
  * B3  The limit is for what nobody is left to be compared with: in the bake it must be exceeded for 20 min by half of all hosts, or by two
  *     hosts and half of a role. Bursts of neighbours last minutes to an hour on one host; what leaks or burns does so everywhere.
  *
@@ -28,7 +28,7 @@ const MINUTE_MS = 60_000;
 /** B1, B2. */
 const WITH_CONTROL = {
   with: 'control',
-  alpha: 0.025,
+  alpha: 0.03,
   relativeEffect: 0,
   overMs: 20 * MINUTE_MS,
   beforeMs: 60 * MINUTE_MS,
