@@ -115,7 +115,8 @@ describe('a version', () => {
         await scenario.expectRunning(GOOD);
         expect((await judgements(scenario)).some(({ kind }) => kind === 'fail')).toBe(false);
       },
-      { overrides: HEALTH },
+      // Long enough that the day begins in the soak, however quick the machine is.
+      { overrides: { ...HEALTH, soak: '15s', waves: { ...HEALTH.waves, then: ['100%'] } } },
     );
   });
 
