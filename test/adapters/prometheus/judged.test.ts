@@ -172,7 +172,10 @@ describe('a Prometheus on a bad day', () => {
     });
     const judged = await evaluate();
     expect(judged).toMatchObject({ kind: 'error', observedMs: 0 });
-    expect(judged.gates[2]).toMatchObject({ kind: 'error', why: expect.stringContaining('what was usual before the change could not be asked') });
+    expect(judged.gates[2]).toMatchObject({
+      kind: 'error',
+      why: expect.stringContaining('what was usual before the change could not be asked'),
+    });
     expect(judged.gates.map((one) => one.kind)).not.toContain('fail');
   });
 });
