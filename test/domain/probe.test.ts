@@ -119,9 +119,23 @@ describe('readings that were kept', () => {
   it('are put in order, and those from the future or from long ago are left out', () => {
     const { readings } = answer({ upMs: 590_000 }, { upMs: 480_000 }, { upMs: 700_000 }, { upMs: 600_000 });
     expect(readings.map(({ upMs }) => upMs)).toEqual([480_000, 590_000, 600_000]);
-    const old = answer({ upMs: 1_000 }, { upMs: 45 * MINUTE + 1_001 });
+    const old = answer({ upMs: 1_000 }, { upMs: 180 * MINUTE + 1_001 });
     expect(old.readings.length).toBe(1);
   });
+
+  it.each(['cpu', 'memory', 'throttled', 'processes'] as const)(
+    'an hour ago leave no minute of it untold, as whoever calls only every hour needs it: %s',
+    (name) => {
+      const hour = 60 * MINUTE;
+      const { samples } = numbers(name, [
+        { upMs: 600_000 },
+        { upMs: 600_000 + hour, cpuUs: 1_000_000 + 72e6 },
+      ]);
+      const told = samples.map(({ at }) => (AT - at) / MINUTE).toSorted((a, b) => a - b);
+      expect(told.slice(0, 60)).toEqual(Array.from({ length: 60 }, (_, minute) => minute));
+      if (name === 'cpu') expect(new Set(samples.map(({ value }) => value))).toEqual(new Set([0.02]));
+    },
+  );
 
   it('of which one is odd lose only that one', () => {
     expect(answer({ upMs: 480_000 }, { upMs: 540_000, list: 'x' }, {}).readings.length).toBe(2);
