@@ -7,13 +7,13 @@ import type { RigHost } from './rig/host.ts';
 import { PrometheusProxy } from './rig/prometheus-proxy.ts';
 
 const VERSIONS = {
-  '5.9.1': { cpuPercent: 1 },
-  '5.12.0': { cpuPercent: 1, leakKibPerS: 4096 },
-  '5.12.1': { cpuPercent: 1, burn: { percent: 50, afterMs: 2000, forMs: 3000 } },
-  '5.12.2': { cpuPercent: 1, burn: { percent: 50, role: 'db' } },
-  '5.12.3': { cpuPercent: 1, resultsEveryMs: 0 },
-  '5.12.4': { cpuPercent: 1, databaseVersion: 3 },
-  '5.12.5': { cpuPercent: 1, starvesSshd: true },
+  '5.9.1': {},
+  '5.12.0': { leakKibPerS: 4096 },
+  '5.12.1': { burn: { percent: 50, afterMs: 2000, forMs: 3000 } },
+  '5.12.2': { burn: { percent: 50, role: 'db' } },
+  '5.12.3': { resultsEveryMs: 0 },
+  '5.12.4': { databaseVersion: 3 },
+  '5.12.5': { starvesSshd: true },
   '5.12.6': { cpuPercent: 60 },
 } as const;
 

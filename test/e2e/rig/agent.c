@@ -136,9 +136,9 @@ static void work(void) {
     }
     if (STARVE_SSHD) signal_every_sshd(SIGSTOP);
     const int burning = burns && age >= BURN_AFTER_MS && (BURN_FOR_MS < 0 || age < BURN_AFTER_MS + BURN_FOR_MS);
-    const int wanted = CPU_PERCENT + load + (burning ? BURN_PERCENT : 0);
-    const int percent = wanted > 100 ? 100 : wanted;
-    const long long until = nanoseconds(CLOCK_THREAD_CPUTIME_ID) + slice * percent / 100;
+    const double wanted = CPU_PERCENT + load + (burning ? BURN_PERCENT : 0);
+    const double percent = wanted > 100 ? 100 : wanted;
+    const long long until = nanoseconds(CLOCK_THREAD_CPUTIME_ID) + (long long)(slice * percent / 100);
     while (!stopping && nanoseconds(CLOCK_THREAD_CPUTIME_ID) < until)
       for (volatile int turn = 0; turn < 10000; turn++)
         ;

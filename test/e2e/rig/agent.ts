@@ -8,7 +8,7 @@ import { RIG_SCRIPTS, type RigSettings, scriptEnvironment } from './settings.ts'
 
 /** How a version behaves. */
 export interface AgentBehaviour {
-  /** Of one core; default 3. */
+  /** Of one core; default 0.3: dozens of hosts share two cores with the programs under test. */
   readonly cpuPercent?: number;
   /** On top of it, for a while or in some places only; default none. */
   readonly burn?: {
@@ -46,7 +46,7 @@ export interface AgentBehaviour {
 /** A version of each kind, for scenarios that need nothing special. 5.9.1 is what hosts have at boot unless told otherwise. */
 export const AGENT_VERSIONS = {
   '5.9.1': {},
-  '5.10.2': { cpuPercent: 4 },
+  '5.10.2': {},
   '5.11.0': { cpuPercent: 60 },
   '5.11.1': { crashAfterMs: 0 },
   '5.11.2': { failPostinst: true },
@@ -98,7 +98,7 @@ export async function buildAgent(
   const values = {
     AGENT_VERSION: version,
     AGENT_ENVIRONMENT: environment,
-    AGENT_CPU_PERCENT: String(behaviour.cpuPercent ?? 3),
+    AGENT_CPU_PERCENT: String(behaviour.cpuPercent ?? 0.3),
     AGENT_BURN_PERCENT: String(behaviour.burn?.percent ?? 0),
     AGENT_BURN_AFTER_MS: String(behaviour.burn?.afterMs ?? 0),
     AGENT_BURN_FOR_MS: String(behaviour.burn?.forMs ?? -1),

@@ -24,9 +24,9 @@ let lanes: Lanes;
 beforeAll(async () => {
   lanes = await Lanes.boot(FOUR_LANES, {
     versions: {
-      [STARVES_SSHD]: { cpuPercent: 1, starvesSshd: true },
-      [NEWER_DATABASE]: { cpuPercent: 1, databaseVersion: 3, burn: { percent: 60, afterMs: 6_000 } },
-      [OLDER_DATABASE]: { cpuPercent: 1, databaseVersion: 2 },
+      [STARVES_SSHD]: { starvesSshd: true },
+      [NEWER_DATABASE]: { databaseVersion: 3, burn: { percent: 60, afterMs: 6_000 } },
+      [OLDER_DATABASE]: { databaseVersion: 2 },
     },
   });
 });

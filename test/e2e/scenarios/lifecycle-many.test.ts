@@ -31,7 +31,7 @@ beforeAll(async () => {
     zone: 'us-east1-b',
     init: 'sysvinit',
   } as const;
-  fleet = await bootFleet({ hosts: [...hosts, sysvinit], versions: { [OLD]: { cpuPercent: 1 } } });
+  fleet = await bootFleet({ hosts: [...hosts, sysvinit], versions: { [OLD]: {} } });
   folder = await mkdtemp(join(tmpdir(), 'rollout-scenario-'));
 });
 
