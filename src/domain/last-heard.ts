@@ -11,8 +11,9 @@
 import { formatDuration } from './duration.ts';
 import type { Sample } from './gate.ts';
 import type { HostId } from './host.ts';
+import { hostValueFor } from './host-value.ts';
 import { releaseOf } from './version.ts';
-import { type HeardMeasure, witnessName } from './witness.ts';
+import type { HeardMeasure } from './witness.ts';
 
 /** A machine as the manager has it; times in ms since the epoch. */
 export interface HeardMachine {
@@ -78,7 +79,7 @@ export function whoWasHeard(question: HeardQuestion): HeardAnswer {
   const { hosts, hostValue, now } = question;
   const names = new Map<string, HeardHost[]>();
   for (const host of hosts) {
-    const name = witnessName(hostValue, host);
+    const name = hostValueFor(hostValue, host);
     const same = names.get(name);
     if (same === undefined) names.set(name, [host]);
     else same.push(host);

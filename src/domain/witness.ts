@@ -78,19 +78,6 @@ export type WitnessSettings =
   | CommandWitnessSettings
   | WebhookSettings;
 
-interface NamedHost {
-  readonly id: string;
-  readonly name: string;
-  readonly address: string;
-  readonly zone: string;
-  readonly role: string;
-}
-
-/** What a host is called by a witness. Unknown placeholders stay as they are. */
-export function witnessName(template: string, host: NamedHost): string {
-  return template.replaceAll(/\{(name|id|address|zone|role)\}/g, (_, key: keyof NamedHost) => host[key]);
-}
-
 interface Question {
   readonly environment: string;
   readonly version: string;

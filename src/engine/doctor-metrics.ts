@@ -5,6 +5,7 @@
 import type { PrometheusSettings } from '../domain/connection.ts';
 import { type QueryFillings, renderQuery } from '../domain/gate-query.ts';
 import type { Host } from '../domain/host.ts';
+import { hostValueFor } from '../domain/host-value.ts';
 import type { GatePolicy } from '../domain/policy.ts';
 import type { RangeAnswer } from '../ports/metrics.ts';
 import {
@@ -19,7 +20,7 @@ import {
 import type { EngineContext } from './context.ts';
 import { eligibleOf, type FleetSource, skippedForFleet, someOf } from './doctor-fleet.ts';
 import { sampleOf } from './doctor-hosts.ts';
-import { hostLabelValue, measure } from './measure.ts';
+import { measure } from './measure.ts';
 import { measureByProbe } from './probe-hosts.ts';
 
 /** Hosts that each gate is asked about; of the probe, which goes to each of them, fewer. */
@@ -125,7 +126,7 @@ export interface LabelQuestion {
 export function labelFinding({ what, file, settings, hosts, answer }: LabelQuestion): Finding {
   const { hostLabel, hostValue } = settings;
   const values = new Set(answer.series.map(({ labels }) => labels[hostLabel] ?? ''));
-  const missing = hosts.filter((host) => !values.has(hostLabelValue(hostValue, host)));
+  const missing = hosts.filter((host) => !values.has(hostValueFor(hostValue, host)));
   const found = `${hosts.length - missing.length} of ${hosts.length} VMs that must have the agent have series of it`;
   if (answer.warnings.length > 0)
     return doubtful(
@@ -135,7 +136,7 @@ export function labelFinding({ what, file, settings, hosts, answer }: LabelQuest
     );
   if (missing.length === 0) return fine(what, found);
   const [first] = missing;
-  const wanted = first === undefined ? '' : hostLabelValue(hostValue, first);
+  const wanted = first === undefined ? '' : hostValueFor(hostValue, first);
   if (missing.length === hosts.length) {
     const [example = ''] = values;
     const better = templateThatFits(hosts, values);
@@ -169,7 +170,7 @@ function templateThatFits(hosts: readonly Host[], values: ReadonlySet<string>): 
   const best = templates
     .map((template) => ({
       template,
-      hits: hosts.filter((host) => values.has(hostLabelValue(template, host))).length,
+      hits: hosts.filter((host) => values.has(hostValueFor(template, host))).length,
     }))
     .sort((a, b) => b.hits - a.hits)[0];
   return best === undefined || best.hits === 0 ? null : best.template;

@@ -3,7 +3,8 @@
  * only. A command and a webhook are not asked: nobody knows what a question does there.
  */
 import type { Host } from '../domain/host.ts';
-import { type WitnessSettings, witnessName } from '../domain/witness.ts';
+import { hostValueFor } from '../domain/host-value.ts';
+import type { WitnessSettings } from '../domain/witness.ts';
 import {
   broken,
   brokenAs,
@@ -114,7 +115,7 @@ export function heardFinding({ what, part, settings, hosts, answer }: HeardQuest
     );
   const [first] = silent;
   if (first === undefined) return fine(what, found);
-  const wanted = JSON.stringify(witnessName(settings.hostValue, first));
+  const wanted = JSON.stringify(hostValueFor(settings.hostValue, first));
   if (silent.length === hosts.length)
     return broken(
       what,

@@ -5,6 +5,7 @@
 import { renderQuery } from '../domain/gate-query.ts';
 import type { Host, HostId } from '../domain/host.ts';
 import { identityTroubleOf, plainText } from '../domain/host-answer.ts';
+import { hostValueFor } from '../domain/host-value.ts';
 import { type ChainBreak, type Entry, verifyChain } from '../domain/journal.ts';
 import type { PlannedHost } from '../domain/plan.ts';
 import { type Collected, collectedOf } from '../domain/report/collected.ts';
@@ -20,7 +21,6 @@ import type { MetricSeries } from '../ports/metrics.ts';
 import { type EngineContext, type Refusal, refuse } from './context.ts';
 import { journalTrouble } from './ledger.ts';
 import { meantInstance } from './meant-instance.ts';
-import { hostLabelValue } from './measure.ts';
 
 /** The metrics' answer to one query of one evaluation, asked again for the report. */
 export interface RawAnswer {
@@ -135,7 +135,7 @@ async function askAgain(context: EngineContext, excerpt: Excerpt, signal: AbortS
         continue;
       const queries = renderQuery(gate, {
         label: environment.prometheus.hostLabel,
-        hostValues: changed.map((host) => hostLabelValue(environment.prometheus.hostValue, host)),
+        hostValues: changed.map((host) => hostValueFor(environment.prometheus.hostValue, host)),
         process: policy.agent.process,
         matchers: environment.prometheus.matchers,
       });

@@ -11,6 +11,7 @@ import type { PrometheusSettings } from '../domain/connection.ts';
 import type { GateMeasurement, Sample } from '../domain/gate.ts';
 import { type QueryFillings, renderQuery, showQuery } from '../domain/gate-query.ts';
 import type { HostId } from '../domain/host.ts';
+import { hostValueFor } from '../domain/host-value.ts';
 import type { GatePolicy } from '../domain/policy.ts';
 import type { Result } from '../domain/result.ts';
 import type { Metrics, MetricsError, RangeAnswer } from '../ports/metrics.ts';
@@ -114,18 +115,13 @@ function firstStep(
   return Math.max(wanted, Math.min(clear, from > since ? from : from + stepMs));
 }
 
-/** The value that the host label has for a host. Unknown placeholders stay as they are. */
-export function hostLabelValue(template: string, host: MeasuredHost): string {
-  return template.replaceAll(/\{(name|id|address|zone|role)\}/g, (_, key: keyof MeasuredHost) => host[key]);
-}
-
 function hostsByValue(
   hosts: readonly MeasuredHost[],
   template: string,
 ): ReadonlyMap<string, readonly HostId[]> {
   const byValue = new Map<string, HostId[]>();
   for (const host of hosts) {
-    const value = hostLabelValue(template, host);
+    const value = hostValueFor(template, host);
     const same = byValue.get(value);
     if (same === undefined) byValue.set(value, [host.id]);
     else same.push(host.id);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { BUILTIN_GATES } from '../../src/domain/builtin-gates.ts';
 import { judge } from '../../src/domain/judge.ts';
 import type { GatePolicy } from '../../src/domain/policy.ts';
-import { hostLabelValue, type MeasuredHost, measure } from '../../src/engine/measure.ts';
+import { type MeasuredHost, measure } from '../../src/engine/measure.ts';
 import { memoryMetrics } from '../fakes/memory-metrics.ts';
 
 const T0 = 1_800_000_000_000;
@@ -191,12 +191,5 @@ describe('measure', () => {
     metrics.warnings = ['store a gone'];
     const [x] = await run([gate('x')], many(1_000));
     expect(x?.outcome).toMatchObject({ warnings: ['store a gone'] });
-  });
-
-  it('fills a label value from what is known of the host', () => {
-    const one = host('7', { address: '10.1.2.3', zone: 'us-east1-b', role: 'db' });
-    expect(hostLabelValue('{id}/{name}/{address}/{zone}/{role}/{other}', one)).toBe(
-      '7/web-7/10.1.2.3/us-east1-b/db/{other}',
-    );
   });
 });

@@ -9,8 +9,9 @@
 import type { Sample } from '../../domain/gate.ts';
 import { renderQuery } from '../../domain/gate-query.ts';
 import type { HostId } from '../../domain/host.ts';
+import { hostValueFor } from '../../domain/host-value.ts';
 import { err, ok, type Result } from '../../domain/result.ts';
-import { type LokiSettings, witnessName } from '../../domain/witness.ts';
+import type { LokiSettings } from '../../domain/witness.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { MetricSeries, MetricsError, RangeAnswer } from '../../ports/metrics.ts';
 import type { SecretReader } from '../../ports/secrets.ts';
@@ -185,7 +186,7 @@ function sortOut(
 function hostsByName(hosts: readonly WitnessHost[], template: string): Map<string, WitnessHost[]> {
   const byName = new Map<string, WitnessHost[]>();
   for (const host of hosts) {
-    const name = witnessName(template, host);
+    const name = hostValueFor(template, host);
     const same = byName.get(name);
     if (same === undefined) byName.set(name, [host]);
     else same.push(host);
