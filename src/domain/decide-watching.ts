@@ -30,6 +30,7 @@ import { formatDuration } from './duration.ts';
 import { endBake } from './ending.ts';
 import type { Judgement } from './gate.ts';
 import type { HostId } from './host.ts';
+import { whyDecided } from './judgement-words.ts';
 import type { HostProgress, Phase, RolloutState, Watch } from './state.ts';
 
 type WatchedPhase = Extract<Phase, { kind: 'soaking' | 'baking' }>;
@@ -184,7 +185,7 @@ interface Waiting {
   readonly warmUpMs: number;
   /** What somebody did to agents is still in the gates' look-back. */
   readonly isDisturbed: boolean;
-  /** Failures of the backend in a row that are borne. */
+  /** Evaluations in a row without an answer that are borne. */
   readonly consecutiveErrors: number;
 }
 
@@ -211,9 +212,9 @@ function waitingWords({
     return wait(next, kind, `${seen}; counting begins at ${from} UTC: ${why}`);
   }
   if (last === null || last.kind === 'pass' || last.kind === 'fail') return wait(next, kind, seen);
-  const why = last.gates.find((gate) => gate.kind === last.kind)?.why ?? 'nothing was measured';
+  const why = whyDecided(last) || 'nothing was measured';
   if (last.kind !== 'error') return hold(next, 'no-data', `${seen}; not counting: ${why}`);
-  const message = `${seen}; the metrics backend fails: ${why}`;
+  const message = `${seen}; not judged: ${why}`;
   const errors = watch.errorsInARow ?? 1;
   return errors > consecutiveErrors
     ? hold(next, 'metrics-error', message)

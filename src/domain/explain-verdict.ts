@@ -2,6 +2,7 @@
 import type { MoreOverLimit } from './comparison/more-over-limit.ts';
 import { alikeWords, tooFewWords, worseWords } from './explain-comparison.ts';
 import type { Comparison, GateOffender } from './gate.ts';
+import { whoIsAsked } from './judgement-words.ts';
 import type { GatePolicy } from './policy.ts';
 import { unreachable } from './result.ts';
 import { amount, chanceText, clock, count, type WordedGate as Gate, names, span } from './verdict-words.ts';
@@ -9,8 +10,8 @@ import { amount, chanceText, clock, count, type WordedGate as Gate, names, span 
 export type VerdictGrounds =
   | { readonly kind: 'no-hosts' }
   | { readonly kind: 'too-early'; readonly stepMs: number }
-  | { readonly kind: 'backend-error'; readonly gate: Gate; readonly message: string }
-  | { readonly kind: 'not-whole'; readonly gate: Gate; readonly warnings: readonly string[] }
+  | { readonly kind: 'backend-error'; readonly gate: Sourced; readonly message: string }
+  | { readonly kind: 'not-whole'; readonly gate: Sourced; readonly warnings: readonly string[] }
   | {
       readonly kind: 'failed';
       readonly gate: Gate;
@@ -76,6 +77,8 @@ export type VerdictGrounds =
       readonly comparison: Comparison | 'none-left' | null;
     };
 
+type Sourced = Pick<GatePolicy, 'source'>;
+
 type SparseGate = Pick<GatePolicy, 'minSamples' | 'minCoverage'>;
 
 export function explainVerdict(grounds: VerdictGrounds): string {
@@ -85,9 +88,9 @@ export function explainVerdict(grounds: VerdictGrounds): string {
     case 'too-early':
       return `no data yet: the span holds no whole step of ${span(grounds.stepMs)}`;
     case 'backend-error':
-      return `the metrics backend could not answer: ${grounds.message}`;
+      return `${whoIsAsked(grounds.gate)} could not answer: ${grounds.message}`;
     case 'not-whole':
-      return `the metrics backend says that its answer is not whole: ${grounds.warnings.slice(0, 3).join('; ')}`;
+      return `${whoIsAsked(grounds.gate)} says that its answer is not whole: ${grounds.warnings.slice(0, 3).join('; ')}`;
     case 'failed':
       return failedWords(grounds);
     case 'pending':

@@ -11,6 +11,7 @@ import { formatDuration } from '../domain/duration.ts';
 import type { Judgement } from '../domain/gate.ts';
 import type { Host } from '../domain/host.ts';
 import { judge } from '../domain/judge.ts';
+import { whyDecided } from '../domain/judgement-words.ts';
 import type { GatePolicy } from '../domain/policy.ts';
 import type { EngineContext } from './context.ts';
 import { measureGates } from './measure-gates.ts';
@@ -64,7 +65,7 @@ export async function watchWave(
     if (steps >= 1) {
       last = await judgeSpan(context, request, { from, to: from + steps * sampleEveryMs, last }, signal);
       if (signal.aborted) return { kind: 'interrupted' };
-      if (last.kind === 'fail') return { kind: 'failed', why: whyOf(last) };
+      if (last.kind === 'fail') return { kind: 'failed', why: whyDecided(last) };
       // WW2: an error says nothing about the span, which is asked for again.
       if (last.kind !== 'error') judgedTo = last.to;
       observedMs += last.observedMs;
@@ -121,20 +122,12 @@ function alone(gate: GatePolicy): GatePolicy {
   return limited;
 }
 
-/** Of the gates that decided it. */
-function whyOf({ kind, gates }: Judgement): string {
-  return gates
-    .filter((gate) => gate.kind === kind)
-    .map((gate) => gate.why)
-    .join('; ');
-}
-
 function blindWhy(last: Judgement | null): string {
   const minutes = formatDuration(HOLD_LIMIT_MS);
   if (last === null) return `nothing was measured for ${minutes}`;
   return last.kind === 'error'
-    ? `the metrics backend has failed for ${minutes}: ${whyOf(last)}`
-    : `nothing clear could be seen for ${minutes}: ${whyOf(last)}`;
+    ? `for ${minutes}, ${whyDecided(last)}`
+    : `nothing clear could be seen for ${minutes}: ${whyDecided(last)}`;
 }
 
 interface Seen {
@@ -155,9 +148,9 @@ function tellWaiting(
     last === null
       ? ['soaking', `${seen}; counting begins at ${from} UTC`]
       : last.kind === 'error'
-        ? ['metrics-error', `${seen}; the metrics backend fails: ${whyOf(last)}`]
+        ? ['metrics-error', `${seen}; not judged: ${whyDecided(last)}`]
         : last.kind === 'inconclusive'
-          ? ['no-data', `${seen}; not counting: ${whyOf(last)}`]
+          ? ['no-data', `${seen}; not counting: ${whyDecided(last)}`]
           : ['soaking', seen];
   tell({
     kind: 'waiting',

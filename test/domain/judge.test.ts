@@ -275,6 +275,43 @@ describe('judge, one gate', () => {
       why: 'the metrics backend could not answer: connection refused',
     },
     {
+      name: 'a probe that fails is not taken for the metrics backend',
+      measurement: {
+        gate: { ...cpu, source: { kind: 'probe', reading: 'cpu' } },
+        query: 'q',
+        outcome: { kind: 'backend-error', message: 'no host answered the probe: h1: refused' },
+      },
+      steps: 2,
+      kind: 'error',
+      observedSteps: 0,
+      why: "the hosts' probe could not answer: no host answered the probe: h1: refused",
+    },
+    {
+      name: 'a witness that fails is named',
+      measurement: {
+        gate: { ...cpu, source: { kind: 'witness', witness: 'logs' } },
+        query: 'q',
+        outcome: { kind: 'backend-error', message: 'HTTP 503' },
+      },
+      steps: 2,
+      kind: 'error',
+      observedSteps: 0,
+      why: 'the witness logs could not answer: HTTP 503',
+    },
+    {
+      name: 'a witness whose answer is not whole is named',
+      measurement: measured(
+        { ...cpu, source: { kind: 'witness', witness: 'logs' } },
+        { h1: [0.5], h2: [0.01] },
+        { warnings: ['an ingester is away'] },
+      ),
+      steps: 1,
+      kind: 'inconclusive',
+      observedSteps: 0,
+      offenders: ['h1'],
+      why: 'the witness logs says that its answer is not whole: an ingester is away',
+    },
+    {
       name: 'no host to judge is inconclusive',
       measurement: measured(cpu, {}),
       hosts: [],
