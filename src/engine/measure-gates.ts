@@ -9,6 +9,9 @@
 import type { GateMeasurement, Judgement } from '../domain/gate.ts';
 import type { GatePolicy } from '../domain/policy.ts';
 import type { Witness } from '../ports/witness.ts';
+import type { UnusualTime } from '../domain/state.ts';
+import { type UsualTime, usualTime } from '../domain/usual-time.ts';
+import type { WitnessSettings } from '../domain/witness.ts';
 import { askBaseline } from './baseline.ts';
 import type { EngineContext } from './context.ts';
 import { type MeasuredHost, measure } from './measure.ts';
@@ -154,8 +157,6 @@ async function askWitness(
     return { gate, query: `witness ${name}`, outcome: { kind: 'backend-error', message } };
   }
   const controls = gate.compare?.with === 'control' ? (question.controls ?? []) : [];
-  const compared = (gate.compare?.overMs ?? 0) - (to - from);
-  const before = stepMs > 0 ? Math.ceil(Math.max(0, gate.forMs, compared) / stepMs) * stepMs : 0;
   const answer = await witness.ask(
     {
       environment: environment.name,
@@ -168,7 +169,7 @@ async function askWitness(
         role,
         changedAt: changedAt ?? 0,
       })),
-      from: from - before,
+      from: from - lookBack(gate, question, isTeller(environment.witnesses?.[name])),
       to,
       stepMs,
     },
@@ -183,3 +184,22 @@ function outcomeOf(answer: WitnessSaid, at: number): Outcome {
   const { byHost, ambiguous, warnings } = answer.value;
   return { kind: 'measured', byHost, ambiguous, warnings };
 }
+/** Such a one judges a span itself: what was before it is none of its business. */
+function isTeller(settings: WitnessSettings | undefined): boolean {
+  return settings?.kind === 'command' || settings?.kind === 'webhook';
+}
+
+/**
+ * How much is asked of the time before the span, in whole steps, ms. Of hosts one step in any case: who is silent for the first time is
+ * told by it from who is silent for longer (K5 in domain/judge.ts).
+ */
+function lookBack(
+  { forMs, compare }: GatePolicy,
+  { from, to, stepMs }: GatesQuestion,
+  tellsItself: boolean,
+): number {
+  if (tellsItself || !(stepMs > 0)) return 0;
+  const compared = (compare?.overMs ?? 0) - (to - from);
+  return Math.ceil(Math.max(stepMs, forMs, compared) / stepMs) * stepMs;
+}
+

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { GateMeasurement } from '../../src/domain/gate.ts';
 import { judge } from '../../src/domain/judge.ts';
 import type { GateComparison, GatePolicy } from '../../src/domain/policy.ts';
+import type { WitnessSettings } from '../../src/domain/witness.ts';
 import type { EngineContext } from '../../src/engine/context.ts';
 import { type GateHost, type GatesQuestion, measureGates } from '../../src/engine/measure-gates.ts';
 import type { Witness, WitnessQuestion } from '../../src/ports/witness.ts';
@@ -186,6 +187,31 @@ describe('what was usual before', () => {
     expect(judged.kind).toBe('error');
   });
 
+  it('is asked of the time before an earlier rollout that was taken back, and a gate without its hour is as it was', async () => {
+    const { metrics, ask } = setup();
+    const [from, to] = [T0 - 12 * MINUTE, T0 - 9 * MINUTE];
+    const unusual = [{ from, to }];
+    await ask({ baseline: { of: 'gstg-2', until: T0, unusual } });
+    expect([metrics.asked[1]?.from, metrics.asked[1]?.to]).toEqual([from - 9 * MINUTE, from]);
+    const short = [comparing({ beforeMs: 5 * MINUTE })];
+    await ask({ gates: short, baseline: { of: 'gstg-2', until: T0, unusual } });
+    expect(metrics.asked[3]?.to).toBe(T0);
+  });
+
+  it('is an error that says what to do where such rollouts leave no time', async () => {
+    const { metrics, ask } = setup();
+    const unusual = [{ from: T0 - 10 * 24 * 60 * MINUTE, to: T0 - MINUTE }];
+    const [cpu] = await ask({ baseline: { of: 'gstg-2', until: T0, unusual } });
+    expect(cpu?.outcome).toEqual({
+      kind: 'backend-error',
+      message:
+        'what is usual on these hosts is not known: rollouts that were taken back have been at them since 2027-01-05T08:00:00Z. ' +
+        'A rollout that begins at 2027-01-15T08:02:30Z or later has time enough to compare with: ' +
+        'take this one back (rollout rollback), and begin again',
+    });
+    expect(metrics.asked).toHaveLength(1);
+  });
+
   it('is not asked before anything was changed', async () => {
     const { metrics, context } = setup();
     await measureGates(context, {
@@ -269,6 +295,42 @@ describe('a gate of a witness', () => {
     ]);
     expect(metrics.asked).toEqual([]);
   });
+
+  it('is asked for the step before the span though one number is enough: a lost one is told from silence by it', async () => {
+    const { context, ask } = setup();
+    const heardBefore = [{ at: T0 + 2 * MINUTE, value: 4 }];
+    const hosts = some('c', 200, { changedAt: T0 });
+    const now = [...heardBefore, { at: T0 + 3 * MINUTE, value: 4 }];
+    const lost = new Set(['id-c7', 'id-c9']);
+    const byHost = new Map(hosts.map(({ id }) => [id, lost.has(id) ? heardBefore : now]));
+    const { asked, witnesses } = witnessed({
+      ok: true,
+      value: { kind: 'by-host', byHost, ambiguous: [], warnings: [] },
+    });
+    const gates = [{ ...heard, forMs: 0 }];
+    const measurements = await ask({ gates, hosts }, { ...context, witnesses });
+    expect(asked).toMatchObject([{ from: T0 + MINUTE, to: T0 + 3 * MINUTE }]);
+    const span = { from: T0 + 2 * MINUTE, to: T0 + 3 * MINUTE, stepMs: MINUTE };
+    expect(judge({ measurements, hosts, ...span })).toMatchObject({ kind: 'pass', observedMs: MINUTE });
+  });
+
+  it.each(['command', 'webhook'] as const)(
+    'that judges itself is asked about the span alone, which lies behind the change: a %s',
+    async (kind) => {
+      const { context, ask } = setup();
+      const { asked, witnesses } = witnessed({
+        ok: true,
+        value: { kind: 'told', verdict: 'pass', why: '' },
+      });
+      const settings: WitnessSettings =
+        kind === 'command'
+          ? { kind, run: ['./look'], folder: '/', env: [], timeoutMs: 1_000 }
+          : { kind, url: 'http://127.0.0.1:1/', auth: { kind: 'none' }, timeoutMs: 1_000 };
+      const environment = { ...context.environment, witnesses: { logs: settings } };
+      await ask({ gates: [heard] }, { ...context, environment, witnesses });
+      expect(asked).toMatchObject([{ from: T0 + 2 * MINUTE, to: T0 + 3 * MINUTE }]);
+    },
+  );
 
   it('that is compared is asked over all of the time compared, or its share of numbers could never be reached', async () => {
     const { context, ask } = setup();
