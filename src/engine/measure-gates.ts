@@ -8,10 +8,8 @@
  */
 import type { GateMeasurement, Judgement } from '../domain/gate.ts';
 import type { GatePolicy } from '../domain/policy.ts';
-import type { Witness } from '../ports/witness.ts';
-import type { UnusualTime } from '../domain/state.ts';
-import { type UsualTime, usualTime } from '../domain/usual-time.ts';
 import type { WitnessSettings } from '../domain/witness.ts';
+import type { Witness } from '../ports/witness.ts';
 import { askBaseline } from './baseline.ts';
 import type { EngineContext } from './context.ts';
 import { type MeasuredHost, measure } from './measure.ts';
@@ -178,12 +176,6 @@ async function askWitness(
   return { gate, query: witness.shown, outcome: outcomeOf(answer, to) };
 }
 
-function outcomeOf(answer: WitnessSaid, at: number): Outcome {
-  if (!answer.ok) return { kind: 'backend-error', message: answer.error.message };
-  if (answer.value.kind === 'told') return { ...answer.value, at };
-  const { byHost, ambiguous, warnings } = answer.value;
-  return { kind: 'measured', byHost, ambiguous, warnings };
-}
 /** Such a one judges a span itself: what was before it is none of its business. */
 function isTeller(settings: WitnessSettings | undefined): boolean {
   return settings?.kind === 'command' || settings?.kind === 'webhook';
@@ -203,3 +195,9 @@ function lookBack(
   return Math.ceil(Math.max(stepMs, forMs, compared) / stepMs) * stepMs;
 }
 
+function outcomeOf(answer: WitnessSaid, at: number): Outcome {
+  if (!answer.ok) return { kind: 'backend-error', message: answer.error.message };
+  if (answer.value.kind === 'told') return { ...answer.value, at };
+  const { byHost, ambiguous, warnings } = answer.value;
+  return { kind: 'measured', byHost, ambiguous, warnings };
+}
