@@ -232,7 +232,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       new Option('--folder <dir>', 'packages and journal are kept there, on this machine').conflicts(
         'bucket',
       ),
-      new Option('--prometheus <url>', 'base URL of its metrics'),
+      new Option('--prometheus <url>', 'base URL of its metrics; else the VMs are asked over SSH'),
       new Option('--ssh-user <user>', 'who logs in to the VMs'),
       new Option('--os-login', 'the OS Login user of the credentials logs in').conflicts('sshUser'),
       new Option('--role-label <key>', 'label of a VM whose value is its role'),

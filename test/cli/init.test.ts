@@ -217,7 +217,7 @@ describe.runIf(hasScript)('on a terminal', () => {
       [/User:/u, '\r'],
       [/Private key/u, '\r'],
       [/Through IAP/u, '\r'],
-      [/Base URL of Prometheus:/u, 'https://prometheus.example.com\r'],
+      [/Base URL of Prometheus/u, 'https://prometheus.example.com\r'],
       [/bearer token/u, '\r'],
       [/Label of its series/u, '\r'],
       [/Add the environment that takes/u, '\r'],
@@ -237,7 +237,7 @@ describe.runIf(hasScript)('on a terminal', () => {
     expect(await place.run(['doctor', '--offline'], { env, cwd: dir })).toMatchObject({ code: 0 });
   }, 60_000);
 
-  it('goes on without a look where there are no credentials, and takes a list in a file', async () => {
+  it('goes on without a look and without Prometheus, and takes a list in a file', async () => {
     const { dir } = empty();
     writeFileSync(
       join(dir, 'hosts.yaml'),
@@ -252,9 +252,8 @@ describe.runIf(hasScript)('on a terminal', () => {
       [/Folder:/u, 'store\r'],
       [/User:/u, 'ops\r'],
       [/Private key/u, 'id_ed25519\r'],
-      [/Base URL of Prometheus:/u, 'http://127.0.0.1:9090\r'],
-      [/bearer token/u, '\r'],
-      [/Label of its series/u, 'instance\r'],
+      [/Base URL of Prometheus/u, 'lab:9090\r'],
+      [/a base URL, such as/u, `${'\u007f'.repeat(8)}\r`],
       [/Add the environment that takes/u, '\r'],
       [/Copy the playbooks/u, '\r'],
       [/Write .*lab\.yaml/u, '\r'],
@@ -264,6 +263,7 @@ describe.runIf(hasScript)('on a terminal', () => {
     const text = readFileSync(join(dir, 'environments/lab.yaml'), 'utf8');
     expect(text).toContain(`file: "${join(dir, 'hosts.yaml')}"`);
     expect(text).toContain(`path: "${join(dir, 'store')}/lab/journal"`);
+    expect(text).toContain('# prometheus:\n');
     expect(await place.run(['config', 'check', 'lab'], { env, cwd: dir })).toMatchObject({ code: 0 });
   }, 60_000);
 
@@ -298,7 +298,7 @@ describe.runIf(hasScript)('on a terminal', () => {
       [/User:/u, '\r'],
       [/Private key/u, '\r'],
       [/Through IAP/u, '\r'],
-      [/Base URL of Prometheus:/u, 'https://prometheus.example.com\r'],
+      [/Base URL of Prometheus/u, 'https://prometheus.example.com\r'],
       [/bearer token/u, '\r'],
       [/Label of its series/u, '\r'],
       [/Add the environment that takes/u, '\r'],

@@ -145,8 +145,8 @@ const ANSWERING_FLAGS = [
   '--name NAME                            the environment',
   '--project PROJECT | --hosts-file FILE  where its VMs are known from',
   '--bucket BUCKET | --folder DIR         where packages and journal are kept',
-  '--prometheus URL                       where its metrics are',
   '--ssh-user USER | --os-login           who logs in to the VMs',
+  '--prometheus URL                       where its metrics are; without it the VMs are asked over SSH',
 ];
 
 /** Flags and files say what is wanted, but a change is confirmed. */

@@ -36,7 +36,8 @@ const environment = z.strictObject({
   osLogin: z.boolean().prefault(false),
   identityFile: text().optional(),
   iap: z.boolean().prefault(false),
-  prometheus: text(),
+  /** Base URL; absent: there is none, and the hosts are asked over SSH. */
+  prometheus: text().optional(),
   tokenEnv: text().optional(),
   hostLabel: text().prefault('fqdn'),
   hostValue: text().optional(),
@@ -46,6 +47,9 @@ const environment = z.strictObject({
     .min(1)
     .optional(),
 });
+
+/** Of the series, and of how one gets at them. */
+export const ONLY_WITH_PROMETHEUS = ['tokenEnv', 'hostLabel', 'hostValue', 'matchers'] as const;
 
 /** What a single key cannot tell; also of answers that are wrong elsewhere, so that all of it is said at once. */
 function disagreements(one: Readonly<Record<string, unknown>>): string[] {
@@ -58,6 +62,9 @@ function disagreements(one: Readonly<Record<string, unknown>>): string[] {
     [said('osLogin') !== has('sshUser'), 'either sshUser or osLogin: true is needed'],
     [!said('osLogin') || has('projects'), 'osLogin needs projects'],
     [!said('iap') || has('projects'), 'iap needs projects'],
+    ...ONLY_WITH_PROMETHEUS.map(
+      (key) => [!has(key) || has('prometheus'), `${key} needs prometheus`] as const,
+    ),
     ...(['keyFile', 'impersonate'] as const).map(
       (key) =>
         [

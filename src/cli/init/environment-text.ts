@@ -1,5 +1,6 @@
 /** An environment's file as a person would have written it: the keys that matter, with why. Pure. */
-
+import { BUILTIN_READINGS, DEFAULT_GATES } from '../../domain/builtin-gates.ts';
+import { DEFAULT_PROBE } from '../../domain/probe-settings.ts';
 import { DEFAULT_STRATA, type EnvironmentAnswers } from './answers.ts';
 import type { Proposals } from './proposals.ts';
 
@@ -48,13 +49,7 @@ export function environmentText(answers: EnvironmentAnswers, { seen }: TextOptio
     '# Observed healthy time after each wave, and after the last one.',
     `soak: ${production ? '30m' : '15m'}`,
     'bake: 24h',
-    'gates:',
-    '  # 10 % of one core over 5 min. The stock unit has CPUQuota=20%, which hides anything beyond 0.2.',
-    '  - { use: agent-cpu, limit: 0.1, window: 5m }',
-    "  # Above what osquery's watchdog lets a worker have; raise it with watchdog_memory_limit.",
-    '  - { use: agent-memory, limit: 250e6 }',
-    '  - { use: agent-restarts }',
-    '  - { use: agent-alive }',
+    ...gateLines(answers),
     ...(production
       ? [
           '# A person looks before the wave after the canary, and types the name before a change.',
@@ -165,11 +160,12 @@ function sshLines({ sshUser, osLogin, identityFile, iap, projects }: Environment
   ];
 }
 
+/** Where there is none, all of it as a comment: an answer to fill in. */
 function prometheusLines(answers: EnvironmentAnswers): string[] {
   const { prometheus, tokenEnv, hostLabel, matchers } = answers;
-  return [
+  const lines = [
     'prometheus:',
-    `  url: ${quoted(prometheus)}`,
+    `  url: ${quoted(prometheus ?? 'https://prometheus.example.com')}`,
     ...(tokenEnv === undefined ? [] : [`  tokenEnv: ${word(tokenEnv)}`]),
     "  # The label of process-exporter's series that names the host, and its value for a host.",
     `  hostLabel: ${word(hostLabel)}`,
@@ -177,6 +173,32 @@ function prometheusLines(answers: EnvironmentAnswers): string[] {
     ...(matchers === '' ? [] : [`  matchers: ${quoted(matchers)}`]),
     '  delay: 60s',
   ];
+  if (prometheus !== undefined) return lines;
+  return [
+    `# Without Prometheus the gates ask the hosts themselves over SSH, at most ${DEFAULT_PROBE.hosts} at a time (probe.hosts). With it they see all of them:`,
+    ...commented(lines),
+  ];
+}
+
+/** None are written: what ships is looked after by the program, and a list takes the place of all of it. */
+function gateLines({ name, prometheus }: EnvironmentAnswers): string[] {
+  const gates = DEFAULT_GATES.filter((gate) => prometheus !== undefined || BUILTIN_READINGS[gate] !== null);
+  return [
+    `# The gates are those that ship with rollout. With their limits and with numbers of now: rollout gates check ${name}`,
+    '# A list takes the place of all of them, so it names each one that is to stay. Such as with another limit for one:',
+    ...commented([
+      'gates:',
+      ...gates.map((gate) =>
+        gate === 'agent-memory'
+          ? '  - { use: agent-memory, limit: 400e6 } # bytes, where watchdog_memory_limit is 350'
+          : `  - { use: ${gate} }`,
+      ),
+    ]),
+  ];
+}
+
+function commented(lines: readonly string[]): string[] {
+  return lines.map((line) => `# ${line}`);
 }
 
 /** A DNS name in SSH's address is most often the one in metrics too. */

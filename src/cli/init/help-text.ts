@@ -1,5 +1,5 @@
 /** What `rollout init --help` says, with a whole file of answers: a test writes that very example. Imports nothing. */
-export const INIT_HELP = `Writes environments/NAME.yaml below --config (default: this folder), with comments. On a terminal it can look at the project to propose roles, waves and which VMs need a rule. No file that exists is changed, and nothing is written that would not be right. An answers file holds environments, a list of maps with name, projects or hostsFile, bucket or folder, prometheus, sshUser or osLogin, and perhaps promotesFrom, roleLabel, address, zones, filter, prefix, delivery, identityFile, iap, tokenEnv, hostLabel, hostValue, matchers, strata, keyFile, impersonate. Such as:
+export const INIT_HELP = `Writes environments/NAME.yaml below --config (default: this folder), with comments. On a terminal it can look at the project to propose roles, waves and which VMs need a rule. No file that exists is changed, and nothing is written that would not be right. An answers file holds environments, a list of maps with name, projects or hostsFile, bucket or folder, sshUser or osLogin, and perhaps prometheus, promotesFrom, roleLabel, address, zones, filter, prefix, delivery, identityFile, iap, tokenEnv, hostLabel, hostValue, matchers, strata, keyFile, impersonate. Such as:
 
   environments:
     - name: gstg

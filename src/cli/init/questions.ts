@@ -2,7 +2,13 @@
 
 import type { Host } from '../../domain/host.ts';
 import type { Output } from '../invocation.ts';
-import { checkAnswers, type EnvironmentAnswers, type RawEnvironment, unfitPlace } from './answers.ts';
+import {
+  checkAnswers,
+  type EnvironmentAnswers,
+  type ONLY_WITH_PROMETHEUS,
+  type RawEnvironment,
+  unfitPlace,
+} from './answers.ts';
 import { type Proposals, proposalLines, strataFrom } from './proposals.ts';
 
 /** What a look at the VMs gave, or why there is none. */
@@ -124,6 +130,10 @@ function aUrl(text: string): string | true {
   return /^https?:\/\/[^\s/]+/.test(text) || 'a base URL, such as https://prometheus.example.com';
 }
 
+function perhapsAUrl(text: string): string | true {
+  return text === '' || aUrl(text);
+}
+
 function anAccount(text: string): string | true {
   return /^[^@\s]+@[^@\s]+$/.test(text) || 'such as rollout@my-project.iam.gserviceaccount.com';
 }
@@ -159,20 +169,17 @@ async function askEnvironment(
   const credentials: Credentials =
     source === 'static' && place.bucket !== undefined ? await askCredentials(ask, options) : {};
   const ssh = await askSsh(ask, source);
-  const prometheus = await ask.text('Base URL of Prometheus:', undefined, aUrl);
+  const prometheus = await askPrometheus(ask, 'Base URL of Prometheus');
+  return checked({ name, ...fleet, ...place, ...credentials, ...ssh, ...prometheus });
+}
+
+async function askPrometheus(ask: Ask, what: string): Promise<Partial<RawEnvironment>> {
+  const question = `${what} (empty: none, the hosts are asked over SSH):`;
+  const prometheus = await ask.text(question, undefined, perhapsAUrl);
+  if (prometheus === '') return {};
   const tokenEnv = await ask.perhaps('Environment variable with its bearer token (empty: none):');
   const hostLabel = await ask.text('Label of its series that names the host:', 'fqdn');
-  const raw: RawEnvironment = {
-    name,
-    ...fleet,
-    ...place,
-    ...credentials,
-    ...ssh,
-    prometheus,
-    hostLabel,
-    ...(tokenEnv === undefined ? {} : { tokenEnv }),
-  };
-  return checked(raw);
+  return { prometheus, hostLabel, ...(tokenEnv === undefined ? {} : { tokenEnv }) };
 }
 
 async function askGce(
@@ -277,9 +284,30 @@ async function askSuccessor(
       : await askGce(ask, options, looks, name);
   const bucket =
     oldBucket === undefined ? {} : { bucket: bareBucket(await ask.text('Its bucket:', oldBucket, aBucket)) };
-  const prometheus = await ask.text('Base URL of its Prometheus:', before.prometheus, aUrl);
   const strata = oldStrata === undefined ? {} : { strata: oldStrata };
-  return checked({ ...same, ...strata, ...fleet, ...bucket, name, prometheus, promotesFrom: before.name });
+  const prometheus = await askItsPrometheus(ask, before);
+  const own = { ...strata, ...fleet, ...bucket, ...prometheus };
+  return checked({ ...withoutPrometheus(same), ...own, name, promotesFrom: before.name });
+}
+
+/** Where the one before has one, its series and its token are of the same kind. */
+async function askItsPrometheus(ask: Ask, before: EnvironmentAnswers): Promise<Partial<RawEnvironment>> {
+  const { prometheus, tokenEnv, hostLabel, hostValue, matchers } = before;
+  if (prometheus === undefined) return askPrometheus(ask, 'Base URL of its Prometheus');
+  return {
+    prometheus: await ask.text('Base URL of its Prometheus:', prometheus, aUrl),
+    hostLabel,
+    matchers,
+    ...(tokenEnv === undefined ? {} : { tokenEnv }),
+    ...(hostValue === undefined ? {} : { hostValue }),
+  };
+}
+
+function withoutPrometheus<T extends Partial<EnvironmentAnswers>>(
+  answers: T,
+): Omit<T, 'prometheus' | (typeof ONLY_WITH_PROMETHEUS)[number]> {
+  const { prometheus: _, tokenEnv: _t, hostLabel: _l, hostValue: _v, matchers: _m, ...rest } = answers;
+  return rest;
 }
 
 function checked(raw: RawEnvironment): EnvironmentAnswers {

@@ -12,6 +12,7 @@ import {
 import { environmentText } from '../../../src/cli/init/environment-text.ts';
 import { proposalLines, proposalsFrom, roleLabelsOf, strataFrom } from '../../../src/cli/init/proposals.ts';
 import { type NewFile, type WriteOptions, writeFiles } from '../../../src/cli/init/write-files.ts';
+import { BUILTIN_READINGS, DEFAULT_GATES } from '../../../src/domain/builtin-gates.ts';
 import type { Host } from '../../../src/domain/host.ts';
 import { someHosts } from '../../engine/world.ts';
 
@@ -84,6 +85,7 @@ describe('what is written is taken by the loader of every command', () => {
     ],
     ['by SFTP from a bucket', { delivery: 'sftp' }],
     ['in a folder', { bucket: undefined, folder: '~/rollout' }],
+    ['without Prometheus', { prometheus: undefined }],
   ])('%s', async (_, more) => {
     const one = { ...staging, ...more };
     const raw = Object.fromEntries(
@@ -112,6 +114,59 @@ describe('what is written is taken by the loader of every command', () => {
     expect(text).toContain('promotesFrom: gstg');
     expect(text).toContain('confirm: type-name');
     expect(readFileSync(join(dir, 'environments/gstg.yaml'), 'utf8')).not.toContain('type-name');
+  });
+});
+
+describe('gates', () => {
+  const plain = (text: string): string => text.replaceAll(/^# (gates:| {2}- \{ use: .*)$/gmu, '$1');
+  const { prometheus: _, ...unseen } = staging;
+  /** As every command would see them. */
+  async function gatesOf(text: string): Promise<Readonly<Record<string, number>>> {
+    let limits: Record<string, number> = {};
+    const written = await write([{ path: 'environments/gstg.yaml', text }], {
+      object: ({ environments }) => {
+        const loaded = environments.get('gstg');
+        if (loaded?.kind !== 'ready') return [`not ready: ${loaded?.kind}`];
+        limits = Object.fromEntries(loaded.environment.policy.gates.map(({ name, limit }) => [name, limit]));
+        return [];
+      },
+    });
+    expect(written).toMatchObject({ ok: true });
+    rmSync(join(dir, 'environments'), { recursive: true });
+    return limits;
+  }
+
+  it.each<[string, RawEnvironment, readonly string[]]>([
+    ['with Prometheus', staging, DEFAULT_GATES],
+    ['without Prometheus', unseen, DEFAULT_GATES.filter((name) => BUILTIN_READINGS[name] !== null)],
+  ])('%s are all that ship, and the list in the comment changes one limit', async (_case, raw, names) => {
+    const { text } = fileOf(raw);
+    expect(text).not.toMatch(/^gates:/mu);
+    const shipped = await gatesOf(text);
+    expect(Object.keys(shipped)).toEqual(names);
+    expect(plain(text)).toMatch(/^gates:\n {2}- \{ use: agent-cpu \}\n/mu);
+    expect(await gatesOf(plain(text))).toEqual({ ...shipped, 'agent-memory': 400e6 });
+  });
+});
+
+describe('an environment without Prometheus', () => {
+  const { prometheus: _, ...unseen } = staging;
+
+  it('has it as a comment, which is right once the address is', async () => {
+    const { path, text } = fileOf(unseen);
+    expect(text).not.toMatch(/^prometheus:/mu);
+    expect(text).toMatch(/^# Without Prometheus .* at most 50 at a time \(probe\.hosts\)/mu);
+    const filled = text.replaceAll(/^# (prometheus:| {2}(url|hostLabel|hostValue|delay): .*)$/gmu, '$1');
+    expect(filled).toMatch(/^prometheus:\n {2}url: /mu);
+    expect((await write([{ path, text: filled }])).ok).toBe(true);
+  });
+
+  it('cannot say what its series are called, nor how one gets at them', () => {
+    const answers = checkAnswers({ environments: [{ ...unseen, tokenEnv: 'T', hostLabel: 'instance' }] });
+    expect(answers).toEqual({
+      ok: false,
+      error: ['gstg: tokenEnv needs prometheus', 'gstg: hostLabel needs prometheus'],
+    });
   });
 });
 
