@@ -28,6 +28,7 @@ import {
   untouched,
   type Watch,
 } from './state.ts';
+import { unusualBefore } from './usual-time.ts';
 
 export { isFinished };
 
@@ -81,6 +82,7 @@ function apply(before: EnvironmentState, entry: Entry, own: OwnMaps): Environmen
 type PlannedBody = Extract<Entry['body'], { kind: 'rollout-planned' }>;
 
 function startedRollout(state: EnvironmentState, entry: Entry, body: PlannedBody): RolloutState {
+  const unusual = unusualBefore(state.rollout, { kind: body.rolloutKind, at: entry.at });
   const hosts = new Map<HostId, HostProgress>();
   for (const wave of body.plan.waves) {
     for (const host of wave.hosts) hosts.set(host.id, untouched(host, wave.index));
@@ -103,6 +105,7 @@ function startedRollout(state: EnvironmentState, entry: Entry, body: PlannedBody
     keep: body.keep ?? false,
     plannedAt: entry.at,
     startedAt: 0,
+    ...(unusual.length === 0 ? {} : { unusual }),
     plannedBy: entry.actor,
     change: body.change ?? '',
     reason: entry.reason ?? '',

@@ -121,6 +121,12 @@ export type Stop =
   | { readonly kind: 'paused'; readonly since: number; readonly by: Actor; readonly reason: string }
   | { readonly kind: 'halted'; readonly since: number; readonly code: string; readonly message: string };
 
+/** In which hosts did not run what they run now, ms since the epoch. */
+export interface UnusualTime {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface RolloutState {
   readonly id: string;
   readonly kind: RolloutKind;
@@ -144,6 +150,8 @@ export interface RolloutState {
   readonly plannedAt: number;
   /** When its first wave began, ms since the epoch; 0 not yet. What is compared with the time before lies before this. */
   readonly startedAt: number;
+  /** Times of earlier rollouts that were taken back (usual-time.ts), oldest first; absent: none is known. */
+  readonly unusual?: readonly UnusualTime[];
   readonly plannedBy: Actor;
   /** Reference of the change request that it belongs to; empty: none was given. */
   readonly change: string;

@@ -1,5 +1,6 @@
 /**
- * What was usual on each host before a rollout changed anything: the median of the gate's numbers over `beforeMs` up to the first change.
+ * What was usual on each host before a rollout changed anything: the median of the gate's numbers over `beforeMs` up to the first change, or
+ * up to an earlier one (domain/usual-time.ts).
  * The past stays as it is, so that it is asked once a process, rollout and gate, and again for hosts that were not asked about.
  *
  * BL1  Only a whole answer is remembered; a failure is asked again at the next evaluation.
@@ -19,7 +20,7 @@ export interface BaselineQuestion {
   readonly of: string;
   readonly gate: GatePolicy;
   readonly hosts: readonly MeasuredHost[];
-  /** When the first change began, ms since the epoch. */
+  /** The end of what was usual, ms since the epoch. */
   readonly until: number;
   readonly beforeMs: number;
   readonly stepMs: number;

@@ -4,10 +4,13 @@
  * MG1  Whatever a source does, its gates have an outcome: a failure is `backend-error`. Only a probe that is not due has none, and then
  *      its gates have no vote.
  * MG2  What was before the change is asked beside the numbers of gates that compare. Where it cannot be asked, that is a
- *      `backend-error`: by their levels alone, hosts that have always been busier than others would be blamed on the version.
+ *      `backend-error`: by their levels alone, hosts that have always been busier than others would be blamed on the version. The same where
+ *      earlier rollouts that were taken back leave no time that was usual (usual-time.ts).
  */
 import type { GateMeasurement, Judgement } from '../domain/gate.ts';
 import type { GatePolicy } from '../domain/policy.ts';
+import type { UnusualTime } from '../domain/state.ts';
+import { type UsualTime, usualTime } from '../domain/usual-time.ts';
 import type { WitnessSettings } from '../domain/witness.ts';
 import type { Witness } from '../ports/witness.ts';
 import { askBaseline } from './baseline.ts';
@@ -35,8 +38,15 @@ export interface GatesQuestion {
   readonly stepMs: number;
   /** Beginning of the watch (measure.ts); absent: no bound. */
   readonly since?: number;
-  /** What belongs to the time before: a rollout's id, and when its first change began. Absent: nothing is compared with before. */
-  readonly baseline?: { readonly of: string; readonly until: number };
+  /**
+   * What belongs to the time before: a rollout's id, when its first change began, and the times of earlier rollouts that were taken back.
+   * Absent: nothing is compared with before.
+   */
+  readonly baseline?: {
+    readonly of: string;
+    readonly until: number;
+    readonly unusual?: readonly UnusualTime[];
+  };
   /** Name of the agent's process group. */
   readonly process: string;
   /** What the hosts run, for witnesses. */
@@ -99,18 +109,36 @@ async function withBefore(
   if (compare === undefined || baseline === undefined || outcome.kind !== 'measured') return measurement;
   const isControl = compare.with === 'control';
   if ((isControl && controls.length === 0) || to - from < stepMs) return measurement;
+  const failed = (message: string): GateMeasurement => ({
+    ...measurement,
+    outcome: { kind: 'backend-error', message },
+  });
+  const usual = usualTime({
+    until: baseline.until,
+    unusual: baseline.unusual ?? [],
+    beforeMs: compare.beforeMs,
+    clearMs: gate.windowMs + (compare.settleMs ?? 0),
+  });
+  if (usual.kind === 'unknown') return failed(unknownWords(usual));
   const before = await askBaseline(context, {
     of: baseline.of,
     gate,
     hosts: isControl ? [...hosts, ...controls] : hosts,
-    until: baseline.until,
-    beforeMs: compare.beforeMs,
+    until: usual.until,
+    beforeMs: usual.beforeMs,
     stepMs,
     process,
   });
   if (before.ok) return { ...measurement, outcome: { ...outcome, before: before.value } };
-  const message = `what was usual before the change could not be asked: ${before.error}`;
-  return { ...measurement, outcome: { kind: 'backend-error', message } };
+  return failed(`what was usual before the change could not be asked: ${before.error}`);
+}
+
+function unknownWords({ since, enoughAt }: Extract<UsualTime, { kind: 'unknown' }>): string {
+  const [from, enough] = [since, enoughAt].map((at) => `${new Date(at).toISOString().slice(0, 19)}Z`);
+  return (
+    `what is usual on these hosts is not known: rollouts that were taken back have been at them since ${from}. ` +
+    `A rollout that begins at ${enough} or later has time enough to compare with: take this one back (rollout rollback), and begin again`
+  );
 }
 
 async function byProbe(context: EngineContext, question: GatesQuestion): Promise<ByGate> {

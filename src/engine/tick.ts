@@ -138,7 +138,15 @@ async function applyJudge(
     to,
     stepMs,
     ...(since === undefined ? {} : { since }),
-    ...(rollout.startedAt === 0 ? {} : { baseline: { of: rollout.id, until: rollout.startedAt } }),
+    ...(rollout.startedAt === 0
+      ? {}
+      : {
+          baseline: {
+            of: rollout.id,
+            until: rollout.startedAt,
+            ...(rollout.unusual === undefined ? {} : { unusual: rollout.unusual }),
+          },
+        }),
     process: agent.process,
     version: rollout.version,
     last,

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Judgement } from '../../src/domain/gate.ts';
 import type { GatePolicy, RolloutPolicy } from '../../src/domain/policy.ts';
+import { openLedger } from '../../src/engine/run-rollout.ts';
 import { memoryMetrics } from '../fakes/memory-metrics.ts';
 import { checkJournal } from './journal-checks.ts';
 import {
@@ -137,6 +138,23 @@ describe('a gate that compares', () => {
     const [row] = rowsOf(rollout.world, 'cpu');
     expect(row?.comparison).toMatchObject({ with: 'control', changed: 2, control: 22 });
     expect(causeOf(rollout.world)).not.toBe('');
+  });
+
+  it('finds the bad version again when it is tried again at once, although its own hour is the last that was seen', async () => {
+    // Looked at for so long that it fills the time before of the next attempt.
+    const slow = { ...cpu, failures: 8, compare: { ...compare, beforeMs: 20_000 } };
+    const rollout = watched([slow], () => 0, { behaviour: { cpu: 0.05 }, policy: { soakMs: 90_000 } });
+    const { world } = rollout;
+    for (const attempt of [1, 2, 3]) {
+      expect([attempt, await deploy(rollout)]).toEqual([attempt, 'finished: rolled-back']);
+      expect(causeOf(world)).toContain('more than');
+      const ledger = openLedger(rollout.program().context);
+      await ledger.refresh();
+      const { sha256 } = world.artifacts.fresh;
+      expect((await ledger.fact({ kind: 'quarantine-lifted', sha256 }, 'once more')).ok).toBe(true);
+    }
+    const [first, ...later] = world.journal.entries.filter(({ body }) => body.kind === 'wave-started');
+    expect(world.rollout().unusual?.map(({ from }) => from)).toEqual([first?.at, later[0]?.at]);
   });
 
   it('has nobody left to compare with in the bake, where its limit alone decides', async () => {
