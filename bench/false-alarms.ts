@@ -10,6 +10,9 @@ import { type Outcome, rehearse } from '../test/gates/rehearsal.ts';
 import { DEFAULTS, FIXED, SCENARIOS, type Scenario, SIZES, trialOf } from '../test/gates/trials.ts';
 import type { BenchRow } from './row.ts';
 
+/** The default gates' numbers were chosen on fleets of lower seeds: a table of those would flatter them. */
+const UNSEEN = 500_000_000;
+
 /** Fleets of each scenario, by size: big ones take most of the time. */
 const FLEETS = [110, 90, 40, 14, 3] as const;
 
@@ -41,7 +44,7 @@ export async function benchFalseAlarms(): Promise<BenchRow[]> {
     names.flatMap((scenario, kind) =>
       Array.from(
         { length: fleets },
-        (_, one): Job => ({ scenario, size, seed: 1_000_000 * size + 10_000 * kind + one }),
+        (_, one): Job => ({ scenario, size, seed: UNSEEN + 1_000_000 * size + 10_000 * kind + one }),
       ),
     ),
   );
