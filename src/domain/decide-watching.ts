@@ -80,8 +80,9 @@ export function decideVerdict(rollout: RolloutState, { watch }: WatchedPhase, no
   const failed = judgement.gates.filter((gate) => gate.kind === 'fail');
   const ids = new Set(failed.flatMap(({ offenders }) => offenders.map(({ hostId }) => hostId)));
   const offenders = [...ids].flatMap((id) => rollout.hosts.get(id) ?? []);
-  // A stopped agent uses nothing: it can only have too little of something.
-  if (failed.every(({ direction }) => direction === 'below') && offenders.length > 0) {
+  // A stopped agent uses nothing: it can only have too little of something. What names no host, such as a command's exit code, is of all
+  // of them: nobody can be asked about it.
+  if (failed.every((gate) => gate.direction === 'below' && gate.offenders.length > 0)) {
     const unasked = offenders.filter(
       (one) =>
         one.state === 'verified' && one.answeredSeq < watch.markSeq && !mayHaveGoneBack(one, rollout, now),

@@ -188,6 +188,20 @@ describe('a verdict that agents do not run', () => {
     expect(next(judgedAs('above'))).toMatchObject({ next: 'record', body: { kind: 'rollback-started' } });
   });
 
+  it('beside one that names no host, such as a command’s exit code, asks nobody: no answer could excuse that', () => {
+    const told = { ...gates('below')[0], gate: 'ingest', samples: 1, offenders: [], why: 'exit 1' } as never;
+    const judgement = { ...verdict('below'), gates: [...gates('below'), told] };
+    const state = foldEntries(chainOf([draft({ kind: 'judged', judgement }, { at: NOW - 4_000 })], at(10)), {
+      ...EMPTY_STATE,
+      rollout: soakingSince(NOW - 60_000),
+    });
+    expect(next(state)).toMatchObject({
+      next: 'record',
+      body: { kind: 'rollback-started' },
+      reason: { code: 'gate-failed', message: 'h1 had 0; exit 1' },
+    });
+  });
+
   it('rolls back where the agent is meant to run, failed, or does not answer', () => {
     for (const outcome of [
       proven('running'),
