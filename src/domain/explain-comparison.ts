@@ -1,6 +1,6 @@
 /** What a comparison found, in words for somebody who has just been woken: how many hosts, medians, chance, and what is allowed. Pure. */
 import type { Comparison } from './gate.ts';
-import { amount, chanceText, count, twoAmounts, type WordedGate } from './verdict-words.ts';
+import { amount, chanceText, clock, count, twoAmounts, type WordedGate } from './verdict-words.ts';
 
 /** `4 changed hosts use 0.041 cores more than 9 control hosts (0.071 against 0.03, p 0.003); allowed 0.02 cores`. */
 export function worseWords(comparison: Comparison, gate: WordedGate): string {
@@ -30,7 +30,9 @@ export function alikeWords(comparison: Comparison, gate: WordedGate, hosts: numb
 }
 
 /** Why the comparison told nothing, and what would do. */
-export function tooFewWords({ with: other, changed, control, enough, alpha }: Comparison): string {
+export function tooFewWords({ with: other, changed, control, enough, alpha, notBefore }: Comparison): string {
+  if (notBefore !== undefined)
+    return `hosts are compared from ${clock(notBefore)} on, when what a start does lies behind them`;
   const have =
     other === 'before'
       ? `only ${control} of ${count(changed, 'changed host')} ${control === 1 ? 'has' : 'have'} numbers of before and after`

@@ -200,7 +200,10 @@ function sharedWords({
 function comparedWords(comparison: Comparison | 'none-left' | null, gate: Gate, hosts: number): string {
   if (comparison === null) return '';
   if (comparison === 'none-left') return '; no host is left to compare with, so the limit alone decides';
-  if (comparison.kind === 'too-few') return `; the comparison told nothing: ${tooFewWords(comparison)}`;
+  if (comparison.kind === 'too-few') {
+    const told = comparison.notBefore === undefined ? 'the comparison told nothing: ' : '';
+    return `; ${told}${tooFewWords(comparison)}`;
+  }
   return `; ${alikeWords(comparison, gate, hosts)}`;
 }
 

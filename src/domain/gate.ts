@@ -86,6 +86,8 @@ export interface Comparison {
   readonly untold?: { readonly strata: number; readonly of: number };
   /** Of too few: how many control hosts would do with as many changed ones, and how many changed ones with as many control hosts. */
   readonly enough?: { readonly control?: number; readonly changed?: number };
+  /** Of too few: no number lies far enough behind the change yet; when the first will, ms since the epoch. Absent: there are some. */
+  readonly notBefore?: number;
 }
 
 /** One gate's verdict with all that a person needs to check it. */

@@ -4,7 +4,7 @@ import { type Compared, reaches } from './comparison/compared.ts';
 import { explainExcess } from './comparison/explain-excess.ts';
 import { type MoreOverLimit, moreOverLimit } from './comparison/more-over-limit.ts';
 import { explainVerdict, type VerdictGrounds } from './explain-verdict.ts';
-import type { GateMeasurement, GateOffender, GateVerdict, VerdictKind } from './gate.ts';
+import type { Comparison, GateMeasurement, GateOffender, GateVerdict, VerdictKind } from './gate.ts';
 import { type HostToLookAt, type Looked, lookAtHosts, type Measured } from './look-at-hosts.ts';
 import type { GatePolicy } from './policy.ts';
 import { isWorse } from './step-track.ts';
@@ -69,11 +69,11 @@ function judgeMeasured(gate: GatePolicy, query: string, outcome: Measured, input
   const looked = lookAtHosts({ gate, outcome, ...input });
   const { tally, silent, unknown, twice, sparse } = looked;
   const over = worstFirst(gate, looked.over);
+  const end = from + steps * stepMs;
   const compared = outcome.warnings.length > 0 ? null : compareHosts(gate, looked, input.controls.length);
-  const comparison = compared?.comparison;
+  const comparison = compared === null ? undefined : timed(compared.comparison, looked, end);
   const blame = blameFor(gate, looked, compared);
   const doubtful = blame.kind === 'none' ? doubtfulOf(gate, looked, compared) : null;
-  const end = from + steps * stepMs;
 
   const verdict = (
     kind: VerdictKind,
@@ -185,6 +185,13 @@ function judgeMeasured(gate: GatePolicy, query: string, outcome: Measured, input
     comparison: comparison ?? (gate.compare === undefined ? null : 'none-left'),
   });
   return { verdict: passed, isSpoilt };
+}
+
+/** Too few hosts, or only too soon: whoever reads it must not look for hosts that are all there. */
+function timed(comparison: Comparison, { comparesFrom }: Looked, end: number): Comparison {
+  return comparison.kind === 'too-few' && comparesFrom > end
+    ? { ...comparison, notBefore: comparesFrom }
+    : comparison;
 }
 
 type Blame =

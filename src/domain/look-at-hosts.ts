@@ -50,6 +50,8 @@ export interface Looked {
   /** What is compared. */
   readonly changed: readonly HostNumber[];
   readonly control: readonly HostNumber[];
+  /** When the first of the hosts has numbers enough to be compared, ms since the epoch; minus infinity: nobody was changed, or nothing is compared. */
+  readonly comparesFrom: number;
   /** Strata of control hosts over the limit for as long as `for` has it, one entry a host. */
   readonly controlFailed: readonly string[];
   /** Would it still be too many if only these hosts had been over the limit for long enough? */
@@ -82,6 +84,12 @@ export function lookAtHosts(input: ToLookAt): Looked {
   const newest = hosts.reduce((at, { changedAt = at }) => Math.max(at, changedAt), Number.NEGATIVE_INFINITY);
   const clearOf = ({ changedAt = Number.NEGATIVE_INFINITY }: HostToLookAt): number =>
     clearAfter(compare?.with === 'control' ? newest : changedAt);
+
+  const firstClear = hosts.reduce((at, host) => Math.min(at, clearOf(host)), Number.POSITIVE_INFINITY);
+  const comparesFrom =
+    compare === undefined || stepMs <= 0 || !Number.isFinite(firstClear)
+      ? Number.NEGATIVE_INFINITY
+      : from + (Math.floor((firstClear - from) / stepMs) + Math.max(1, fewestCompared)) * stepMs;
 
   const numberOf = (host: HostToLookAt): HostNumber | null => {
     if (compare === undefined || steps === 0) return null;
@@ -201,6 +209,7 @@ export function lookAtHosts(input: ToLookAt): Looked {
     worst,
     changed,
     control,
+    comparesFrom,
     controlFailed,
     wouldFail: (some) => {
       lastOnly(some);

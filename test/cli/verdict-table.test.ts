@@ -96,6 +96,36 @@ describe('the table of verdicts', () => {
     ]);
   });
 
+  const soon: Comparison = {
+    with: 'control',
+    kind: 'too-few',
+    changed: 0,
+    control: 0,
+    floor: 0.025,
+    alpha: 0.03,
+    enough: {},
+    notBefore: T0 + 15 * 60_000,
+  };
+
+  it('says when there will be something to compare, instead of rows without any number', () => {
+    const memory = { ...cpu, gate: 'agent-memory', comparison: { ...soon, notBefore: T0 + 12 * 60_000 } };
+    const wait = { ...cpu, gate: 'host-run-queue', comparison: soon };
+    expect(table([{ ...cpu, comparison: soon }, memory, wait]).slice(4)).toEqual([
+      '  against hosts not changed yet, at the same time; medians',
+      '    not yet: agent-memory from 03:24:00 UTC; agent-cpu, host-run-queue from 03:27:00 UTC',
+    ]);
+  });
+
+  it('says so beside gates that compare already', () => {
+    const memory = { ...cpu, gate: 'agent-memory', comparison: { ...worse, kind: 'alike' } as const };
+    expect(table([{ ...cpu, comparison: soon }, memory]).slice(3)).toEqual([
+      '  against hosts not changed yet, at the same time; medians',
+      '    gate          changed     control    worse by  allowed  p',
+      '    agent-memory  0.071 of 4  0.03 of 9  +0.041    0.02     0.0014  alike',
+      '    not yet: agent-cpu from 03:27:00 UTC',
+    ]);
+  });
+
   it('is read at 80 columns', () => {
     const lines = table(
       [

@@ -1,15 +1,17 @@
 /** What gates found that compare: the medians of both sides, how much worse, what is allowed, and what chance makes of it. */
 import type { Comparison, GateVerdict } from '../../domain/gate.ts';
 import { short } from './entry-line.ts';
-import { columns, count, hanging, harmless, type Paint } from './paint.ts';
+import { columns, count, hanging, harmless, type Paint, timeOfDay } from './paint.ts';
 
 /** Empty where no gate compares. */
 export function comparisonLines(gates: readonly GateVerdict[], paint: Paint): string[] {
   return (['control', 'before'] as const).flatMap((other) => {
-    const rows = gates.flatMap((gate) =>
-      gate.comparison?.with === other ? [rowOf(gate, gate.comparison, paint)] : [],
+    const compared = gates.flatMap((gate) =>
+      gate.comparison?.with === other ? [{ gate, comparison: gate.comparison }] : [],
     );
-    if (rows.length === 0) return [];
+    if (compared.length === 0) return [];
+    const begun = compared.filter(({ comparison }) => comparison.notBefore === undefined);
+    const rows = begun.map(({ gate, comparison }) => rowOf(gate, comparison, paint));
     const title =
       other === 'control'
         ? 'against hosts not changed yet, at the same time; medians'
@@ -17,12 +19,29 @@ export function comparisonLines(gates: readonly GateVerdict[], paint: Paint): st
     const head = ['gate', 'changed', other, 'worse by', 'allowed', 'p', ''];
     return [
       paint.dim(`  ${title}`),
-      ...columns([head.map((word) => paint.dim(word)), ...rows]).map((row) => `    ${row}`),
-      ...gates.flatMap((gate) =>
-        gate.comparison?.with === other ? remarks(gate, gate.comparison, paint) : [],
-      ),
+      ...(rows.length === 0
+        ? []
+        : columns([head.map((word) => paint.dim(word)), ...rows]).map((row) => `    ${row}`)),
+      ...begun.flatMap(({ gate, comparison }) => remarks(gate, comparison, paint)),
+      ...laterLines(compared, paint),
     ];
   });
+}
+
+/** Gates whose numbers still reach back to the change: a row without any would look like a fault. */
+function laterLines(
+  compared: readonly { readonly gate: GateVerdict; readonly comparison: Comparison }[],
+  paint: Paint,
+): string[] {
+  const byTime = new Map<number, string[]>();
+  for (const { gate, comparison } of compared) {
+    if (comparison.notBefore === undefined) continue;
+    byTime.set(comparison.notBefore, [...(byTime.get(comparison.notBefore) ?? []), gate.gate]);
+  }
+  const each = [...byTime]
+    .sort(([a], [b]) => a - b)
+    .map(([at, names]) => `${names.join(', ')} from ${timeOfDay(at)} UTC`);
+  return each.length === 0 ? [] : hanging('    not yet: ', each.join('; '), paint.width);
 }
 
 function rowOf({ gate }: GateVerdict, comparison: Comparison, paint: Paint): string[] {

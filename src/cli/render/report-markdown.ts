@@ -6,7 +6,7 @@ import type { Entry } from '../../domain/journal.ts';
 import type { HostProgress } from '../../domain/state.ts';
 import type { HostLooked, RawAnswer, Report } from '../../engine/gather-report.ts';
 import { entryLine, type HostNames, learnNames, outcomeInWords, short } from './entry-line.ts';
-import { createPaint, harmless, moment } from './paint.ts';
+import { createPaint, harmless, moment, timeOfDay } from './paint.ts';
 import { kindWord, outcomeWord } from './phase-word.ts';
 
 /** Lines of one host's log on the page; the archive has them all. */
@@ -150,7 +150,9 @@ function verdictRow(gate: GateVerdict): string[] {
   const compared =
     comparison === undefined
       ? '-'
-      : `${comparison.kind} (${comparison.changed} against ${comparison.control} of ${comparison.with}${comparison.shift === undefined ? '' : `, ${short(comparison.shift)} worse, at most ${short(comparison.floor)}`}${comparison.p === undefined ? '' : `, p ${short(comparison.p)}`})`;
+      : comparison.notBefore !== undefined
+        ? `not yet: from ${timeOfDay(comparison.notBefore)} UTC`
+        : `${comparison.kind} (${comparison.changed} against ${comparison.control} of ${comparison.with}${comparison.shift === undefined ? '' : `, ${short(comparison.shift)} worse, at most ${short(comparison.floor)}`}${comparison.p === undefined ? '' : `, p ${short(comparison.p)}`})`;
   return [
     cell(gate.gate),
     gate.kind,

@@ -375,6 +375,50 @@ describe('what came before the change', () => {
   });
 });
 
+describe('a comparison that nothing lies far enough behind the change for', () => {
+  const changed = some(4, 'web', 0.03).map((one) => ({ ...one, changedAt: T0 - STEP }));
+  const control = some(30, 'old', 0.03);
+  const early = (more: Partial<GatePolicy>) =>
+    judged({ gate: { ...cpu, ...more, compare: { ...compare, settleMs: 3 * STEP } }, changed, control });
+
+  it('says from when on there will be something, and not that hosts are too few', () => {
+    const { verdict } = early({});
+    expect(verdict).toMatchObject({
+      kind: 'inconclusive',
+      comparison: { kind: 'too-few', changed: 0, notBefore: T0 + 3 * STEP },
+    });
+    expect(verdict.why).toBe(
+      'nothing can be told yet, which is no pass: hosts are compared from 03:15:00 UTC on, when what a start does lies behind them',
+    );
+    const passing = judged({
+      gate: { ...cpu, compare: { ...compare, settleMs: 3 * STEP, tooFew: 'abstain' } },
+      changed,
+      control,
+    }).verdict;
+    expect(passing.kind).toBe('pass');
+    expect(passing.why).toMatch(/limit 0\.1 cores; hosts are compared from 03:15:00 UTC on, when/);
+  });
+
+  it('waits for as many numbers as the gate asks for', () => {
+    expect(early({ minCoverage: 0.6, minSamples: 1 }).verdict.comparison?.notBefore).toBe(T0 + 5 * STEP);
+  });
+
+  it('with the time before, waits for the first of the hosts', () => {
+    const gate = { ...cpu, compare: { ...compare, with: 'before', settleMs: 3 * STEP } as const };
+    const young = some(4, 'web', 0.03, { before: 0.03 }).map((one, index) => ({
+      ...one,
+      changedAt: T0 - STEP + index * 10_000,
+    }));
+    expect(judged({ gate, changed: young }).verdict.comparison?.notBefore).toBe(T0 + 3 * STEP);
+  });
+
+  it('of hosts that have no number, and were changed long ago, is one of too few', () => {
+    const { verdict } = judged({ changed: [{ name: 'web', now: null, changedAt: T0 - 60 * STEP }], control });
+    expect(verdict.comparison).toMatchObject({ kind: 'too-few', changed: 0 });
+    expect(verdict.comparison).not.toHaveProperty('notBefore');
+  });
+});
+
 describe('where no control is left', () => {
   it('a gate that compares with control falls back to its limit, and says so', () => {
     const { verdict } = judged({ changed: some(9, 'web', 0.08) });
