@@ -252,9 +252,14 @@ export class RigHost {
     return await run('ssh', [...this.#place.sshArguments, `ops@${this.address}`, text], { timeoutMs });
   }
 
+  /** Where this machine finds a file of its disk, also while it is off. */
+  onDisk(path: string): string {
+    return join(this.#folder, 'root', path);
+  }
+
   /** Copies a file of this machine onto its disk, as root's. */
   async put(file: string, path: string): Promise<void> {
-    await must('cp', [file, join(this.#folder, 'root', path)]);
+    await must('cp', [file, this.onDisk(path)]);
   }
 
   /** Reads what runs and what is installed. Throws while it is frozen or off. */
