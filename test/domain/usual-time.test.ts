@@ -141,7 +141,7 @@ describe('a rollout leaves a time that was not usual', () => {
             rolloutKind: 'deploy',
             version,
             artifacts,
-            plan: plan as never,
+            plan,
             policy,
           },
           { at },

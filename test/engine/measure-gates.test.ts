@@ -187,6 +187,31 @@ describe('what was usual before', () => {
     expect(judged.kind).toBe('error');
   });
 
+  it('is asked of the time before an earlier rollout that was taken back, and a gate without its hour is as it was', async () => {
+    const { metrics, ask } = setup();
+    const [from, to] = [T0 - 12 * MINUTE, T0 - 9 * MINUTE];
+    const unusual = [{ from, to }];
+    await ask({ baseline: { of: 'gstg-2', until: T0, unusual } });
+    expect([metrics.asked[1]?.from, metrics.asked[1]?.to]).toEqual([from - 9 * MINUTE, from]);
+    const short = [comparing({ beforeMs: 5 * MINUTE })];
+    await ask({ gates: short, baseline: { of: 'gstg-2', until: T0, unusual } });
+    expect(metrics.asked[3]?.to).toBe(T0);
+  });
+
+  it('is an error that says what to do where such rollouts leave no time', async () => {
+    const { metrics, ask } = setup();
+    const unusual = [{ from: T0 - 10 * 24 * 60 * MINUTE, to: T0 - MINUTE }];
+    const [cpu] = await ask({ baseline: { of: 'gstg-2', until: T0, unusual } });
+    expect(cpu?.outcome).toEqual({
+      kind: 'backend-error',
+      message:
+        'what is usual on these hosts is not known: rollouts that were taken back have been at them since 2027-01-05T08:00:00Z. ' +
+        'A rollout that begins at 2027-01-15T08:02:30Z or later has time enough to compare with: ' +
+        'take this one back (rollout rollback), and begin again',
+    });
+    expect(metrics.asked).toHaveLength(1);
+  });
+
   it('is not asked before anything was changed', async () => {
     const { metrics, context } = setup();
     await measureGates(context, {
