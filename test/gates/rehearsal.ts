@@ -8,6 +8,7 @@ import { judge } from '../../src/domain/judge.ts';
 import type { GatePolicy } from '../../src/domain/policy.ts';
 import { BEFORE, type HostDay, MINUTES, QUOTA } from './some-day.ts';
 import type { SomeFleet } from './some-fleet.ts';
+import { SomeProbe } from './some-probe.ts';
 import { bytesMore, coresMore, type SomeVersion } from './some-version.ts';
 
 const MINUTE_MS = 60_000;
@@ -59,6 +60,8 @@ class Run {
   /** By gate and host. */
   readonly #samples: Sample[][][];
   readonly #before: Map<string, number>[];
+  /** By gate; null: its numbers are not of the probe. */
+  readonly #probes: readonly (SomeProbe | null)[];
   #minute = BEFORE;
 
   constructor(of: Rehearsal) {
@@ -69,7 +72,7 @@ class Run {
     this.#before = of.gates.map(({ gate, reading }) => {
       const before = new Map<string, number>();
       const minutes = (gate.compare?.beforeMs ?? 0) / MINUTE_MS;
-      if (minutes === 0) return before;
+      if (minutes === 0 || isProbed(gate)) return before;
       for (const [index, { id }] of this.#hosts.entries()) {
         const numbers: number[] = [];
         for (let minute = BEFORE - minutes; minute < BEFORE; minute += 1) {
@@ -79,6 +82,19 @@ class Run {
       }
       return before;
     });
+    this.#probes = of.gates.map(({ gate, reading }) =>
+      isProbed(gate)
+        ? new SomeProbe({
+            gate,
+            read: (index, minute) => this.#inMinute(reading, index, minute),
+            isSilent: (index, minute) => of.day[index]?.missing[minute] === 1,
+            startOf: (index, minute) => {
+              const changed = this.#changed[index] ?? MINUTES;
+              return minute >= changed ? changed : 0;
+            },
+          })
+        : null,
+    );
   }
 
   toTheEnd(): Outcome {
@@ -163,23 +179,30 @@ class Run {
   }): Judgement {
     const from = (this.#minute - at.every) * MINUTE_MS;
     const pick = (index: number) => this.#hosts[index] ?? { id: '', name: '', stratum: '' };
-    const measurements = this.#of.gates.map(({ gate }, which): GateMeasurement => {
+    const measurements = this.#of.gates.flatMap(({ gate: given }, which): GateMeasurement[] => {
+      const gate = at.every === 1 ? given : { ...given, failures: 1 };
+      const probe = this.#probes[which];
+      if (probe) {
+        const probed = (indexes: readonly number[]) => indexes.map((index) => ({ index, ...pick(index) }));
+        const outcome = probe.ask({
+          minute: this.#minute,
+          every: at.every,
+          changed: probed(at.changed),
+          controls: probed(at.controls),
+          last: at.last,
+        });
+        return outcome === null ? [] : [{ gate, query: '', outcome }];
+      }
       const lookBack = Math.max(gate.forMs, gate.compare?.overMs ?? 0) / MINUTE_MS + at.every + 1;
       const byHost = new Map<string, readonly Sample[]>();
       for (const index of [...at.changed, ...at.controls]) {
         byHost.set(pick(index).id, this.#lately(which, index, lookBack));
       }
-      return {
-        gate: at.every === 1 ? gate : { ...gate, failures: 1 },
-        query: '',
-        outcome: {
-          kind: 'measured',
-          byHost,
-          ambiguous: [],
-          warnings: [],
-          ...(gate.compare === undefined ? {} : { before: this.#before[which] ?? new Map() }),
-        },
-      };
+      const before =
+        gate.compare === undefined ? {} : { before: this.#before[which] ?? new Map<string, number>() };
+      return [
+        { gate, query: '', outcome: { kind: 'measured', byHost, ambiguous: [], warnings: [], ...before } },
+      ];
     });
     return judge({
       measurements,
@@ -211,6 +234,7 @@ class Run {
       for (let index = 0; index < this.#hosts.length; index += 1) {
         if (this.#of.day[index]?.missing[minute] === 1) continue;
         for (const [which, { reading }] of this.#of.gates.entries()) {
+          if (this.#probes[which]) continue;
           this.#samples[which]?.[index]?.push({
             at: minute * MINUTE_MS,
             value: this.#read(reading, index, minute),
@@ -233,16 +257,21 @@ class Run {
       return (day.memory[minute] ?? 0) + bytesMore(version, role, minute - changed) * day.weight;
     }
     let sum = 0;
-    for (let back = 0; back < 5; back += 1) {
-      const at = minute - back;
-      const more = coresMore(version, role, at - changed) * day.weight;
-      const wanted = (day.wanted[at] ?? 0) + more;
-      if (reading === 'cpu') sum += Math.min(QUOTA, wanted);
-      else if (reading === 'throttled') {
-        sum += wanted >= QUOTA ? 1 : (day.burstiness * wanted) / QUOTA;
-      } else sum += (day.wait[at] ?? 0) + 0.3 * Math.min(QUOTA, more);
-    }
+    for (let back = 0; back < 5; back += 1) sum += this.#inMinute(reading, index, minute - back);
     return sum / 5;
+  }
+
+  /** Of what is a rate: what it rises by in one minute. */
+  #inMinute(reading: Reading, index: number, minute: number): number {
+    const day = this.#of.day[index];
+    if (day === undefined) return Number.NaN;
+    const role = this.#of.fleet.hosts[index]?.role ?? 0;
+    const since = minute - (this.#changed[index] ?? MINUTES);
+    const more = coresMore(this.#of.version, role, since) * day.weight;
+    const wanted = (day.wanted[minute] ?? 0) + more;
+    if (reading === 'cpu') return Math.min(QUOTA, wanted);
+    if (reading === 'throttled') return wanted >= QUOTA ? 1 : (day.burstiness * wanted) / QUOTA;
+    return (day.wait[minute] ?? 0) + 0.3 * Math.min(QUOTA, more);
   }
 
   /** OSQueryHighCPU (FACTS.md): 1 where the 5-minute rate has been above 0.1 for 15 minutes. */
@@ -252,6 +281,10 @@ class Run {
     }
     return 1;
   }
+}
+
+function isProbed({ source }: GatePolicy): boolean {
+  return source?.kind === 'probe';
 }
 
 function medianOf(numbers: number[]): number {

@@ -117,7 +117,7 @@ export const FIXED: readonly RehearsedGate[] = [
 
 /**
  * The default gates that load moves. `agent-alive`, `agent-restarts` and `agent-blind` are not among them: nothing here stops, restarts or
- * silences an agent. The probe's gate is asked of every host here, and not of some.
+ * silences an agent.
  */
 export const DEFAULTS: readonly RehearsedGate[] = [
   { reading: 'cpu', gate: BUILTIN_GATES['agent-cpu'] },
