@@ -56,7 +56,8 @@ export async function readStatus(context: EngineContext): Promise<Result<Environ
     holder,
     reason: decision.reason,
     until,
-    next: nextCommand(name, decision.reason.code, holder),
+    // Under a pause it is still looked at, for reasons of the moment.
+    next: nextCommand(name, rollout.stop?.kind === 'paused' ? 'paused' : decision.reason.code, holder),
     goesBack: goingBack(rollout),
   });
 }

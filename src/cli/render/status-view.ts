@@ -3,7 +3,7 @@ import { goingBackWords, hasGoneBack } from '../../domain/armed.ts';
 import { causeInWords } from '../../domain/decide-rollback.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { holdsOf } from '../../domain/holds.ts';
-import type { HostProgress, RolloutState } from '../../domain/state.ts';
+import type { HostProgress, RolloutState, Stop } from '../../domain/state.ts';
 import type { EnvironmentStatus } from '../../engine/status.ts';
 import { outcomeInWords } from './entry-line.ts';
 import { holderLine } from './holder-text.ts';
@@ -95,6 +95,9 @@ function rolloutRows({ reason, until }: EnvironmentStatus, rollout: RolloutState
     ]);
   }
   if ('cause' in phase) rows.push(['why', harmless(causeInWords(phase.cause))]);
+  // While it is looked at, the reason of the moment is another one; who has paused it must be seen all the same.
+  if (rollout.stop?.kind === 'paused' && reason?.code !== 'paused')
+    rows.push(['paused', pausedText(rollout.stop)]);
   if (reason !== null)
     rows.push([
       'waits for',
@@ -105,6 +108,10 @@ function rolloutRows({ reason, until }: EnvironmentStatus, rollout: RolloutState
       ),
     ]);
   return rows;
+}
+
+function pausedText({ by, since, reason }: Extract<Stop, { kind: 'paused' }>): string {
+  return `${moment(since)} by ${by.user}@${by.hostname}${reason === '' ? '' : `: ${harmless(reason)}`}`;
 }
 
 /** Who goes back by itself and when, and who has. */
