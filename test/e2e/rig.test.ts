@@ -91,7 +91,7 @@ describe('hosts and their agent', () => {
       'the service was started again',
       async () => {
         const now = await later.running();
-        return now.restarts >= 1 && now.active === 'active' && now;
+        return now.restarts >= 1 && now.active === 'active' && now.version !== '' && now;
       },
       { everyMs: 300 },
     );

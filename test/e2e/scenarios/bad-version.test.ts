@@ -1,5 +1,6 @@
 /** Bad versions, each bad in its own way, are stopped in the canary wave, and whoever had them is put back. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../rig/command.ts';
 import { FOUR_LANES, GOOD, Lanes, OLD, type Scenario, said, wrote } from './scenario.ts';
 
 const BURNS_CPU = '5.11.0';
@@ -22,7 +23,11 @@ afterAll(async () => {
 async function expectCaught(scenario: Scenario, version: string): Promise<string> {
   await scenario.stage(OLD, version);
   const { last, canaries } = await scenario.lastHost(version);
-  const untouched = await scenario.host(last).running();
+  // Both its processes are there at last, on a machine that is busy.
+  const untouched = await until('the last host is as it will be', async () => {
+    const now = await scenario.host(last).running();
+    return now.processes === 2 && now;
+  });
 
   const ended = await scenario.deploy(version);
   expect(ended, said(ended)).toMatchObject({ code: 3 });
