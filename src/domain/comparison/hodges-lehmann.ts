@@ -36,12 +36,14 @@ function nthDifference(blocks: readonly Block[], n: number): number {
   }
   let atLow = look(blocks, low);
   if (atLow.count >= n) return low;
-  // Fewer than n differences are <= low, at least n are <= high.
+  // Fewer than n differences are <= low, at least n are <= high, which is one of them.
   for (let halving = 0; halving < HALVINGS && n - atLow.count > FEW; halving += 1) {
+    // Of numbers that are mostly alike, such as counts, the two meet long before the range is empty.
+    if (atLow.next >= high) return high;
     const middle = low / 2 + high / 2;
     if (!(middle > low && middle < high)) break;
     const atMiddle = look(blocks, middle);
-    if (atMiddle.count >= n) high = middle;
+    if (atMiddle.count >= n) high = atMiddle.last;
     else {
       low = middle;
       atLow = atMiddle;
@@ -54,9 +56,10 @@ function nthDifference(blocks: readonly Block[], n: number): number {
   }
 }
 
-/** How many differences are at most `bound`, and the smallest one above it. */
-function look(blocks: readonly Block[], bound: number): { count: number; next: number } {
+/** How many differences are at most `bound`, the largest of them, and the smallest one above it. */
+function look(blocks: readonly Block[], bound: number): { count: number; last: number; next: number } {
   let count = 0;
+  let last = Number.NEGATIVE_INFINITY;
   let next = Number.POSITIVE_INFINITY;
   for (const { changed, control } of blocks) {
     // For a larger changed number, fewer control numbers are far enough up.
@@ -64,8 +67,9 @@ function look(blocks: readonly Block[], bound: number): { count: number; next: n
     for (const number of changed) {
       while (below < control.length && number - (control[below] ?? 0) > bound) below += 1;
       count += control.length - below;
+      if (below < control.length) last = Math.max(last, number - (control[below] ?? 0));
       if (below > 0) next = Math.min(next, number - (control[below - 1] ?? 0));
     }
   }
-  return { count, next };
+  return { count, last, next };
 }

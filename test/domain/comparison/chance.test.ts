@@ -256,6 +256,15 @@ describe('the shift', () => {
     );
   });
 
+  it('of counts, most of which are alike, is found as exactly', () => {
+    const counts = (n: number, ones: number) => Array.from({ length: n }, (_, at) => (at < ones ? 1 : 0));
+    const shift = (ones: number, controlOnes: number) =>
+      shiftOf([block(counts(100, ones), counts(60, controlOnes))]);
+    expect([shift(0, 0), shift(49, 0), shift(50, 0), shift(51, 0), shift(100, 1), shift(0, 60)]).toEqual([
+      0, 0, 0.5, 1, 1, -1,
+    ]);
+  });
+
   it('ten thousand hosts against five thousand take no fifty million steps', () => {
     const many = (n: number, from: number) =>
       Array.from({ length: n }, (_, index) => from + ((index * 7_919) % n) / n);
