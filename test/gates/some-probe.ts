@@ -41,6 +41,9 @@ export interface ProbeAsked {
 interface Reading {
   readonly minute: number;
   readonly start: number;
+  readonly value: number;
+  /** Minutes that it tells of. */
+  readonly covers: number;
 }
 
 export class SomeProbe {
@@ -85,33 +88,38 @@ export class SomeProbe {
     const { isSilent, startOf, gate } = this.#of;
     if (isSilent(index, minute)) return [];
     const kept = (this.#kept.get(index) ?? []).filter((one) => minute - one.minute <= OLDEST_MINUTES);
-    const readings = [...kept, { minute, start: startOf(index, minute) }].slice(-MOST_READINGS);
+    const start = startOf(index, minute);
+    const before = kept.at(-1);
+    const covers = before?.start === start ? minute - before.minute : 0;
+    const value = this.#rate(index, { minute, start }, kept, gate.windowMs / MINUTE_MS);
+    const readings = [...kept, { minute, start, value, covers }].slice(-MOST_READINGS);
     this.#kept.set(index, readings);
     const byStep = new Map<number, number>();
-    for (const [place, reading] of readings.entries()) {
-      const before = readings[place - 1];
-      const covers =
-        before === undefined || before.start !== reading.start ? 0 : reading.minute - before.minute;
-      const value = this.#rate(index, readings.slice(0, place + 1), gate.windowMs / MINUTE_MS);
+    for (const reading of readings) {
       const back = Math.round((minute - reading.minute) / every);
-      for (let step = Math.max(1, Math.round(covers / every)) - 1; step >= 0; step -= 1)
-        byStep.set(minute - (back + step) * every, value);
+      for (let step = Math.max(1, Math.round(reading.covers / every)) - 1; step >= 0; step -= 1)
+        byStep.set(minute - (back + step) * every, reading.value);
     }
-    return [...byStep].sort(([a], [b]) => a - b).map(([at, value]) => ({ at: at * MINUTE_MS, value }));
+    return [...byStep]
+      .sort(([a], [b]) => a - b)
+      .map(([at, number]) => ({ at: at * MINUTE_MS, value: number }));
   }
 
   /** Since the oldest reading of the same process within the window, or the one before it; without any, of two a few seconds apart. */
-  #rate(index: number, readings: readonly Reading[], window: number): number {
-    const [newest, ...earlier] = readings.toReversed();
-    if (newest === undefined) return Number.NaN;
+  #rate(
+    index: number,
+    { minute, start }: Pick<Reading, 'minute' | 'start'>,
+    earlier: readonly Reading[],
+    window: number,
+  ): number {
     let base: Reading | undefined;
-    for (const one of earlier) {
-      if (one.start !== newest.start || (base !== undefined && newest.minute - one.minute > window)) break;
+    for (const one of earlier.toReversed()) {
+      if (one.start !== start || (base !== undefined && minute - one.minute > window)) break;
       base = one;
     }
-    const minutes = base === undefined ? 1 : newest.minute - base.minute;
+    const minutes = base === undefined ? 1 : minute - base.minute;
     let sum = 0;
-    for (let back = 0; back < minutes; back += 1) sum += this.#of.read(index, newest.minute - back);
+    for (let back = 0; back < minutes; back += 1) sum += this.#of.read(index, minute - back);
     return sum / minutes;
   }
 }
