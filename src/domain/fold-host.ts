@@ -77,6 +77,7 @@ export function answeredHost(
       touched: true,
       troubleSince: null,
       provenAt: at,
+      changedAt: host.state === 'verified' ? host.changedAt : at,
       provenSeq: seq,
       leftStopped,
       unheard,

@@ -42,6 +42,8 @@ export interface HostProgress {
   readonly dueAtOnce: boolean;
   /** When the new version was last proven, ms; 0 never. */
   readonly provenAt: number;
+  /** When it was first proven since it last came to the host, ms; 0 never. A later proof of the same is no change. */
+  readonly changedAt: number;
   /** Number of the journal entry that says so; 0 none. Order is read off this, since clocks jump. */
   readonly provenSeq: number;
   /** An operator had stopped the service: nothing runs there that gates could judge. */
@@ -74,6 +76,7 @@ export function untouched(host: PlannedHost, wave: number): HostProgress {
     troubleSince: null,
     dueAtOnce: false,
     provenAt: 0,
+    changedAt: 0,
     provenSeq: 0,
     leftStopped: false,
     unheard: null,

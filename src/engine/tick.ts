@@ -117,12 +117,10 @@ async function applyJudge(
   const { from, to, since } = decision;
   const { phase, disturbedAt } = rollout;
   const last = 'watch' in phase ? phase.watch.last : null;
-  const began = 'watch' in phase ? phase.since : from;
   const hosts = decision.hosts.flatMap((id): GateHost[] => {
     const host = rollout.hosts.get(id);
     if (host === undefined) return [];
-    // A later proof of the same is no change.
-    const changedAt = Math.max(disturbedAt, Math.min(host.provenAt, began));
+    const changedAt = Math.max(disturbedAt, host.changedAt);
     return [{ ...host.host, ...addresses.get(id), changedAt }];
   });
   const planned = new Map(rollout.controls?.map((host) => [host.id, host]));

@@ -40,6 +40,7 @@ export function progress(id: string, state: HostState, more: Partial<HostProgres
     troubleSince: state === 'unreachable' || state === 'blocked' || state === 'failed' ? NOW - 60_000 : null,
     dueAtOnce: false,
     provenAt: state === 'verified' ? NOW - 60_000 : 0,
+    changedAt: state === 'verified' ? NOW - 60_000 : 0,
     provenSeq: state === 'verified' ? 5 : 0,
     leftStopped: false,
     unheard: null,

@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Judgement } from '../../src/domain/gate.ts';
 import type { GatePolicy, RolloutPolicy } from '../../src/domain/policy.ts';
+import { ok } from '../../src/domain/result.ts';
 import { openLedger } from '../../src/engine/run-rollout.ts';
+import type { Witness } from '../../src/ports/witness.ts';
 import { memoryMetrics } from '../fakes/memory-metrics.ts';
 import { checkJournal } from './journal-checks.ts';
 import {
@@ -286,5 +288,34 @@ describe('failures of the metrics backend', () => {
     expect(await deploy(rollout)).toBe('finished: rolled-back');
     const kinds = rowsOf(rollout.world, 'cpu').map(({ kind }) => kind);
     expect(kinds).toEqual(['error', 'error', 'inconclusive', 'inconclusive', 'fail']);
+  });
+});
+
+describe('when a host was changed', () => {
+  it('stays the same to a witness, however often it is proven since: what was heard in the soak counts in the bake', async () => {
+    const heard = {
+      name: 'log',
+      unit: '',
+      direction: 'below',
+      limit: 1,
+      query: '',
+      windowMs: 0,
+      forMs: 0,
+    } as const;
+    const { world, program } = watched([{ ...heard, source: { kind: 'witness', witness: 'log' } }], () => 0);
+    const times = new Map<string, Set<number>>();
+    const witness: Witness = {
+      shown: 'a log',
+      ask: async ({ hosts, to }) => {
+        for (const { id, changedAt } of hosts) times.set(id, (times.get(id) ?? new Set()).add(changedAt));
+        const byHost = new Map(hosts.map(({ id }) => [id, [{ at: to, value: 1 }]] as const));
+        return ok({ kind: 'by-host', byHost, ambiguous: [], warnings: [] });
+      },
+    };
+    const process = program();
+    const context = { ...process.context, witnesses: new Map([['log', witness]]) };
+    expect(reasonOf(await world.clock.run(begin({ ...process, context })))).toBe('finished: done');
+    expect(times.size).toBe(24);
+    for (const [id, at] of times) expect([id, at.size]).toEqual([id, 1]);
   });
 });
