@@ -4,8 +4,8 @@
  */
 import { resolve } from 'node:path';
 import { systemClock } from '../adapters/clock/system-clock.ts';
-import { type Served } from '../adapters/own-metrics/outputs.ts';
-import { type OwnRegistry } from '../adapters/own-metrics/registry.ts';
+import type { Served } from '../adapters/own-metrics/outputs.ts';
+import type { OwnRegistry } from '../adapters/own-metrics/registry.ts';
 import { foldEntries } from '../domain/fold.ts';
 import { type Gauge, gaugesOf } from '../domain/own-measures.ts';
 import { EMPTY_STATE, type EnvironmentState } from '../domain/state.ts';

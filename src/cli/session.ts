@@ -21,7 +21,7 @@ import { jsonLine } from './json-lines.ts';
 import { type OwnMetrics, startOwnMetrics } from './own-metrics.ts';
 import { createNarrator, type Narrator } from './render/narrator.ts';
 import { createPaint, fold, type Paint } from './render/paint.ts';
-import { wireEnvironment } from './wire.ts';
+import { isOfGoogle, wireEnvironment } from './wire.ts';
 
 export interface Session {
   readonly invocation: Invocation;
@@ -67,6 +67,10 @@ export async function withSession(
   const wired = new Map<string, LifecycleContext>();
   const { environments } = read.value;
   const usable = [...environments.values()].flatMap((one) => (one.kind === 'ready' ? [one.environment] : []));
+  const openable = inLine(
+    [...environments.values()].flatMap((one) => usableOf(one, true).ready?.environment ?? []),
+  );
+  const google = openable.some(isOfGoogle) ? await import('./wire-google.ts') : null;
   const open: Session['open'] = (name, { action = 'upgrade', wide = false } = {}) => {
     const before = wired.get(name);
     if (before !== undefined) return ok(before);
@@ -76,6 +80,7 @@ export async function withSession(
     const endpoints = endpointsFrom(invocation.env);
     if (!endpoints.ok) return err(refuse('usage', 'bad-endpoint', endpoints.error));
     const context = wireEnvironment(ready.forAction(action), invocation, narrator.tell, {
+      google,
       wide,
       ...without,
     });
@@ -89,9 +94,7 @@ export async function withSession(
     paint: createPaint(invocation.output.color, invocation.output.foldAt),
     narrator,
     names: inLine(usable).map((environment) => environment.name),
-    wideNames: inLine(
-      [...environments.values()].flatMap((one) => usableOf(one, true).ready?.environment ?? []),
-    ).map(({ name }) => name),
+    wideNames: openable.map(({ name }) => name),
     unusable: [...environments.values()].filter((one) => one.kind !== 'ready' && one.kind !== 'example'),
     examples: [...environments.values()].flatMap((one) => (one.kind === 'example' ? [one.name] : [])),
     open,

@@ -2,31 +2,18 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../adapters/clock/system-clock.ts';
-import type { GoogleAccess } from '../adapters/google/access.ts';
-import { guestAttributeKeys } from '../adapters/google/compute/guest-attributes.ts';
-import { gceInventory } from '../adapters/google/compute/inventory.ts';
-import { endpointsFrom } from '../adapters/google/endpoints.ts';
-import { osLoginUser } from '../adapters/google/os-login.ts';
-import { googleBucket } from '../adapters/google/storage/bucket.ts';
-import { gcsJournal } from '../adapters/google/storage/journal.ts';
-import { gcsLease } from '../adapters/google/storage/lease.ts';
-import { gcsStore } from '../adapters/google/storage/store.ts';
 import { lastInventory } from '../adapters/last-inventory/last-inventory.ts';
 import { rememberListings } from '../adapters/last-inventory/remember-listings.ts';
 import { sha256Hex } from '../adapters/local-journal/chain.ts';
 import { localJournal } from '../adapters/local-journal/local-journal.ts';
 import { localLease } from '../adapters/local-lease/local-lease.ts';
-import { systemProcesses } from '../adapters/local-lease/process-table.ts';
 import { localOutbox } from '../adapters/local-outbox/local-outbox.ts';
 import { createLocalStore } from '../adapters/local-store/local-store.ts';
 import { prometheusMetrics } from '../adapters/prometheus/prometheus-metrics.ts';
-import { roleFiles } from '../adapters/role-files/role-files.ts';
 import { secretReader } from '../adapters/secrets/secret-reader.ts';
 import { createHostPrograms } from '../adapters/ssh/programs.ts';
-import { createSshRemote, type SshRemoteOptions } from '../adapters/ssh/remote.ts';
-import { spreadRemote } from '../adapters/ssh/spread.ts';
+import type { SshRemoteOptions } from '../adapters/ssh/remote.ts';
 import { staticInventory } from '../adapters/static-inventory/static-inventory.ts';
-import type { GoogleCredentials } from '../domain/cloud.ts';
 import type { Environment } from '../domain/environment.ts';
 import type { Tell } from '../domain/event.ts';
 import type { Actor } from '../domain/journal.ts';
@@ -40,6 +27,7 @@ import type { LastInventory } from '../ports/last-inventory.ts';
 import type { Remote } from '../ports/remote.ts';
 import { stateDirOf } from './configuration.ts';
 import type { Invocation } from './invocation.ts';
+import { lazyRemote, lazyRoleFiles } from './lazy-ports.ts';
 import { wireWitnesses } from './wire-witnesses.ts';
 
 export function actorOf({ user, hostname, commandLine, env }: Invocation): Actor {
@@ -62,7 +50,11 @@ function githubJob(env: Invocation['env']): string | undefined {
     : `${server}/${repository}/actions/runs/${run}`;
 }
 
+export type GoogleWiring = typeof import('./wire-google.ts');
+
 export interface WireOptions {
+  /** Null: nothing of the environment is in Google Cloud. */
+  readonly google?: GoogleWiring | null;
   /** As many connections at once as an emergency may have, instead of `ssh.concurrency`. */
   readonly wide?: boolean;
   /** Why there is no list of hosts to go by: the inventory answers with it instead. */
@@ -75,7 +67,7 @@ export function wireEnvironment(
   environment: Environment,
   invocation: Invocation,
   tell: Tell,
-  { wide = false, whyNoHosts = null, whyNoMetrics = null }: WireOptions = {},
+  { google = null, wide = false, whyNoHosts = null, whyNoMetrics = null }: WireOptions = {},
 ): LifecycleContext {
   const clock = systemClock;
   const secrets = secretReader(invocation.env);
@@ -83,16 +75,16 @@ export function wireEnvironment(
   const { ssh, lifecycle } = environment;
   return {
     environment,
-    ...wireRecord(environment, invocation),
-    store: wireStore(environment, invocation),
-    ...wireFallbacks(environment, invocation, whyNoHosts),
+    ...wireRecord(environment, invocation, google),
+    store: wireStore(environment, invocation, google),
+    ...wireFallbacks(environment, invocation, google, whyNoHosts),
     remote: wireRemote({
       settings: wide ? { ...ssh, concurrency: lifecycle.concurrency } : ssh,
       secrets,
       programs: createHostPrograms(),
       clock,
       ...(agentSocket === undefined ? {} : { agentSocket }),
-      ...wireIdentity(environment, invocation),
+      ...wireIdentity(environment, invocation, google),
     }),
     ...wireWitnesses(environment, invocation),
     metrics: prometheusMetrics({
@@ -115,49 +107,54 @@ const THREAD = new URL(
 );
 
 function wireRemote(options: SshRemoteOptions): Remote {
-  const here = createSshRemote(options);
-  return spreadRemote({ ...options, here, module: THREAD, cores: availableParallelism() });
+  return lazyRemote(async () => {
+    const [{ createSshRemote }, { spreadRemote }] = await Promise.all([
+      import('../adapters/ssh/remote.ts'),
+      import('../adapters/ssh/spread.ts'),
+    ]);
+    const here = createSshRemote(options);
+    return spreadRemote({ ...options, here, module: THREAD, cores: availableParallelism() });
+  });
 }
 
-function accessFor(credentials: GoogleCredentials, { env }: Invocation): GoogleAccess {
-  const endpoints = endpointsFrom(env);
-  // Session.open has refused a wrong one.
-  if (!endpoints.ok) throw new Error(`bug: unchecked endpoint: ${endpoints.error}`);
-  return { credentials, endpoints: endpoints.value };
+/** Is any of it in Google Cloud? */
+export function isOfGoogle({ inventory, artifacts, journal }: Environment): boolean {
+  return inventory.kind === 'gce' || artifacts.kind === 'gcs' || journal.kind === 'gcs';
+}
+
+function loaded(google: GoogleWiring | null): GoogleWiring {
+  if (google === null) throw new Error('bug: nobody has loaded what an environment in Google Cloud needs');
+  return google;
 }
 
 function wireRecord(
   { journal }: Environment,
   invocation: Invocation,
+  google: GoogleWiring | null,
 ): Pick<EngineContext, 'journal' | 'lease'> {
+  if (journal.kind === 'gcs') return loaded(google).googleRecord(journal, invocation);
   const clock = systemClock;
   const { hostname, pid } = invocation;
-  if (journal.kind === 'gcs') {
-    const access = accessFor(journal.credentials, invocation);
-    const objects = googleBucket({ place: journal, access, clock });
-    return {
-      journal: gcsJournal({ objects, clock }),
-      lease: gcsLease({ objects, clock, hostname, pid, processes: systemProcesses }),
-    };
-  }
   return {
     journal: localJournal({ folder: `${journal.path}/entries`, clock }),
     lease: localLease({ folder: `${journal.path}/lease`, clock, hostname, pid }),
   };
 }
 
-function wireStore({ name, artifacts }: Environment, invocation: Invocation): ArtifactStore {
-  if (artifacts.kind === 'local') return createLocalStore({ folder: artifacts.path, environment: name });
-  const clock = systemClock;
-  const access = accessFor(artifacts.credentials, invocation);
-  const objects = googleBucket({ place: artifacts, access, clock });
-  return gcsStore({ objects, settings: artifacts, environment: name, clock });
+function wireStore(
+  { name, artifacts }: Environment,
+  invocation: Invocation,
+  google: GoogleWiring | null,
+): ArtifactStore {
+  if (artifacts.kind === 'gcs') return loaded(google).googleStore(artifacts, name, invocation);
+  return createLocalStore({ folder: artifacts.path, environment: name });
 }
 
 /** What serves on this machine where the cloud or the journal does not answer; kept by what it is of, not by a name (kept-for.ts). */
 function wireFallbacks(
   environment: Environment,
   invocation: Invocation,
+  google: GoogleWiring | null,
   whyNoHosts: string | null,
 ): Pick<LifecycleContext, 'inventory' | 'outbox' | 'lastInventory' | 'roleFiles'> {
   const state = stateDirOf(invocation);
@@ -166,7 +163,7 @@ function wireFallbacks(
   return {
     inventory:
       whyNoHosts === null
-        ? rememberListings(wireInventory(environment, invocation), last)
+        ? rememberListings(wireInventory(environment, invocation, google), last)
         : withoutList(whyNoHosts),
     lastInventory: last,
     outbox: localOutbox({
@@ -175,7 +172,10 @@ function wireFallbacks(
       journal: journalPlace(journal),
       clock: systemClock,
     }),
-    roleFiles: roleFiles({ env: invocation.env }),
+    roleFiles: lazyRoleFiles(async () => {
+      const { roleFiles } = await import('../adapters/role-files/role-files.ts');
+      return roleFiles({ env: invocation.env });
+    }),
   };
 }
 
@@ -189,24 +189,22 @@ function withoutList(message: string): Inventory {
   return { list: async () => err({ kind: 'invalid', message, retryable: false }) };
 }
 
-function wireInventory({ inventory }: Environment, invocation: Invocation): Inventory {
-  if (inventory.kind === 'static') return staticInventory(inventory.hosts, systemClock);
-  const access = accessFor(inventory.credentials, invocation);
-  return gceInventory({ settings: inventory, access, clock: systemClock });
+function wireInventory(
+  { inventory }: Environment,
+  invocation: Invocation,
+  google: GoogleWiring | null,
+): Inventory {
+  if (inventory.kind === 'gce') return loaded(google).googleInventory(inventory, invocation);
+  return staticInventory(inventory.hosts, systemClock);
 }
 
 /** Who hosts are, and who we are to them, where the cloud says so. */
 function wireIdentity(
   { inventory, ssh }: Environment,
   invocation: Invocation,
+  google: GoogleWiring | null,
 ): { hostKeys?: HostKeySource; userName?: () => Promise<Result<string, string>> } {
   if (inventory.kind !== 'gce') return {};
-  const access = accessFor(inventory.credentials, invocation);
   const cacheFolder = join(stateDirOf(invocation), 'host-keys');
-  return {
-    ...(inventory.publishedHostKeys
-      ? { hostKeys: guestAttributeKeys({ access, clock: systemClock, cacheFolder }) }
-      : {}),
-    ...(ssh.osLogin ? { userName: osLoginUser(access) } : {}),
-  };
+  return loaded(google).googleIdentity(inventory, ssh.osLogin, cacheFolder, invocation);
 }

@@ -14,7 +14,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { MetricsError } from '../../ports/metrics.ts';
 import type { SecretReader } from '../../ports/secrets.ts';
 import { readCredentials } from './credentials.ts';
-import { type ExchangeOutcome, type Exchanger, openExchanger } from './exchange.ts';
+import type { ExchangeOutcome, Exchanger } from './exchange.ts';
 import { type Attempt, type Reading, unavailable, understand } from './reply.ts';
 
 export interface AskerOptions {
@@ -83,14 +83,15 @@ export function endpointOf(base: string, path: string, setting: string): Result<
 
 type Connect = () => Promise<Result<Exchanger, MetricsError>>;
 
-/** Reads the authority's file once; a failure is not remembered. */
+/** Reads the authority's file once; a failure is not remembered. Node's HTTP takes 30 ms to load, which those pay who ask. */
 function connector({ caFile, setting: part }: AskerOptions): Connect {
   const setting = `${part}.caFile`;
   let open: Exchanger | undefined;
   return async () => {
     if (open !== undefined) return ok(open);
+    const { openExchanger } = await import('./exchange.ts');
     if (caFile === undefined) {
-      open = openExchanger({ pem: undefined, setting });
+      open ??= openExchanger({ pem: undefined, setting });
       return ok(open);
     }
     try {
