@@ -167,7 +167,7 @@ function keepJudging(
       from,
       to,
       since: Math.max(since, rollout.disturbedAt),
-      reason: { code: 'judging', message: 'asking the metrics' },
+      reason: { code: 'judging', message: 'asking for the numbers of the gates' },
     };
   }
   const next = Math.max(lastTried, from + sampleEveryMs + sampleDelayMs);
