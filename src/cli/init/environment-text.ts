@@ -175,7 +175,7 @@ function prometheusLines(answers: EnvironmentAnswers): string[] {
   ];
   if (prometheus !== undefined) return lines;
   return [
-    `# Without Prometheus the gates ask the hosts themselves over SSH, at most ${DEFAULT_PROBE.hosts} at a time (probe.hosts). With it they see all of them:`,
+    `# Without Prometheus the gates ask the hosts themselves over SSH, at most ${DEFAULT_PROBE.hosts} in one look (probe.hosts). With it they see all of them:`,
     ...commented(lines),
   ];
 }

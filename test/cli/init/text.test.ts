@@ -155,7 +155,7 @@ describe('an environment without Prometheus', () => {
   it('has it as a comment, which is right once the address is', async () => {
     const { path, text } = fileOf(unseen);
     expect(text).not.toMatch(/^prometheus:/mu);
-    expect(text).toMatch(/^# Without Prometheus .* at most 50 at a time \(probe\.hosts\)/mu);
+    expect(text).toMatch(/^# Without Prometheus .* at most 50 in one look \(probe\.hosts\)/mu);
     const filled = text.replaceAll(/^# (prometheus:| {2}(url|hostLabel|hostValue|delay): .*)$/gmu, '$1');
     expect(filled).toMatch(/^prometheus:\n {2}url: /mu);
     expect((await write([{ path, text: filled }])).ok).toBe(true);
