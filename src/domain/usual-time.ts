@@ -24,8 +24,8 @@ export interface UsualAsked {
 
 export type UsualTime =
   | { readonly kind: 'known'; readonly until: number; readonly beforeMs: number }
-  /** `since`: the first change of those that leave no time; `enoughAt`: had the rollout begun at this time, there would be enough. */
-  | { readonly kind: 'unknown'; readonly since: number; readonly enoughAt: number };
+  /** `since`: the first change of those that leave no time; `waitMs`: so long behind a way back there is enough. */
+  | { readonly kind: 'unknown'; readonly since: number; readonly waitMs: number };
 
 const FURTHEST_MS = 7 * 86_400_000;
 const LEAST_SHARE = 1 / 4;
@@ -44,7 +44,7 @@ export function usualTime({ until, unusual, beforeMs, clearMs }: UsualAsked): Us
   const least = Math.ceil(beforeMs * LEAST_SHARE);
   return until - clearFrom >= least
     ? { kind: 'known', until, beforeMs: until - clearFrom }
-    : { kind: 'unknown', since: end, enoughAt: clearFrom + least };
+    : { kind: 'unknown', since: end, waitMs: clearMs + least };
 }
 
 /** UT1: what a rollout that is planned at `at` has to know of the one before it. */

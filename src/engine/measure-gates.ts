@@ -7,6 +7,7 @@
  *      `backend-error`: by their levels alone, hosts that have always been busier than others would be blamed on the version. The same where
  *      earlier rollouts that were taken back leave no time that was usual (usual-time.ts).
  */
+import { formatDuration } from '../domain/duration.ts';
 import type { GateMeasurement, Judgement } from '../domain/gate.ts';
 import type { GatePolicy } from '../domain/policy.ts';
 import type { UnusualTime } from '../domain/state.ts';
@@ -133,11 +134,11 @@ async function withBefore(
   return failed(`what was usual before the change could not be asked: ${before.error}`);
 }
 
-function unknownWords({ since, enoughAt }: Extract<UsualTime, { kind: 'unknown' }>): string {
-  const [from, enough] = [since, enoughAt].map((at) => `${new Date(at).toISOString().slice(0, 19)}Z`);
+function unknownWords({ since, waitMs }: Extract<UsualTime, { kind: 'unknown' }>): string {
+  const from = `${new Date(since).toISOString().slice(0, 19)}Z`;
   return (
-    `what is usual on these hosts is not known: rollouts that were taken back have been at them since ${from}. ` +
-    `A rollout that begins at ${enough} or later has time enough to compare with: take this one back (rollout rollback), and begin again`
+    `what is usual on these hosts is not known: rollouts that were taken back have been at them since ${from}; ` +
+    `take this one back (rollout rollback), and begin again ${formatDuration(waitMs)} behind that or later`
   );
 }
 

@@ -54,9 +54,9 @@ describe('what was usual', () => {
     expect(asked([{ from: ago(8 * DAY), to: ago(30 * MINUTE) }])).toEqual(known(NOW, 15 * MINUTE));
   });
 
-  it('is not known where that is not enough, and it is said when it will be', () => {
+  it('is not known where that is not enough, and it is said how long behind a way back it will be', () => {
     const [from, to] = [ago(8 * DAY), ago(29 * MINUTE)];
-    expect(asked([{ from, to }])).toEqual({ kind: 'unknown', since: from, enoughAt: to + 30 * MINUTE });
+    expect(asked([{ from, to }])).toEqual({ kind: 'unknown', since: from, waitMs: 30 * MINUTE });
   });
 });
 

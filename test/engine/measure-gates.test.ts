@@ -205,9 +205,8 @@ describe('what was usual before', () => {
     expect(cpu?.outcome).toEqual({
       kind: 'backend-error',
       message:
-        'what is usual on these hosts is not known: rollouts that were taken back have been at them since 2027-01-05T08:00:00Z. ' +
-        'A rollout that begins at 2027-01-15T08:02:30Z or later has time enough to compare with: ' +
-        'take this one back (rollout rollback), and begin again',
+        'what is usual on these hosts is not known: rollouts that were taken back have been at them since 2027-01-05T08:00:00Z; ' +
+        'take this one back (rollout rollback), and begin again 3m30s behind that or later',
     });
     expect(metrics.asked).toHaveLength(1);
   });
