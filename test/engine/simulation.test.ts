@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Life, simulate } from './simulation.ts';
 
 const only = process.env.SIM_SEED;
-const count = Number(process.env.SIM_SEEDS ?? 2_000);
+const count = Number(process.env.SIM_SEEDS ?? 1_000);
 
 function told(life: Life): string {
   return [`seed ${life.seed} ended ${life.end}:`, ...life.violations, ...life.trace.slice(-60)].join('\n  ');
