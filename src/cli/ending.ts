@@ -98,8 +98,9 @@ function sayRollout(
   const { phase } = rollout;
   const verdict =
     'cause' in phase && phase.cause.kind === 'verdict' ? verdictLines(phase.cause.judgement, paint) : [];
+  // The table stands before: what is read last is why, and what to type.
   invocation.output.out(
-    [title, ...facts(factsOf({ session, name }, end, uncovered, paint), paint), ...verdict].join('\n'),
+    [...verdict, title, ...facts(factsOf({ session, name }, end, uncovered, paint), paint)].join('\n'),
   );
   return exit;
 }
@@ -211,7 +212,7 @@ function nextOf(session: Session, name: string, end: RolloutEnd): string | null 
   if (phase.kind === 'aborted') return `rollout rollback ${name} puts the touched hosts back`;
   if (end.kind === 'finished') {
     if (phase.kind === 'rolled-back' && phase.cause.kind !== 'canary-finished')
-      return `rollout history ${name}`;
+      return `rollout report ${name} gathers all that is known of it; rollout history ${name}`;
     const successor = session.successorOf(name);
     const proven = phase.kind === 'done' && (end.rollout.kind === 'deploy' || end.rollout.kind === 'promote');
     return proven && successor !== null ? `rollout promote ${successor}` : null;

@@ -183,6 +183,10 @@ describe('a bad version', () => {
     expect(ran.code).toBe(3);
     expect(ran.stdout).toMatch(/^sandbox-gstg {2}5\.11\.0 {2}ROLLED BACK$/mu);
     expect(ran.stdout).toMatch(/why .* cores .*limit 0\.1 cores/u);
+    expect(ran.stdout.trimEnd().split('\n').at(-1)).toMatch(/^ {2}next +rollout report sandbox-gstg/u);
+    expect((await place.run(['status', 'sandbox-gstg'])).stdout).toMatch(
+      /next +rollout report sandbox-gstg/u,
+    );
     expect(new Set(Object.values(await place.agents('gstg')))).toEqual(new Set(['5.10.2']));
     const status = await place.run(['status', 'sandbox-gstg', '--json']);
     expect(lastLine(status)).toMatchObject({ type: 'status', pin: { version: '5.10.2' } });

@@ -56,8 +56,12 @@ describe('the table of verdicts', () => {
       '    agent-alive  inconclusive  worst 0.031  limit >= 1 processes  60 samples',
       '    agent-alive: no usable number at 03:13:00 UTC for web-2',
       '      without a number: web-2',
-      '      query: rate(cpu)',
     ]);
+  });
+
+  it('prints no query: ten lines of one would push away why, and what to type', () => {
+    const query = `sum by (host) (rate(cpu[5m])) ${'or rate(other[5m]) '.repeat(30)}`;
+    expect(table([{ ...cpu, kind: 'fail', query }], 60).join('\n')).not.toContain('rate(');
   });
 
   it('shows both medians, the shift, what is allowed and the chance, with what would be enough where it is too few', () => {
@@ -92,7 +96,6 @@ describe('the table of verdicts', () => {
       '      agent-memory: too few hosts to tell; 19 control hosts or 2 changed hosts of one kind would be enough',
       '    agent-cpu',
       '      worse than control: web-1 0.08',
-      '      query: rate(cpu)',
     ]);
   });
 

@@ -41,13 +41,21 @@ export function statusLines(status: EnvironmentStatus, now: number, paint: Paint
     rows.push(['at work', holderLine(holder)]);
   } else if (status.reason !== null)
     rows.push(['at work', 'nobody: it goes on when somebody types the command below']);
-  if (status.next !== null) rows.push(['next', paint.strong(status.next)]);
+  const next = status.next ?? reportOf(name, rollout);
+  if (next !== null) rows.push(['next', paint.strong(next)]);
   return [
     `${paint.strong(name)}  ${kindWord(rollout.kind)} ${rollout.version}  ${phaseWord(rollout, paint)}`,
     ...facts(rows, paint),
     ...judgementOf(rollout, paint),
     ...troubleLines(rollout, paint),
   ];
+}
+
+/** What is asked first after a version came back: why. Null where nothing did. */
+function reportOf(name: string, { phase }: RolloutState): string | null {
+  return phase.kind === 'rolled-back' && phase.cause.kind !== 'canary-finished'
+    ? `rollout report ${name} gathers all that is known of it`
+    : null;
 }
 
 /** Hosts that a stop has left stopped; those past their end by name. */

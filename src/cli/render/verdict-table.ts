@@ -1,4 +1,7 @@
-/** A judgement as a table: every gate with its number, limit, samples and, where it did not pass, the query to check it by. */
+/**
+ * A judgement as a table: every gate with its number, limit and samples. Without the queries, whose many lines would push away what is to
+ * be typed: `report`, `gates check` and `--json` have them.
+ */
 import type { GateVerdict, Judgement } from '../../domain/gate.ts';
 import { comparisonLines } from './comparison-table.ts';
 import { short } from './entry-line.ts';
@@ -55,7 +58,5 @@ function explain(gate: GateVerdict, paint: Paint): string[] {
   }
   if (gate.silent.length > 0)
     lines.push(...hanging('      without a number: ', someOf(gate.silent, 10), paint.width));
-  // Not folded: it is there to be copied.
-  lines.push(paint.dim(`      query: ${harmless(gate.query)}`));
   return lines;
 }
