@@ -271,7 +271,9 @@ function resolvePolicy(from: Resolving, action: Action): RolloutPolicy {
       hasPrometheus: has(from.raw, 'prometheus'),
       areWritten: has(from.raw, 'gates') || has(from.playbooks[action]?.raw, 'gates'),
     }),
-    approval: merged.approval,
+    // Whoever asks for a second person asks for an approval.
+    approval:
+      merged.approvedBy === 'second-person' && !has(from.raw, 'approval') ? 'after-canary' : merged.approval,
     ...(merged.approvedBy === 'anybody' ? {} : { approvedBy: merged.approvedBy }),
     ...resolvePacing(merged.pacing),
     proveMs: merged.prove,

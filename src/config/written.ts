@@ -1,5 +1,6 @@
 /** Text of one file to what was written in it, checked against schema and rules. Pure: no file is opened here. */
 import type { z } from 'zod';
+import { approvalNotes } from './approval-rules.ts';
 import { check } from './check.ts';
 import { lifecycleNotes } from './lifecycle-rules.ts';
 import { playbookFaults } from './playbook-rules.ts';
@@ -25,6 +26,7 @@ export function readEnvironmentText(file: string, text: string): Written<Environ
   return readWritten(file, text, environmentSchema, environmentFaults, (value) => [
     ...lifecycleNotes(value),
     ...wayBackNotes(value),
+    ...approvalNotes(value),
   ]);
 }
 

@@ -3,6 +3,7 @@ import { closedNow, closedWords } from '../../domain/closed.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { LeftOutHost, PlannedWave } from '../../domain/plan.ts';
 import type { Bound, RolloutPolicy } from '../../domain/policy.ts';
+import { personOf } from '../../domain/second-person.ts';
 import type { EngineContext } from '../../engine/context.ts';
 import type { PreparedPlan } from '../../engine/prepare-plan.ts';
 import { short } from './entry-line.ts';
@@ -40,6 +41,8 @@ export function planLines(
   const bounds = `at most ${boundText(environment)} of the environment, ${boundText(zone)} of a zone and ${boundText(role)} of a role out of service at once`;
   const times = `each wave soaks ${formatDuration(policy.soakMs)}, then ${name} bakes ${formatDuration(policy.bakeMs)}, observed healthy`;
   lines.push(...hanging('  ', bounds, paint.width), ...hanging('  ', times, paint.width));
+  const approval = approvalWords(context, plan.waves.length);
+  if (approval !== null) lines.push(...hanging('  ', approval, paint.width));
   if (!brief) lines.push(...hanging('  back  ', wayBackWords(policy), paint.width));
   if (pace !== null) lines.push(...hanging('  pace  ', pace.words, paint.width));
   if (!brief) lines.push(...windowLines(context, paint));
@@ -89,6 +92,19 @@ function tally(items: readonly string[]): string {
 
 export function boundText(bound: Bound): string {
   return bound.kind === 'percent' ? `${bound.percent} %` : count(bound.count, 'host');
+}
+
+/** Whom it waits for behind the canaries, if it were begun by whoever asks; null: for nobody. */
+function approvalWords(
+  { environment: { name, policy }, actor }: EngineContext,
+  waves: number,
+): string | null {
+  if (policy.approval !== 'after-canary' || waves < 2) return null;
+  const who =
+    policy.approvedBy === 'second-person'
+      ? `somebody else than whoever begins it (now ${harmless(personOf(actor))}, approvedBy: second-person)`
+      : 'a person';
+  return `after wave 1 it waits for the approval of ${who}: rollout approve ${name} --reason TEXT`;
 }
 
 /** What going back from it would be like. */

@@ -74,10 +74,10 @@ export const environmentSchema = z
     controllers: controllersSchema,
     witnesses: witnessesSchema,
     gates: gatesSchema,
-    approval: z
-      .enum(['none', 'after-canary'])
-      .prefault('none')
-      .meta({ description: 'Whether a person must approve before the wave after the canary.' }),
+    approval: z.enum(['none', 'after-canary']).prefault('none').meta({
+      description:
+        'Whether a person must approve before the wave after the canary. Left out with `approvedBy: second-person`: after-canary.',
+    }),
     approvedBy: approvedBySchema,
     change: changeSchema,
     maintenance: maintenanceSchema,

@@ -103,5 +103,5 @@ export const changeSchema = z
 
 export const approvedBySchema = z.enum(['anybody', 'second-person']).prefault('anybody').meta({
   description:
-    'Who may approve. second-person: not whoever began the rollout, by the user’s name; in a CI job by the name of the person who started it.',
+    'Who may approve. second-person: not whoever began the rollout, by the user’s name; in a CI job by the name of the person who started it. It asks for an approval after the canary unless `approval: none` says otherwise.',
 });
