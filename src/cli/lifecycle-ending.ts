@@ -5,6 +5,7 @@ import type { Invocation } from './invocation.ts';
 import { jsonLine } from './json-lines.ts';
 import type { ActionEnd } from './render/action-end.ts';
 import { actionEndLines, coveredOf } from './render/lifecycle-end-view.ts';
+import { heldBy } from './render/lifecycle-hold-view.ts';
 import type { Paint } from './render/paint.ts';
 
 /** Says it and answers with the exit code. */
@@ -70,6 +71,7 @@ function nothingDone(
     covered: 0,
     hosts: [],
     hold: null,
+    holdHosts: null,
   };
 }
 
@@ -121,5 +123,13 @@ function resultFields(end: ActionEnd, report: LifecycleReport): Record<string, u
       tookMs,
     })),
     hold: end.hold,
+    holdHosts: end.hold === null ? null : holdHosts(report),
   };
+}
+
+/** Whose hold it is: `confirmed` by the host itself, or only wished for, so that it may still run. */
+function holdHosts(report: LifecycleReport): { readonly wished: number; readonly confirmed: number } {
+  const { confirmed, without, unconfirmed } = heldBy(report);
+  const wished = confirmed.length + without.length + unconfirmed.length;
+  return { wished, confirmed: confirmed.length };
 }

@@ -9,6 +9,7 @@ import {
 import type { FleetReport, FleetSource } from '../../engine/fleet-report.ts';
 import { agoText } from './ago-text.ts';
 import { tableLines } from './fleet-table.ts';
+import { heldWords } from './held-words.ts';
 import { count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
 
 /** `shown`: the rows that were asked for. */
@@ -87,7 +88,7 @@ function countRows({ pin, rows: all }: FleetReport, counts: FleetCounts, paint: 
   if (holds.length > 0) {
     const due = holds.filter((hold) => hold.due).map(({ name }) => harmless(name));
     const dueText = due.length === 0 ? '' : paint.bad(`, ${due.length} DUE: ${someOf(due, 5)}`);
-    rows.push(['holds', paint.warn(`${count(holds.length, 'VM')} held stopped`) + dueText]);
+    rows.push(['holds', paint.warn(heldWords(holds, 'VM')) + dueText]);
   }
   if (held > 0) rows.push(['hold', paint.warn(`${count(held, 'VM')} held on the host itself`)]);
   return rows;

@@ -1,6 +1,7 @@
 /** Holds for people: those that are due first, then by their end. */
 import type { HoldView } from '../../domain/holds.ts';
 import { tableLines } from './fleet-table.ts';
+import { heldWords } from './held-words.ts';
 import { count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
 
 export interface PlacedHold extends HoldView {
@@ -18,9 +19,10 @@ export function holdsLines(holds: readonly PlacedHold[], asked: HoldsAsked, pain
   const { names, onlyDue, typed } = asked;
   if (holds.length === 0) return [`${names.join(', ')}: no hold${onlyDue ? ' is due' : ''}`];
   const due = holds.filter((hold) => hold.due);
+  const unconfirmed = holds.filter(({ state }) => state === 'wished');
   const sorted = [...holds].sort((a, b) => a.terms.until - b.terms.until);
   return [
-    `${paint.strong(names.join(', '))}  ${count(holds.length, 'host')} held${due.length === 0 ? '' : paint.bad(`, ${due.length} DUE`)}`,
+    `${paint.strong(names.join(', '))}  ${heldWords(holds, 'host')}${due.length === 0 ? '' : paint.bad(`, ${due.length} DUE`)}`,
     ...tableLines(
       ['HOST', 'ENV', 'SINCE', 'UNTIL', '', 'BY', 'WHY'],
       sorted.map((hold) => row(hold, paint)),
@@ -28,6 +30,11 @@ export function holdsLines(holds: readonly PlacedHold[], asked: HoldsAsked, pain
     ),
     ...facts(
       [
+        ...(unconfirmed.length === 0
+          ? []
+          : ([
+              ['next', `${typed} stop --host ${someNames(unconfirmed)} goes on until they are stopped`],
+            ] as const)),
         [
           'next',
           `${typed} start --host ${someNames(due.length > 0 ? due : sorted)} lifts and starts; nothing lifts a hold by itself`,

@@ -2,9 +2,10 @@
 import { formatDuration } from '../../domain/duration.ts';
 import type { LifecycleReport } from '../../engine/lifecycle-types.ts';
 import type { ActionEnd } from './action-end.ts';
+import { holdText } from './lifecycle-hold-view.ts';
 import { notCoveredLines } from './lifecycle-missed-view.ts';
 import { doneWord, isLeftHeld } from './lifecycle-words.ts';
-import { count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
+import { count, facts, harmless, type Paint, someOf } from './paint.ts';
 
 /** Hosts of a note, a second look or a way on that are named. */
 const MOST_NAMED = 10;
@@ -93,7 +94,7 @@ function besideRows(end: ActionEnd, paint: Paint): [string, string][] {
   return [
     ...secondLook(end, paint),
     ...leftHeldRow(end, paint),
-    ...(end.hold === null ? [] : [['hold', holdText(end)] satisfies [string, string]]),
+    ...(end.hold === null ? [] : [['hold', holdText(end, paint)] satisfies [string, string]]),
     ...end.reports.flatMap((report) => rolloutRow(report, paint)),
     ...end.reports.flatMap((report) => roleFileRows(report, paint)),
     ...noteRows(end, paint),
@@ -127,12 +128,6 @@ function secondLook({ reports }: ActionEnd, paint: Paint): [string, string][] {
   if (again.length > 0) parts.push(paint.bad(`started again: ${someOf(again, MOST_NAMED)}`));
   if (unseen.length > 0) parts.push(paint.warn(`not seen: ${someOf(unseen, MOST_NAMED)}`));
   return [['second look', parts.join('; ')]];
-}
-
-function holdText({ hold, typed, verb, now }: ActionEnd): string {
-  if (hold === null) return '';
-  const lifts = verb === 'disable' && now ? 'enable --now' : 'start';
-  return `by ${harmless(hold.by)}, due ${moment(hold.until)}, but nothing lifts it by itself: ${typed} ${lifts} does (${harmless(hold.reason)})`;
 }
 
 function rolloutRow({ environment, rollout }: LifecycleReport, paint: Paint): [string, string][] {

@@ -6,6 +6,7 @@ import { holdsOf } from '../../domain/holds.ts';
 import type { HostProgress, RolloutState, Stop } from '../../domain/state.ts';
 import type { EnvironmentStatus } from '../../engine/status.ts';
 import { outcomeInWords } from './entry-line.ts';
+import { heldWords } from './held-words.ts';
 import { holderLine } from './holder-text.ts';
 import { dueHoldsText } from './holds-view.ts';
 import { columns, count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
@@ -63,8 +64,7 @@ function holdsText({ name, state }: EnvironmentStatus, now: number, paint: Paint
   const holds = holdsOf(state, now);
   if (holds.length === 0) return null;
   const due = dueHoldsText(holds);
-  const all = `${count(holds.length, 'host')} held stopped`;
-  return `${all}${due === null ? '' : `; ${paint.bad(due)}`} (rollout holds ${name})`;
+  return `${heldWords(holds, 'host')}${due === null ? '' : `; ${paint.bad(due)}`} (rollout holds ${name})`;
 }
 
 /** The newest judgement of a watch, or the one that a rollback rests on. */

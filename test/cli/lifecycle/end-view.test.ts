@@ -113,6 +113,37 @@ describe('the end of a stop', () => {
     expect(text).toContain('to do  a: nothing was begun there: the same command again');
   });
 
+  it('says of a hold that no host has confirmed that it is only wished, who may still run, and how to go on', () => {
+    const lines = linesOf(
+      [someReport('gprd', [hostReport('web-01', UNREACHABLE)])],
+      { hold: SOME_HOLD },
+      Number.POSITIVE_INFINITY,
+    );
+    expect(lines[0]).toBe('stopped 0/1 host in 38s');
+    const hold = lines.find((line) => /^ +hold /u.test(line)) ?? '';
+    expect(hold).toContain('only WISHED: 1 wished, 0 confirmed: web-01 may still run');
+    expect(hold).toContain('the same command again goes on until it is so');
+    expect(lines.at(-1)).toBe('  next  osqueryd stop --host web-01');
+  });
+
+  it('says which hosts its hold is not known to be on, and of nobody begun on, gone or down without it that it may run', () => {
+    const hosts = [
+      hostReport('a'),
+      hostReport('b', UNREACHABLE),
+      hostReport('c', { kind: 'no-answer', why: 'cancelled', message: 'called off' }),
+      hostReport('d', { kind: 'gone' }),
+      hostReport('e', { kind: 'proven', service: 'stopped', version: '', held: false, notes: [] }),
+      hostReport('f', { kind: 'failed', failure: 'still-runs', step: 'stop', message: 'pid 7', held: true }),
+    ];
+    const told = (some: typeof hosts): string =>
+      linesOf([someReport('gprd', some)], { hold: SOME_HOLD }, Number.POSITIVE_INFINITY).find((line) =>
+        /^ +hold /u.test(line),
+      ) ?? '';
+    expect(told(hosts)).toMatch(/ 3 wished, 2 confirmed: b may still run; by ops@laptop, due /u);
+    expect(told(hosts.slice(0, 1))).toMatch(/^ +hold +by ops@laptop, due /u);
+    expect(told(hosts.slice(2, 4))).toMatch(/^ +hold +on no host /u);
+  });
+
   it('tells the second look over all environments in one line', () => {
     const lines = linesOf([
       someReport('gstg', [hostReport('a')], { settled: { stayedDown: 1, startedAgain: [], unseen: [] } }),

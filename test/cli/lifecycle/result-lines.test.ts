@@ -5,7 +5,7 @@ import type { ActionEnd } from '../../../src/cli/render/action-end.ts';
 import { createPaint } from '../../../src/cli/render/paint.ts';
 import { jsonLines, type Line } from '../rig.ts';
 import { someInvocation } from './some-invocation.ts';
-import { hostReport, NOW, someReport } from './some-reports.ts';
+import { hostReport, NOW, SOME_HOLD, someReport, UNREACHABLE } from './some-reports.ts';
 
 function said(more: Partial<ActionEnd>): { readonly exit: number; readonly lines: Line[] } {
   const { invocation, outs } = someInvocation({ json: true });
@@ -54,6 +54,21 @@ describe('result lines', () => {
       hosts: [],
       notCovered: [{ name: 'b', why: 'left alone: exempt' }],
     });
+  });
+
+  it('count the hosts that have the hold apart from those that it is only wished for', () => {
+    const [line] = said({
+      reports: [
+        someReport('gstg', [
+          hostReport('a'),
+          hostReport('b', UNREACHABLE),
+          hostReport('c', { kind: 'proven', service: 'stopped', version: '', held: false, notes: [] }),
+        ]),
+      ],
+      hold: SOME_HOLD,
+    }).lines;
+    expect(line).toMatchObject({ holdHosts: { wished: 3, confirmed: 1 } });
+    expect(lines.map(({ holdHosts }) => holdHosts)).toEqual([null, null, null]);
   });
 
   it('are `incomplete` where all who were asked are covered and others were not reached', () => {
