@@ -5,6 +5,7 @@ import { leftOnVersion, uncoveredBy } from '../domain/coverage.ts';
 import { abortWords } from '../domain/decide-armed.ts';
 import { causeInWords } from '../domain/decide-rollback.ts';
 import { formatDuration } from '../domain/duration.ts';
+import { maybeBack, notRunning, standingWords } from '../domain/host-standing.ts';
 import type { HostProgress, RolloutState } from '../domain/state.ts';
 import type { EngineContext } from '../engine/context.ts';
 import type { RunEnd } from '../engine/run-rollout.ts';
@@ -14,7 +15,7 @@ import { jsonLine } from './json-lines.ts';
 import { outcomeInWords } from './render/entry-line.ts';
 import { holderLine } from './render/holder-text.ts';
 import { createPaint, facts, harmless, type Paint, someOf } from './render/paint.ts';
-import { countStates, outcomeWord, stateWords } from './render/phase-word.ts';
+import { countStates, outcomeWord } from './render/phase-word.ts';
 import { verdictLines } from './render/verdict-table.ts';
 import { whyText } from './render/why-text.ts';
 import { type Session, sayRefused } from './session.ts';
@@ -88,6 +89,8 @@ function sayRollout(
       hosts: countStates(rollout),
       notCovered: uncovered.map(({ name, why }) => ({ name, why })),
       leftOnVersion: leftOnVersion(rollout).map(({ name }) => name),
+      mayHaveGoneBack: maybeBack(rollout, systemClock.now()).map(({ host }) => host.name),
+      notRunning: notRunning(rollout, systemClock.now()).map(({ host }) => host.name),
       ...(end.kind === 'held' ? { until: end.until } : {}),
       ...(goingBack(rollout) === null ? {} : { goesBack: goingBack(rollout) }),
     });
@@ -152,7 +155,7 @@ function factsOf(
   const { rollout } = end;
   const { phase } = rollout;
   const rows: [string, string][] = [];
-  const hosts = stateWords(rollout).join(', ');
+  const hosts = standingWords(rollout, { now: systemClock.now(), held: end.held }).join(', ');
   rows.push(['hosts', hosts === '' ? 'none needed a change' : hosts]);
   if ('watch' in phase && phase.watch.observedMs > 0)
     rows.push(['observed', `${formatDuration(phase.watch.observedMs)} healthy`]);
@@ -191,9 +194,8 @@ function factsOf(
       paint.bad(`${names}: had ${rollout.version} before this; rollout rollback ${name} --to ${way}`),
     ]);
   }
-  const back = goingBackWords(rollout, systemClock.now());
-  if (back !== null && phase.kind !== 'done' && end.kind !== 'finished')
-    rows.push(['goes back', `${back} unless it goes on before`]);
+  const back = goingBackWords(rollout, systemClock.now(), 'unless it goes on before');
+  if (back !== null && phase.kind !== 'done' && end.kind !== 'finished') rows.push(['goes back', back]);
   if (phase.kind === 'aborted' && (back !== null || unprovenHosts(rollout).length > 0))
     rows.push(['armed', abortWords(rollout, systemClock.now())]);
   const next = nextOf(session, name, end);

@@ -111,18 +111,33 @@ export function timeOfDay(at: number, now: number): string {
   return `${day}${text.slice(11, 16)}Z`;
 }
 
-/** Which hosts go back by themselves and when, such as `web-01 goes back by itself at 14:05Z`; null: none does. */
-export function goingBackWords(rollout: RolloutState, now: number): string | null {
+/**
+ * Which hosts go back by themselves and when, such as `web-01 goes back by itself at 14:05Z`, with `unless` behind those that can still be
+ * kept from it; who is past its time may have gone back. null: none does.
+ */
+export function goingBackWords(rollout: RolloutState, now: number, unless = ''): string | null {
   const armed = armedHosts(rollout);
-  const [first] = armed;
-  const last = armed.at(-1);
-  if (first === undefined || last === undefined) return null;
-  const from = timeOfDay(first.armedUntil, now);
-  const to = timeOfDay(last.armedUntil, now);
+  const past = armed.filter(({ armedUntil }) => armedUntil <= now);
+  const ahead = armed.slice(past.length);
+  const words = [
+    ...(past[0] === undefined
+      ? []
+      : [
+          `${nameHosts(past)} may have gone back by ${themselves(past)} since ${timeOfDay(past[0].armedUntil, now)}`,
+        ]),
+    ...(ahead[0] === undefined ? [] : [`${aheadWords(ahead, now)}${unless === '' ? '' : ` ${unless}`}`]),
+  ];
+  return words.length === 0 ? null : words.join('; ');
+}
+
+function aheadWords(ahead: ReturnType<typeof armedHosts>, now: number): string {
+  const from = timeOfDay(ahead[0]?.armedUntil ?? now, now);
+  const to = timeOfDay(ahead.at(-1)?.armedUntil ?? now, now);
   const who =
-    armed.length === 1 ? `${first.host.name} goes` : `${armed.length} hosts (${nameHosts(armed)}) go`;
-  if (first.armedUntil <= now && last.armedUntil <= now)
-    return `${nameHosts(armed)} may have gone back by ${armed.length === 1 ? 'itself' : 'themselves'} since ${from}`;
-  const when = from === to ? `at ${from}` : `from ${from} to ${to}`;
-  return `${who} back by ${armed.length === 1 ? 'itself' : 'themselves'} ${when}`;
+    ahead.length === 1 ? `${nameHosts(ahead)} goes` : `${ahead.length} hosts (${nameHosts(ahead)}) go`;
+  return `${who} back by ${themselves(ahead)} ${from === to ? `at ${from}` : `from ${from} to ${to}`}`;
+}
+
+function themselves({ length }: readonly HostProgress[]): string {
+  return length === 1 ? 'itself' : 'themselves';
 }

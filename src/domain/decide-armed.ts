@@ -117,7 +117,7 @@ export function decideAborted(rollout: RolloutState, now: number): Decision {
 
 /** What becomes of the hosts of an aborted rollout. */
 export function abortWords(rollout: RolloutState, now: number): string {
-  const armed = goingBackWords(rollout, now);
+  const armed = goingBackWords(rollout, now, 'unless told otherwise');
   const unproven = unprovenHosts(rollout);
   const policy = armedRevertOf(rollout);
   if (armed === null && (unproven.length === 0 || policy === null)) return 'the hosts stay as they are';
@@ -127,11 +127,7 @@ export function abortWords(rollout: RolloutState, now: number): string {
       : [
           `${nameHosts(unproven)}, never proven, will have gone back within ${formatDuration(policy.afterMs)} of the change`,
         ];
-  return [
-    'the other hosts stay as they are',
-    ...(armed === null ? [] : [`${armed} unless told otherwise`]),
-    ...rest,
-  ].join('; ');
+  return ['the other hosts stay as they are', ...(armed === null ? [] : [armed]), ...rest].join('; ');
 }
 
 /** A decision to wait, no longer than armed hosts can. */

@@ -74,8 +74,8 @@ export function holdStopped(
   now: number,
   until: number | null = null,
 ): Decision {
-  const back = goingBackWords(rollout, now);
-  const unless = back === null ? '' : `; ${back} unless it goes on before`;
+  const back = goingBackWords(rollout, now, 'unless it goes on before');
+  const unless = back === null ? '' : `; ${back}`;
   switch (stop.kind) {
     case 'paused':
       return hold(

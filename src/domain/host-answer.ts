@@ -246,7 +246,8 @@ function provenOutcome(kind: 'verified' | 'reverted', order: ProvingOrder, answe
   // Its time came while it was asked: what was proven is about to change.
   if (kind === 'verified' && armed?.order === order.orderId && armed.state === 'reverting')
     return { kind: 'blocked', why: 'busy', message: 'this host is going back by itself; ask again' };
-  if (kind === 'verified') return { kind, ...proven, ...armedOf(order.orderId, answer) };
+  const held = service === 'left-stopped' && proof['held'] === true ? ({ held: true } as const) : {};
+  if (kind === 'verified') return { kind, ...proven, ...held, ...armedOf(order.orderId, answer) };
   const moved = stepNamed(answer.steps, 'database');
   const note = moved?.ok === true && typeof moved.message === 'string' ? plainText(moved.message) : '';
   return { kind, ...proven, ...(note === '' ? {} : { note }) };

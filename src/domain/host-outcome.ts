@@ -43,6 +43,8 @@ export type HostOutcome =
       readonly service: 'running' | 'left-stopped';
       /** The host goes back by itself so much later unless it hears from us, ms; absent: it is not armed. */
       readonly armedMs?: number;
+      /** The host said that a hold keeps the agent stopped; absent: it did not. */
+      readonly held?: true;
     }
   /** The version stays: what the host would have done by itself is called off. */
   | { readonly kind: 'confirmed' }

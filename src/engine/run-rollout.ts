@@ -8,6 +8,7 @@ import { isAbortUntold } from '../domain/armed.ts';
 import { describeTrouble } from '../domain/attempts.ts';
 import type { Reason } from '../domain/event.ts';
 import { isFinished } from '../domain/fold.ts';
+import type { HostId } from '../domain/host.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import type { RolloutState } from '../domain/state.ts';
 import type { HeldLease, LeaseHolder } from '../ports/lease.ts';
@@ -16,16 +17,21 @@ import { journalTrouble, Ledger, type LedgerError } from './ledger.ts';
 import { tick } from './tick.ts';
 import { FleetWatch } from './watch-fleet.ts';
 
+/** Hosts of the environment whose agent somebody wishes to stay stopped; absent: nobody looked. */
+interface Held {
+  readonly held?: ReadonlySet<HostId>;
+}
+
 export type RunEnd =
-  | { readonly kind: 'finished'; readonly rollout: RolloutState; readonly reason: Reason }
+  | ({ readonly kind: 'finished'; readonly rollout: RolloutState; readonly reason: Reason } & Held)
   /** Waiting or held; `until` is when calling again makes sense, null: when a person acts. */
-  | {
+  | ({
       readonly kind: 'held';
       readonly rollout: RolloutState;
       readonly reason: Reason;
       readonly until: number | null;
-    }
-  | { readonly kind: 'interrupted'; readonly rollout: RolloutState }
+    } & Held)
+  | ({ readonly kind: 'interrupted'; readonly rollout: RolloutState } & Held)
   | { readonly kind: 'nothing-to-run' }
   | { readonly kind: 'locked'; readonly holder: LeaseHolder }
   | { readonly kind: 'failed'; readonly message: string };
@@ -122,7 +128,10 @@ async function runUnderLease(
     if (begun.value === 'nothing') return { kind: 'nothing-to-run' };
   }
   const ended = await loop(context, ledger, options, signal);
-  return ended.ok ? ended.value : failed(ended.error);
+  if (!ended.ok) return failed(ended.error);
+  return 'rollout' in ended.value
+    ? { ...ended.value, held: new Set(ledger.state.holds.keys()) }
+    : ended.value;
 }
 
 function failed(error: LedgerError): RunEnd {

@@ -5,7 +5,9 @@
  * T2  One rollout an environment at a time; the same request again carries the present one on.
  * T3  A plan is made and confirmed without the lease, which may take hours: what it rests on is read again under the lease.
  */
+import { mayHaveGoneBack } from '../domain/armed.ts';
 import { canRollBack, isFinished } from '../domain/fold.ts';
+import { maybeBack, type Standpoint } from '../domain/host-standing.ts';
 import type { Receipt, RolloutKind } from '../domain/journal.ts';
 import type { RolloutPolicy } from '../domain/policy.ts';
 import { err, ok, type Result } from '../domain/result.ts';
@@ -96,16 +98,17 @@ export async function provenBefore(
 export function inTheWay(
   state: EnvironmentState,
   request: Pick<StartRequest, 'kind' | 'version'>,
-  name: string,
+  { environment: { name }, clock }: Pick<EngineContext, 'environment' | 'clock'>,
 ): Refusal | 'carry-on' | null {
   const { rollout } = state;
   if (rollout === null) return null;
-  if (isFinished(rollout)) return abortedRemains(rollout, request, name);
+  const at = { now: clock.now(), held: new Set(state.holds.keys()) };
+  if (isFinished(rollout)) return abortedRemains(rollout, request, name, at);
   if (rollout.kind === request.kind && rollout.version === request.version) return 'carry-on';
   return refuse(
     'held',
     'rollout-under-way',
-    `${name} has ${rollout.id} under way: ${rollout.kind} of ${rollout.version}, ${rollout.phase.kind}`,
+    `${name} has ${rollout.id} under way: ${rollout.kind} of ${rollout.version}, ${rollout.phase.kind}${backWords(maybeBack(rollout, at.now).length)}`,
     {
       next: `rollout status ${name}; rollout advance ${name} to carry it on, rollout rollback ${name} to take it back`,
     },
@@ -117,6 +120,7 @@ function abortedRemains(
   rollout: RolloutState,
   request: Pick<StartRequest, 'kind'>,
   name: string,
+  at: Standpoint,
 ): Refusal | null {
   if (rollout.phase.kind !== 'aborted' || request.kind === 'rollback') return null;
   const left = [...rollout.hosts.values()].filter((host) => host.touched);
@@ -124,12 +128,21 @@ function abortedRemains(
   return refuse(
     'held',
     'aborted-remains',
-    `the aborted ${rollout.id} left ${left.length} host(s) on ${rollout.version} or in between`,
+    `the aborted ${rollout.id} left ${left.length} host(s) on ${rollout.version} or in between${backWords(left.filter((host) => mayHaveGoneBack(host, rollout, at.now)).length)}`,
     {
-      details: left.map((host) => `${host.host.name}: ${host.state}`),
+      details: left.map(
+        (host) =>
+          `${host.host.name}: ${mayHaveGoneBack(host, rollout, at.now) ? 'may have gone back by itself' : host.state}`,
+      ),
       next: `rollout rollback ${name}`,
     },
   );
+}
+
+function backWords(hosts: number): string {
+  return hosts === 0
+    ? ''
+    : `; ${hosts} of its hosts may have gone back by ${hosts === 1 ? 'itself' : 'themselves'} since`;
 }
 
 /** For RunOptions.begin: writes the plan, unless the state has moved on since it was made. */
@@ -140,7 +153,7 @@ export function beginRollout(
   refused: (refusal: Refusal) => void,
 ): (ledger: Ledger) => Promise<Result<'go' | 'nothing', LedgerError>> {
   return async (ledger) => {
-    const obstacle = inTheWay(ledger.state, request, context.environment.name);
+    const obstacle = inTheWay(ledger.state, request, context);
     if (obstacle === 'carry-on') return ok('go');
     if (obstacle !== null) {
       refused(obstacle);

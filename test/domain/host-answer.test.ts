@@ -94,6 +94,13 @@ describe('outcomeOf', () => {
     expect(outcomeOf(revert, answer(0, begin, proof(target), end))).toMatchObject({ kind: 'failed' });
   });
 
+  it('tells of a hold where it is why no agent runs', () => {
+    const stopped = (held: boolean) =>
+      outcomeOf(upgrade, answer(0, begin, proof(target, { service: 'left-stopped', held }), end));
+    expect(stopped(true)).toMatchObject({ kind: 'verified', service: 'left-stopped', held: true });
+    expect(stopped(false)).not.toHaveProperty('held');
+  });
+
   it.each([
     ['no proof', [begin, end]],
     ['a failed proof', [begin, proof(target, { ok: false }), end]],

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { goingBackWords } from '../../src/domain/armed.ts';
 import type { ArmedRevertPolicy } from '../../src/domain/policy.ts';
+import { inTheWay } from '../../src/engine/start-rollout.ts';
 import { readStatus } from '../../src/engine/status.ts';
 import { checkJournal } from './journal-checks.ts';
 import { ask, begin, carryOn, makeWorld, NEW, OLD, someHosts, type World } from './world.ts';
@@ -204,6 +205,20 @@ describe('an abort', () => {
     await world.clock.advance(1_200_000);
     expect(new Set(Object.values(world.running()))).toEqual(new Set([OLD]));
     expect(await world.clock.run(carryOn(world.process()))).toEqual({ kind: 'nothing-to-run' });
+  });
+
+  it('that nobody came after is not said to have left the version where it may be gone, nor is a rollout under way', async () => {
+    const world = small(600_000);
+    await untilSoak(world);
+    const refused = () =>
+      inTheWay(world.state(), { kind: 'deploy', version: '9.9.9' }, world.process().context);
+    expect(refused()).not.toMatchObject({ message: expect.stringContaining('may have gone back') });
+    await world.clock.advance(1_200_000);
+    const told = expect.stringContaining('2 of its hosts may have gone back by themselves since');
+    expect(refused()).toMatchObject({ code: 'rollout-under-way', message: told });
+    await ask(world, 'abort');
+    const details = ['h2: may have gone back by itself', 'h1: may have gone back by itself'];
+    expect(refused()).toMatchObject({ code: 'aborted-remains', message: told, details });
   });
 });
 

@@ -65,9 +65,9 @@ function requestCommand(kind: Exclude<RequestKind, 'rollback'>): CommandModule {
           invocation.output.out(
             `${name}  ${asked.value.id} (${asked.value.version}) ${kind === 'abort' ? `aborted: ${abortWords(asked.value, now)}` : WORDS[kind].done}${worker}`,
           );
-          const back = goesBack === null ? null : goingBackWords(asked.value, now);
-          if (kind === 'pause' && back !== null)
-            invocation.output.out(`  but   ${back} unless it goes on before`);
+          const back =
+            goesBack === null ? null : goingBackWords(asked.value, now, 'unless it goes on before');
+          if (kind === 'pause' && back !== null) invocation.output.out(`  but   ${back}`);
           if (next !== undefined) invocation.output.out(`  next  ${next}`);
         }
         return EXIT.done;

@@ -48,7 +48,7 @@ export async function rollForward(
   await sendWaitingFirst(session, [context]);
   const state = await readState(context);
   if (!state.ok) return sayRefused(invocation, [state.error]);
-  const obstacle = inTheWay(state.value, forward, name);
+  const obstacle = inTheWay(state.value, forward, context);
   if (obstacle === 'carry-on') {
     if (!invocation.json) invocation.output.err(`${name}: carrying on with ${state.value.rollout?.id ?? ''}`);
     return carryOn(session, context, 'rollout');

@@ -1,6 +1,7 @@
 /** `rollout status [ENV]`: reads journals only; needs no host, no metrics and no store. */
 import { systemClock } from '../../adapters/clock/system-clock.ts';
 import { holdsOf } from '../../domain/holds.ts';
+import { maybeBack, notRunning } from '../../domain/host-standing.ts';
 import { readStatus } from '../../engine/status.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
@@ -36,6 +37,12 @@ export async function showStatus(session: Session, only: string | undefined): Pr
         receipts: state.receipts,
         quarantine: state.quarantine,
         rollout: state.rollout,
+        ...(state.rollout === null
+          ? {}
+          : {
+              mayHaveGoneBack: maybeBack(state.rollout, now).map(({ host }) => host.name),
+              notRunning: notRunning(state.rollout, now).map(({ host }) => host.name),
+            }),
         holds: holdsOf(state, now),
       });
     } else {

@@ -3,6 +3,7 @@ import { causeInWords } from '../../domain/decide-rollback.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { Judgement } from '../../domain/gate.ts';
 import type { HostOutcome } from '../../domain/host-outcome.ts';
+import { stoppedWords } from '../../domain/host-standing.ts';
 import type { AnsweredHost, Entry, HostAction } from '../../domain/journal.ts';
 import { lifecycleLine } from './lifecycle-line.ts';
 import { count, harmless, type Paint, someOf } from './paint.ts';
@@ -142,7 +143,11 @@ function answersLine(
   const good = hosts.filter(({ outcome }) => isGood(outcome));
   const other = hosts.filter(({ outcome }) => !isGood(outcome));
   const parts: string[] = [];
-  if (good.length > 0) parts.push(paint.good(`${count(good.length, 'host')} ${WORDS[action].done}`));
+  const stopped = good.filter(({ outcome }) => isInstalledOnly(outcome));
+  if (good.length > stopped.length)
+    parts.push(paint.good(`${count(good.length - stopped.length, 'host')} ${WORDS[action].done}`));
+  for (const [words, n] of tallied(stopped.map(({ outcome }) => outcomeInWords(outcome))))
+    parts.push(`${count(n, 'host')} ${words}`);
   // What a way back has cost is told with it.
   for (const { id, outcome } of good)
     if (outcome.kind === 'reverted' && outcome.note !== undefined)
@@ -155,6 +160,16 @@ function answersLine(
   return parts.join('; ');
 }
 
+function isInstalledOnly(outcome: HostOutcome): boolean {
+  return outcome.kind === 'verified' && outcome.service === 'left-stopped';
+}
+
+function tallied(words: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return counts;
+}
+
 /** What was asked for has come to be. */
 export function isGood({ kind }: HostOutcome): boolean {
   return kind === 'verified' || kind === 'reverted' || kind === 'confirmed' || kind === 'renewed';
@@ -163,9 +178,9 @@ export function isGood({ kind }: HostOutcome): boolean {
 export function outcomeInWords(outcome: HostOutcome): string {
   switch (outcome.kind) {
     case 'verified':
-      return outcome.service === 'left-stopped' ? 'proven (service left stopped)' : 'proven';
+      return outcome.service === 'left-stopped' ? stoppedWords(outcome.held === true) : 'proven';
     case 'reverted':
-      return `${outcome.service === 'left-stopped' ? 'put back (service left stopped)' : 'put back'}${outcome.note === undefined ? '' : `; ${harmless(outcome.note)}`}`;
+      return `${outcome.service === 'left-stopped' ? 'put back, not running (left stopped)' : 'put back'}${outcome.note === undefined ? '' : `; ${harmless(outcome.note)}`}`;
     case 'failed':
       return `${outcome.failure} at ${outcome.step}: ${harmless(outcome.message)}`;
     case 'blocked':

@@ -40,11 +40,3 @@ export function countStates(rollout: RolloutState): Record<string, number> {
   for (const host of rollout.hosts.values()) counts[host.state] = (counts[host.state] ?? 0) + 1;
   return counts;
 }
-
-/** The same for people: on the way back and at its end a pending host is one that was never touched. */
-export function stateWords(rollout: RolloutState): string[] {
-  const back = 'cause' in rollout.phase;
-  return Object.entries(countStates(rollout)).map(
-    ([state, n]) => `${n} ${back && state === 'pending' ? 'untouched' : state}`,
-  );
-}

@@ -3,6 +3,7 @@ import { goingBackWords, hasGoneBack } from '../../domain/armed.ts';
 import { causeInWords } from '../../domain/decide-rollback.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { holdsOf } from '../../domain/holds.ts';
+import { standingWords } from '../../domain/host-standing.ts';
 import type { HostProgress, RolloutState, Stop } from '../../domain/state.ts';
 import type { EnvironmentStatus } from '../../engine/status.ts';
 import { outcomeInWords } from './entry-line.ts';
@@ -10,7 +11,7 @@ import { heldWords } from './held-words.ts';
 import { holderLine } from './holder-text.ts';
 import { dueHoldsText } from './holds-view.ts';
 import { columns, count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
-import { kindWord, outcomeWord, stateWords } from './phase-word.ts';
+import { kindWord, outcomeWord } from './phase-word.ts';
 import { verdictLines } from './verdict-table.ts';
 import { whyText } from './why-text.ts';
 
@@ -37,7 +38,7 @@ export function statusLines(status: EnvironmentStatus, now: number, paint: Paint
   const held = holdsText(status, now, paint);
   if (held !== null) rows.push(['holds', held]);
   if (rollout === null) return [`${paint.strong(name)}  no rollout yet`, ...facts(rows, paint)];
-  rows.push(...rolloutRows(status, rollout), ...wayBackRows(status, rollout, now));
+  rows.push(...rolloutRows(status, rollout, now), ...wayBackRows(status, rollout, now));
   if (holder !== null) {
     rows.push(['at work', holderLine(holder)]);
   } else if (status.reason !== null)
@@ -80,14 +81,18 @@ function phaseWord(rollout: RolloutState, paint: Paint): string {
   return outcomeWord(rollout, paint) ?? `${phase.kind}${where}`;
 }
 
-function rolloutRows({ reason, until }: EnvironmentStatus, rollout: RolloutState): [string, string][] {
+function rolloutRows(
+  { reason, until, state }: EnvironmentStatus,
+  rollout: RolloutState,
+  now: number,
+): [string, string][] {
   const rows: [string, string][] = [];
   const { phase } = rollout;
   rows.push([
     'rollout',
     `${rollout.id}, planned ${moment(rollout.plannedAt)} by ${rollout.plannedBy.user}@${rollout.plannedBy.hostname}${rollout.change === '' ? '' : `, change ${harmless(rollout.change)}`}${rollout.reason === '' ? '' : `: ${harmless(rollout.reason)}`}`,
   ]);
-  const states = stateWords(rollout);
+  const states = standingWords(rollout, { now, held: new Set(state.holds.keys()) });
   rows.push(['hosts', states.length === 0 ? 'none needed a change' : states.join(', ')]);
   const late = rollout.leftOut.filter(({ id }) => rollout.newcomers.has(id));
   if (late.length > 0) {
@@ -129,8 +134,8 @@ function wayBackRows(
   now: number,
 ): [string, string][] {
   const rows: [string, string][] = [];
-  const words = goesBack === null ? null : goingBackWords(rollout, now);
-  if (words !== null) rows.push(['goes back', `${words} unless told otherwise`]);
+  const words = goesBack === null ? null : goingBackWords(rollout, now, 'unless told otherwise');
+  if (words !== null) rows.push(['goes back', words]);
   const back = [...rollout.hosts.values()].filter(({ wentBack }) => wentBack > 0);
   if (back.length > 0) {
     const told = back.map(({ host, wentBack }) =>

@@ -1,0 +1,56 @@
+/**
+ * What may be claimed of a rollout's hosts: one that was proven and may have gone back by itself since is not verified any more, and one
+ * whose agent does not run is installed and no more. Pure.
+ */
+import { mayHaveGoneBack } from './armed.ts';
+import type { HostId } from './host.ts';
+import type { HostProgress, RolloutState } from './state.ts';
+
+/** What a claim depends on besides the rollout. */
+export interface Standpoint {
+  /** Ms since the epoch. */
+  readonly now: number;
+  /** Hosts whose agent somebody wishes to stay stopped. Absent: nobody knows of any but what the hosts said themselves. */
+  readonly held?: ReadonlySet<HostId> | undefined;
+}
+
+/** Proven, and by now so near its own way back that nobody can say what runs there. */
+export function maybeBack(rollout: RolloutState, now: number): HostProgress[] {
+  return [...rollout.hosts.values()].filter((host) => mayHaveGoneBack(host, rollout, now));
+}
+
+/** Proven to have the version, and not running it. */
+export function notRunning(rollout: RolloutState, now: number): HostProgress[] {
+  return [...rollout.hosts.values()].filter(
+    (host) => host.state === 'verified' && host.leftStopped && !mayHaveGoneBack(host, rollout, now),
+  );
+}
+
+/** Such as `10 verified`, `2 installed, not running (held)`; on the way back a pending host is one that was never touched. */
+export function standingWords(rollout: RolloutState, { now, held }: Standpoint): string[] {
+  const isBack = 'cause' in rollout.phase;
+  const counts = new Map<string, number>();
+  for (const host of rollout.hosts.values()) {
+    const word =
+      host.state !== 'verified'
+        ? isBack && host.state === 'pending'
+          ? 'untouched'
+          : host.state
+        : mayHaveGoneBack(host, rollout, now)
+          ? 'may have gone back'
+          : host.leftStopped
+            ? stoppedWords(isHeld(host, held))
+            : host.state;
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  return [...counts].map(([word, count]) => `${count} ${word}`);
+}
+
+/** Of a host that has the version: why no agent runs there. */
+export function stoppedWords(isHeld: boolean): string {
+  return `installed, not running (${isHeld ? 'held' : 'left stopped'})`;
+}
+
+function isHeld({ host, outcome }: HostProgress, held: Standpoint['held']): boolean {
+  return held?.has(host.id) === true || (outcome?.kind === 'verified' && outcome.held === true);
+}
