@@ -18,7 +18,7 @@ import type { GoogleCredentials } from '../domain/cloud.ts';
 import type { Environment } from '../domain/environment.ts';
 import type { EngineContext } from '../engine/context.ts';
 import { fleetChecks } from '../engine/doctor-fleet.ts';
-import { hostChecks } from '../engine/doctor-hosts.ts';
+import { hostChecks, sampleCheck } from '../engine/doctor-hosts.ts';
 import { asksPrometheus, metricsChecks } from '../engine/doctor-metrics.ts';
 import { recordChecks } from '../engine/doctor-record.ts';
 import { witnessChecks } from '../engine/doctor-witnesses.ts';
@@ -53,6 +53,7 @@ export function wireChecks(context: EngineContext, invocation: Invocation, sampl
       file,
     }),
     ...guarded(fleet.checks),
+    sampleCheck(fleet.source, sample),
     ...hostChecks(context, fleet.source, sample),
     ...guarded(recordChecks(context)),
     // Where the file has none, no gate asks it.

@@ -38,8 +38,34 @@ interface Heard {
   to: number;
 }
 
+/** That it is a sample, and of how many: three good hosts are not a good fleet. */
+export function sampleCheck(fleet: FleetSource, sample: number): SelfCheck {
+  const what = 'sample of hosts';
+  return {
+    area: 'hosts',
+    what,
+    whenSilent: 'look at the list of VMs, which it is taken from',
+    waits: true,
+    async run() {
+      const listed = await fleet();
+      const all = listed === null ? 0 : eligibleOf(listed).length;
+      // Where there is none, the check of the first host says why.
+      if (all === 0) return [];
+      return [
+        fine(
+          what,
+          all <= sample
+            ? `all ${all} that must have the agent are looked at`
+            : `${sample} of ${all} that must have the agent are looked at, and nothing is known of the others: --hosts ${all} looks at all`,
+        ),
+      ];
+    },
+  };
+}
+
 export function hostChecks(context: EngineContext, fleet: FleetSource, sample: number): SelfCheck[] {
   const { environment } = context;
+  const way = wayBackFindings(context);
   const check = (index: number): SelfCheck => ({
     area: 'hosts',
     what: `host ${index + 1} of the sample`,
@@ -69,10 +95,43 @@ export function hostChecks(context: EngineContext, fleet: FleetSource, sample: n
         signal,
       );
       heard.to = Math.min(heard.to, now());
-      return hostFindings(host, answer, { environment, heard });
+      const found = hostFindings(host, answer, { environment, heard });
+      const look = answer.kind === 'answered' ? lookOf(answer.steps) : null;
+      return look?.ok === true ? [...found, ...(await way(host, look.value))] : found;
     },
   });
   return Array.from({ length: sample }, (_, index) => check(index));
+}
+
+/**
+ * What runs on a host and is not staged: a rollout would be refused for want of a way back. Each version once; nothing where the store
+ * tells nothing, or has nothing at all, which its own check says.
+ */
+function wayBackFindings({
+  store,
+  environment: { name },
+}: EngineContext): (host: Host, look: HostLook) => Promise<Finding[]> {
+  let listing: ReturnType<typeof store.list> | undefined;
+  const told = new Set<string>();
+  return async (host, { packageState, packageVersion, architecture }) => {
+    if (packageState !== 'installed') return [];
+    listing ??= store.list();
+    const listed = await listing;
+    if (!listed.ok || listed.value.length === 0) return [];
+    const isStaged = listed.value.some(
+      ({ control, architecture: made }) => control.version === packageVersion && made === architecture,
+    );
+    const build = `${packageVersion} (${architecture})`;
+    if (isStaged || told.has(build)) return [];
+    told.add(build);
+    return [
+      doubtful(
+        'way back',
+        `${nameOf(host)} runs ${build}, which is not staged: a rollout would be refused, as nothing could put it back`,
+        `rollout stage VERSION --package ${name}=FILE, with the package of ${build}`,
+      ),
+    ];
+  };
 }
 
 /** `count` hosts: of every zone in turn, and in a zone of every role before a role's second. Pure, and the same each time. */

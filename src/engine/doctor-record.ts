@@ -27,7 +27,13 @@ export function recordChecks(context: EngineContext): SelfCheck[] {
         if (!listed.ok) return [brokenAs('staged packages', listed.error.message, `look at ${storePlace}`)];
         const versions = [...new Set(listed.value.map(({ version }) => version))];
         if (versions.length === 0)
-          return [fine('staged packages', `none yet in ${storePlace}; rollout stage puts them there`)];
+          return [
+            doubtful(
+              'staged packages',
+              `none yet in ${storePlace}: no rollout can begin, and what the hosts run now has no way back`,
+              `rollout stage VERSION --package ${name}=FILE, for the version that runs now as well`,
+            ),
+          ];
         const shown = versions.slice(-3).join(', ');
         const found =
           versions.length <= 3 ? `versions ${shown}` : `${versions.length} versions, such as ${shown}`;

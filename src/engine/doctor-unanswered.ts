@@ -61,14 +61,24 @@ const WHY: Readonly<Record<NoAnswerKind, string>> = {
   unknown: 'the answer broke off',
 };
 
+/** Never a fetched key alone, which may be anybody's: with what it is compared, by a way that is not in doubt. */
+function hostKeyMend(host: Host, { inventory, ssh }: Pick<Environment, 'inventory' | 'ssh'>): string {
+  const known = ssh.knownHosts[0] ?? 'a known_hosts file';
+  const vm = `${host.name} --zone=${host.zone}${host.project === undefined ? '' : ` --project=${host.project}`}`;
+  const printed = "the host's own console prints for: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub";
+  if (inventory.kind !== 'gce')
+    return `compare the fingerprint with what ${printed}; only where it is the same, put the key into ${known}`;
+  return inventory.publishedHostKeys
+    ? `gcloud compute instances add-metadata ${vm} --metadata=enable-guest-attributes=TRUE, then reboot it once; or compare the fingerprint with what ${printed}, and put the key into ${known}`
+    : `compare the key with: gcloud compute instances get-guest-attributes ${vm} --query-path=hostkeys/ (or the fingerprint with what ${printed}); only where it is the same, put it into ${known}`;
+}
+
 function mendOf(why: NoAnswerKind, host: Host, { inventory, ssh, file }: Environment): string {
   const user = ssh.user === '' ? 'USER' : ssh.user;
   switch (why) {
     case 'host-key-unknown':
     case 'host-key-mismatch':
-      return inventory.kind === 'gce' && inventory.publishedHostKeys
-        ? `gcloud compute instances add-metadata ${host.name} --zone=${host.zone}${host.project === undefined ? '' : ` --project=${host.project}`} --metadata=enable-guest-attributes=TRUE, then reboot it once; or put its key into ${ssh.knownHosts[0] ?? 'a known_hosts file'}`
-        : `compare the fingerprint with one from a source you trust, then put the key into ${ssh.knownHosts[0] ?? 'a known_hosts file'}`;
+      return hostKeyMend(host, { inventory, ssh });
     case 'denied':
       return `try: ${sshCommand(host, ssh)}; look at ssh.user, ssh.identityFiles and ssh.agent in ${file}`;
     case 'sudo-refused':

@@ -84,7 +84,9 @@ describe('the sandbox', () => {
       new Set(['configuration', 'credentials', 'inventory', 'hosts', 'artifacts', 'journal', 'metrics']),
     );
     expect([...new Set(lines.map((line) => line['area']))]).toEqual([...CHECK_AREAS]);
-    expect(lines.filter((line) => line['area'] === 'hosts')).toHaveLength(3);
+    expect(lines.filter((line) => line['area'] === 'hosts')).toHaveLength(4);
+    expect(find(ran, 'sample of hosts')).toMatchObject({ found: expect.stringMatching(/^3 of 8 /u) });
+    expect(find(ran, 'staged packages')).toMatchObject({ kind: 'warning' });
     expect(lastLine(ran)).toMatchObject({ type: 'result', exit: 0, code: 'healthy', counts: { failed: 0 } });
     expect(ran.stdout).not.toMatch(/gcloud|gs:/u);
   }, 30_000);
@@ -96,7 +98,7 @@ describe('the sandbox', () => {
     expect(ran.stdout.match(/host key, ssh and sudo are right/gu)).toHaveLength(5);
     expect(ran.stdout.match(/free, clock within 5 s/gu)).toHaveLength(5);
     expect(ran.stdout).toMatch(/gate agent-memory .* MB \(bad above 250 MB\)/u);
-    expect(ran.stdout).toMatch(/\d+ ok, 0 warnings, 0 failed/u);
+    expect(ran.stdout).toMatch(/\d+ ok, 1 warning, 0 failed/u);
     expect((await place.run(['history', 'sandbox-gprd', '--json'])).stdout).toBe('');
   }, 30_000);
 
@@ -115,10 +117,14 @@ prometheus: { url: "http://127.0.0.1:9" }
     writeFileSync(join(dir, 'environments/lost.yaml'), text);
     const ran = await place.run(['doctor', 'lost', '--config', dir, '--json']);
     expect(ran.code).toBe(1);
-    const hosts = checksOf(ran).filter((line) => line['area'] === 'hosts');
+    const hosts = checksOf(ran).filter((line) => line['area'] === 'hosts' && line['kind'] !== 'ok');
     expect(hosts).toHaveLength(3);
     for (const host of hosts)
-      expect(host).toMatchObject({ kind: 'failed', found: expect.stringContaining('host key') });
+      expect(host).toMatchObject({
+        kind: 'failed',
+        found: expect.stringContaining('host key'),
+        mend: expect.stringMatching(/console prints for: ssh-keygen -lf .*only where it is the same/u),
+      });
     expect(find(ran, 'Prometheus')).toMatchObject({ kind: 'failed' });
   }, 30_000);
 });

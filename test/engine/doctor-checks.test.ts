@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import type { Delivery } from '../../src/domain/cloud.ts';
 import type { Environment } from '../../src/domain/environment.ts';
 import type { Host } from '../../src/domain/host.ts';
+import { ok } from '../../src/domain/result.ts';
 import { classify } from '../../src/domain/targeting.ts';
 import { examine } from '../../src/engine/doctor.ts';
 import { fleetChecks, fleetFindings } from '../../src/engine/doctor-fleet.ts';
-import { clockFindings, hostChecks, sampleOf } from '../../src/engine/doctor-hosts.ts';
+import { clockFindings, hostChecks, sampleCheck, sampleOf } from '../../src/engine/doctor-hosts.ts';
 import { labelFinding, metricsChecks } from '../../src/engine/doctor-metrics.ts';
 import { datedFindings, placesFinding, recordChecks } from '../../src/engine/doctor-record.ts';
 import type { CheckResult, Finding, SelfCheck } from '../../src/ports/self-check.ts';
@@ -105,6 +106,38 @@ describe('the sample of hosts', () => {
     expect(sampleOf(hosts, 3)).toEqual(sample);
     expect(sampleOf(hosts, 100)).toHaveLength(12);
     expect(sampleOf([], 3)).toEqual([]);
+  });
+
+  it('is said to be one, and of how many', async () => {
+    const told = async (sample: number): Promise<string[]> =>
+      (await results(makeWorld(), (w) => [sampleCheck(fleetChecks(w.process().context).source, sample)])).map(
+        ({ found }) => found,
+      );
+    expect(await told(3)).toEqual([expect.stringMatching(/^3 of \d+ .*nothing is known of the others/u)]);
+    expect(await told(1000)).toEqual([expect.stringMatching(/^all \d+ /u)]);
+    const world = makeWorld();
+    world.fleet.inventoryFails = true;
+    expect(await results(world, (w) => [sampleCheck(fleetChecks(w.process().context).source, 3)])).toEqual(
+      [],
+    );
+  });
+
+  it('of which hosts run what is not staged warns once of each version: there would be no way back', async () => {
+    const found = await results(makeWorld(), (w) => {
+      const { context } = w.process();
+      const list = async (): ReturnType<typeof context.store.list> => {
+        const listed = await context.store.list();
+        return listed.ok ? ok(listed.value.slice(-1)) : listed;
+      };
+      return hostChecks({ ...context, store: { ...context.store, list } }, fleetChecks(context).source, 3);
+    });
+    expect(kinds(found).toSorted()).toEqual([
+      expect.stringMatching(/^ok h/u),
+      expect.stringMatching(/^ok h/u),
+      expect.stringMatching(/^ok h/u),
+      'warning way back',
+    ]);
+    expect(named(found, 'way back')).toMatchObject({ mend: expect.stringMatching(/^rollout stage /u) });
   });
 
   it('one host out of reach fails alone, with what to try', async () => {
@@ -325,6 +358,18 @@ describe('the record', () => {
   it('of a new environment is empty and right', async () => {
     const found = await results(makeWorld(), (w) => recordChecks(w.process().context));
     expect(kinds(found)).toEqual(['ok staged packages', 'ok journal', 'ok lease']);
+  });
+
+  it('without any staged package is a warning: the next deploy would be refused', async () => {
+    const found = await results(makeWorld(), (w) => {
+      const { context } = w.process();
+      return recordChecks({ ...context, store: { ...context.store, list: async () => ok([]) } });
+    });
+    expect(named(found, 'staged packages')).toMatchObject({
+      kind: 'warning',
+      found: expect.stringContaining('no way back'),
+      mend: expect.stringMatching(/^rollout stage .*runs now as well$/u),
+    });
   });
 
   it('says who is at work', async () => {

@@ -80,10 +80,15 @@ async function knownFindings({
         broken(
           what,
           `${found}: no host key would be known`,
-          `set ssh.knownHosts in ${file}, or fill it: ssh-keyscan HOST >> ${known.files[0] ?? 'FILE'}`,
+          `set ssh.knownHosts in ${file}, or fill it: ${fillWords(known.files[0] ?? 'FILE')}`,
         ),
       ]
     : [doubtful(what, found, `look at ssh.knownHosts in ${file}`)];
+}
+
+/** A key that was only fetched may be anybody's: it is compared by a way that is not in doubt, before it counts. */
+function fillWords(file: string): string {
+  return `ssh-keyscan HOST > keys.new; ssh-keygen -lf keys.new; compare each fingerprint with what the host's own console prints for ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub (in Google Cloud also: gcloud compute instances get-guest-attributes HOST --query-path=hostkeys/); only where they are the same: cat keys.new >> ${file}`;
 }
 
 /** A file that is not there is no failing where the VMs publish their keys; one that is there and cannot be read is. */

@@ -73,7 +73,7 @@ export function judgeHostKey(shown: Buffer, expected: Expectation, by: ShownBy):
   if (keys.some((key) => shown.equals(key.blob))) return { kind: 'known' };
   return expected.kind === 'published'
     ? unlikePublished(print, expected, by)
-    : unlikeKnown(print, expected, by);
+    : unlikeKnown(shown, expected, by);
 }
 
 type Published = Extract<Expectation, { kind: 'published' }>;
@@ -88,7 +88,8 @@ function unlikePublished(print: string, { keys, source, note }: Published, by: S
   };
 }
 
-function unlikeKnown(print: string, { held, known, unpublished }: FromFiles, by: ShownBy): HostKeyVerdict {
+function unlikeKnown(shown: Buffer, { held, known, unpublished }: FromFiles, by: ShownBy): HostKeyVerdict {
+  const print = `${keyType(shown)} ${fingerprint(shown)}`;
   const published = unpublished === null ? '' : `${unpublished.said}; `;
   const [first] = held.keys;
   if (first === undefined) {
@@ -100,7 +101,7 @@ function unlikeKnown(print: string, { held, known, unpublished }: FromFiles, by:
         : ` ${held.authority.file}:${held.authority.line} trusts an authority for it, but host certificates cannot be checked here: the plain key is needed.`;
     return {
       kind: 'host-key-unknown',
-      message: `no host key of ${by.label} is known (${published}looked in ${files}); it shows ${print}.${unreadable}${authority} Compare that fingerprint with one from a source you trust, then: ssh-keyscan ${portFlag(by.port)}${by.address} >> ${known.files[0] ?? 'KNOWN_HOSTS_FILE'}`,
+      message: `no host key of ${by.label} is known (${published}looked in ${files}); it shows ${print}.${unreadable}${authority} Compare that fingerprint with what its own console prints for: ${consoleCommand(shown)}; only where it is the same: ssh-keyscan ${portFlag(by.port)}${by.address} >> ${known.files[0] ?? 'KNOWN_HOSTS_FILE'}`,
     };
   }
   const expected = held.keys
@@ -109,8 +110,16 @@ function unlikeKnown(print: string, { held, known, unpublished }: FromFiles, by:
   const aside = unpublished === null ? '' : ` (${unpublished.said})`;
   return {
     kind: 'host-key-mismatch',
-    message: `${by.label} shows the host key ${print}, but known for ${held.name} is ${expected}${aside}. Either somebody is in between, or the host was made anew. Nothing was run. If it was made anew: ssh-keygen -f ${first.file} -R '${held.name}', then ssh-keyscan ${portFlag(by.port)}${by.address} >> ${first.file} and compare the fingerprint.`,
+    message: `${by.label} shows the host key ${print}, but known for ${held.name} is ${expected}${aside}. Either somebody is in between, or the host was made anew. Nothing was run. If it was made anew, and its own console prints the shown fingerprint for: ${consoleCommand(shown)}; then: ssh-keygen -f ${first.file} -R '${held.name}', and ssh-keyscan ${portFlag(by.port)}${by.address} >> ${first.file}`,
   };
+}
+
+/** What shows the fingerprint by another way than the one that is in doubt: typed on the host's console, not over SSH. */
+function consoleCommand(shown: Buffer): string {
+  const type = keyType(shown)
+    .replace(/^ssh-/u, '')
+    .replace(/^ecdsa-.*$/u, 'ecdsa');
+  return `ssh-keygen -lf /etc/ssh/ssh_host_${/^[a-z0-9]+$/u.test(type) ? type : 'ed25519'}_key.pub`;
 }
 
 function portFlag(port: number): string {
