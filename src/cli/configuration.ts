@@ -66,6 +66,17 @@ export function isFallback(invocation: Invocation, dir: string): boolean {
   );
 }
 
+/**
+ * For whoever works with what ships because nothing of their own was found, in one line; null: they named it, or have their own.
+ * `names`: of the environments that can be used.
+ */
+export function notYourFleet(invocation: Invocation, names: readonly string[]): string | null {
+  const places = configPlaces(invocation, 'shipped');
+  if (!places.ok || !isFallback(invocation, places.value.dir)) return null;
+  const which = names.length === 0 ? ', of which nothing can be used now' : `: ${names.join(', ')}`;
+  return `NOT YOUR FLEET: there is no environments/ in ${invocation.cwd}, so this is what ships with rollout${which} (--config DIR names your own, rollout init makes one)`;
+}
+
 function isFolder(path: string): boolean {
   return existsSync(path) && statSync(path).isDirectory();
 }

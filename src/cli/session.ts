@@ -14,7 +14,7 @@ import type { LifecyclePlaybook } from '../domain/lifecycle-playbook.ts';
 import { nearestWord } from '../domain/nearest.ts';
 import { err, ok, type Result } from '../domain/result.ts';
 import { type LifecycleContext, type Refusal, refuse } from '../engine/context.ts';
-import { readConfiguration, type WhichPlaybooks } from './configuration.ts';
+import { notYourFleet, readConfiguration, type WhichPlaybooks } from './configuration.ts';
 import { EXIT } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
 import { jsonLine } from './json-lines.ts';
@@ -35,6 +35,8 @@ export interface Session {
   readonly wideNames: readonly string[];
   /** The others, with why not. */
   readonly unusable: readonly Exclude<LoadedEnvironment, { kind: 'ready' | 'example' }>[];
+  /** Said already: what is worked with ships with the program, since nothing of one's own was found. Null: it is one's own, or named. */
+  readonly notOwn: string | null;
   /** Names of those that are only examples: nobody is told of them who did not name them. */
   readonly examples: readonly string[];
   /**
@@ -70,6 +72,13 @@ export async function withSession(
   const openable = inLine(
     [...environments.values()].flatMap((one) => usableOf(one, true).ready?.environment ?? []),
   );
+  const paint = createPaint(invocation.output.color, invocation.output.foldAt);
+  const notOwn = notYourFleet(
+    invocation,
+    openable.map(({ name }) => name),
+  );
+  // First of all, and with --json too: on stderr it disturbs no reader of lines.
+  if (notOwn !== null) invocation.output.err(fold(paint.warn(notOwn), paint.width).join('\n'));
   const google = openable.some(isOfGoogle) ? await import('./wire-google.ts') : null;
   const open: Session['open'] = (name, { action = 'upgrade', wide = false } = {}) => {
     const before = wired.get(name);
@@ -91,7 +100,8 @@ export async function withSession(
   const session: Session = {
     invocation,
     own,
-    paint: createPaint(invocation.output.color, invocation.output.foldAt),
+    paint,
+    notOwn,
     narrator,
     names: inLine(usable).map((environment) => environment.name),
     wideNames: openable.map(({ name }) => name),

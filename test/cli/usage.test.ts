@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { COMMANDS, GROUPS } from '../../src/cli/command-table.ts';
 import { LIFECYCLE_COMMANDS } from '../../src/cli/lifecycle-table.ts';
@@ -119,6 +120,32 @@ describe('configuration', () => {
     const ran = await place.run(['config', 'check', '--json'], { env: { ROLLOUT_CONFIG: '' }, cwd: '/' });
     const { environments } = jsonLines(ran.stdout).at(-1) as { environments?: { name: string }[] };
     expect(environments?.map(({ name }) => name)).toContain('gprd');
+  });
+
+  it('without any, every command that would use what ships says first that it is nobody’s own fleet', async () => {
+    const env = { ROLLOUT_CONFIG: '' };
+    const told = /^NOT YOUR FLEET: there is no environments\/ in \/, so this is what ships with rollout/u;
+    for (const words of [
+      ['status'],
+      ['deploy', 'gstg', '5.10.2', '--yes', '--json'],
+      ['osqueryd', 'stop', '--fleet', '--yes'],
+      ['watch', 'nowhere'],
+    ]) {
+      const ran = await place.run(words, { env, cwd: '/' });
+      expect(ran.stderr, words.join(' ')).toMatch(told);
+      expect(ran.stderr.match(/NOT YOUR FLEET/gu), words.join(' ')).toHaveLength(1);
+    }
+    const root = fileURLToPath(new URL('../..', import.meta.url));
+    for (const [words, options] of [
+      [['status', '--config', place.configDir], { env, cwd: '/' }],
+      [['status'], { cwd: '/' }],
+      [['status'], { env, cwd: root }],
+      [['sandbox', 'status'], { env, cwd: '/' }],
+      [['config', 'reference'], { env, cwd: '/' }],
+    ] as const) {
+      const ran = await place.run(words, options);
+      expect(ran.stderr, words.join(' ')).not.toContain('NOT YOUR FLEET');
+    }
   });
 
   it('one environment’s broken file stops that one and no other', async () => {

@@ -94,6 +94,7 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
     notReached: gathered.value.notReached,
     hold: steps[0]?.request.hold ?? null,
     typed: typedAs(invocation),
+    notOwn: session.notOwn,
     carried: carriedOn(invocation),
     startedAt,
     tookMs: systemClock.now() - startedAt,

@@ -21,17 +21,20 @@ export async function run(invocation: Invocation): Promise<number> {
   const title = `rollout watch, every ${given}; Ctrl-C ends it`;
   const outs: string[] = [];
   const errs: string[] = [];
+  let looks = false;
   const gathered = {
     ...invocation,
     output: {
       ...output,
       out: (text: string) => void outs.push(text),
-      err: (text: string) => void errs.push(text),
+      // What comes before the first look stands above the screen.
+      err: (text: string) => (looks ? void errs.push(text) : output.err(text)),
     },
   };
   let before = '';
   let last = '';
   const exit = await withSession(gathered, async (session) => {
+    looks = true;
     while (!invocation.signal.aborted) {
       const code = await showStatus(session, invocation.args[0]);
       last = outs.splice(0).join('\n');

@@ -25,6 +25,8 @@ export interface ActionEnd {
   readonly notReached: readonly NotReached[];
   /** Of what stops; null: none was left. */
   readonly hold: HoldTerms | null;
+  /** That these were hosts of what ships with the program. Null or absent: they were one's own. */
+  readonly notOwn?: string | null;
   /** `osqueryd` or `rollout osqueryd`. */
   readonly typed: string;
   /** What was typed besides and holds for the next command as well, each word as a shell takes it, such as `--config ./own`. */

@@ -92,6 +92,8 @@ function interruptedText(report: LifecycleReport, { verb, now, typed }: ActionEn
 /** Second look, hold, rollouts, role files, notes, record. */
 function besideRows(end: ActionEnd, paint: Paint): [string, string][] {
   return [
+    // Whoever stops the sandbox in earnest sees a success, and has stopped nothing.
+    ...(end.notOwn == null ? [] : [['note', paint.bad(harmless(end.notOwn))] satisfies [string, string]]),
     ...secondLook(end, paint),
     ...leftHeldRow(end, paint),
     ...(end.hold === null ? [] : [['hold', holdText(end, paint)] satisfies [string, string]]),

@@ -144,6 +144,12 @@ describe('the end of a stop', () => {
     expect(told(hosts.slice(2, 4))).toMatch(/^ +hold +on no host /u);
   });
 
+  it('says below its success that it was of what ships, where that was so', () => {
+    const reports = [someReport('sandbox-gstg', [hostReport('a')])];
+    expect(linesOf(reports, { notOwn: 'NOT YOUR FLEET: x' })).toContain('  note          NOT YOUR FLEET: x');
+    expect(linesOf(reports, { notOwn: null }).join('\n')).not.toContain('NOT YOUR FLEET');
+  });
+
   it('tells the second look over all environments in one line', () => {
     const lines = linesOf([
       someReport('gstg', [hostReport('a')], { settled: { stayedDown: 1, startedAgain: [], unseen: [] } }),
