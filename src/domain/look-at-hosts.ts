@@ -85,11 +85,14 @@ export function lookAtHosts(input: ToLookAt): Looked {
   const clearOf = ({ changedAt = Number.NEGATIVE_INFINITY }: HostToLookAt): number =>
     clearAfter(compare?.with === 'control' ? newest : changedAt);
 
-  const firstClear = hosts.reduce((at, host) => Math.min(at, clearOf(host)), Number.POSITIVE_INFINITY);
-  const comparesFrom =
-    compare === undefined || stepMs <= 0 || !Number.isFinite(firstClear)
-      ? Number.NEGATIVE_INFINITY
-      : from + (Math.floor((firstClear - from) / stepMs) + Math.max(1, fewestCompared)) * stepMs;
+  const firstClear = (): number =>
+    compare?.with === 'control'
+      ? clearAfter(newest)
+      : hosts.reduce((at, host) => Math.min(at, clearOf(host)), Number.POSITIVE_INFINITY);
+  const clear = compare === undefined || stepMs <= 0 ? Number.NEGATIVE_INFINITY : firstClear();
+  const comparesFrom = Number.isFinite(clear)
+    ? from + (Math.floor((clear - from) / stepMs) + Math.max(1, fewestCompared)) * stepMs
+    : Number.NEGATIVE_INFINITY;
 
   const numberOf = (host: HostToLookAt): HostNumber | null => {
     if (compare === undefined || steps === 0) return null;

@@ -99,10 +99,13 @@ function familyOf(sides: Sides, residuals: Residuals, compare: GateComparison): 
   const { alpha } = compare;
   const changed = sides.strata.filter((stratum) => stratum.changed.length > 0);
   const within = blocksOf(sides);
-  const amongAll = amongResiduals(changed, residuals);
-  const choose = (own: readonly Block[], other: Block, level: number): readonly Block[] =>
-    isAttained(smallestOf(own), level) ? own : smallestOf([other]) < smallestOf(own) ? [other] : own;
-  const pooled = choose(within, amongAll, alpha);
+  const choose = (own: readonly Block[], among: readonly Stratum[], level: number): readonly Block[] => {
+    const smallest = smallestOf(own);
+    if (isAttained(smallest, level)) return own;
+    const other = amongResiduals(among, residuals);
+    return smallestOf([other]) < smallest ? [other] : own;
+  };
+  const pooled = choose(within, changed, alpha);
   const all: Member = {
     stratum: null,
     blocks: pooled,
@@ -113,8 +116,7 @@ function familyOf(sides: Sides, residuals: Residuals, compare: GateComparison): 
   return [
     all,
     ...changed.map((stratum): Member => {
-      const other = amongResiduals([stratum], residuals);
-      const blocks = choose([stratum], other, alpha / (changed.length + 1));
+      const blocks = choose([stratum], [stratum], alpha / (changed.length + 1));
       return { stratum, blocks, smallest: smallestOf(blocks), floor: floorOf(compare, stratum.controlLevel) };
     }),
   ];

@@ -15,7 +15,10 @@ export function doubledRanks(numbers: Float64Array): Float64Array {
   const ranks = new Float64Array(numbers.length);
   for (let index = 0; index < ranks.length; index += 1) {
     const number = numbers[index] ?? 0;
-    ranks[index] = countBelow(sorted, number) + countUpTo(sorted, number) + 1;
+    const below = countBelow(sorted, number);
+    // Most numbers have no equal, and need no second search.
+    const upTo = sorted[below + 1] === number ? countUpTo(sorted, number) : below + 1;
+    ranks[index] = below + upTo + 1;
   }
   return ranks;
 }

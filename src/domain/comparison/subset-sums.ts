@@ -73,6 +73,8 @@ function distribution({ scores, drawn }: ScoreBlock): Distribution {
   const all = scores.length;
   const least = smallest(scores);
   const range = largest(scores) - least;
+  // Hosts of which nothing is to be told, such as those without alerts: whoever is drawn, the sum is the same.
+  if (range === 0) return { offset: drawn * least, chances: Float64Array.of(1) };
   const fewer = Math.min(drawn, all - drawn);
   const width = fewer * range + 1;
   // counts[k * width + s]: choices of k scores, each less `least`, with the sum s; kept as chances so that nothing overflows.
