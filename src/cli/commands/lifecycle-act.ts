@@ -76,7 +76,12 @@ async function actOn(session: Session, asked: ActionAsked): Promise<number> {
   if (!consent.given) return consent.exit;
   if (endsUnwatched) invocation.holdFast();
   const startedAt = systemClock.now();
-  session.narrator.countLifecycle({ verb, now: asked.now, total: hosts, then: thenText(steps) });
+  session.narrator.countLifecycle({
+    verb,
+    now: asked.now,
+    total: hosts,
+    then: (isAnyDone) => thenText(steps, isAnyDone),
+  });
   const run: Run = ({ action, request, playbook }) =>
     playbook === null
       ? runLifecycle(action.context, request, invocation.signal)
@@ -112,10 +117,10 @@ function sayGathering({ output, json }: Invocation, { scope: { selection } }: Ac
 
 const ASKING = 'asking the hosts what they run, which --where compares ...';
 
-/** Hosts are done, and the prompt is not back yet. */
-function thenText(steps: readonly Step[]): string {
+/** Hosts are done, and the prompt is not back yet. Where none went down there is nobody to look at again. */
+function thenText(steps: readonly Step[], isAnyDone: boolean): string {
   const settleMs = Math.max(...steps.map(({ request }) => (isStop(request) ? request.settleMs : 0)));
-  if (settleMs > 0) return `; second look in ${formatDuration(settleMs)}`;
+  if (settleMs > 0 && isAnyDone) return `; second look in ${formatDuration(settleMs)}`;
   return steps.some(({ request }) => request.polarity === 'emergency') ? '; writing the record' : '';
 }
 

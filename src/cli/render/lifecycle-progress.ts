@@ -24,8 +24,8 @@ export interface ProgressOptions {
   readonly now: boolean;
   /** Hosts of all environments. */
   readonly total: number;
-  /** Behind the last count: what comes then, such as `; second look in 30s`. */
-  readonly then: string;
+  /** Behind the last count: what comes then, such as `; second look in 30s`. `isAnyDone`: somebody is there to be looked at again. */
+  readonly then: (isAnyDone: boolean) => string;
   readonly output: Output;
   readonly paint: Paint;
 }
@@ -46,6 +46,7 @@ export function lifecycleProgress(options: ProgressOptions): LifecycleProgress {
   const told = new Set<string>();
   let lastPlainAt: number | null = null;
   let lastDrawnAt = 0;
+  let isAnyDone = false;
   const counts: Record<Standing, number> = { done: 0, 'left-held': 0, again: 0, 'not-done': 0 };
   const line = (): string => {
     const { done, again, 'left-held': held, 'not-done': not } = counts;
@@ -68,6 +69,7 @@ export function lifecycleProgress(options: ProgressOptions): LifecycleProgress {
       const { host, environment, outcome, again } = event;
       const key = `${environment} ${host.id}`;
       const isDone = outcome.kind === 'proven' || outcome.kind === 'gone';
+      isAnyDone ||= outcome.kind === 'proven';
       const before = standing.get(key);
       const is: Standing = isDone
         ? isLeftHeld(outcome)
@@ -89,12 +91,12 @@ export function lifecycleProgress(options: ProgressOptions): LifecycleProgress {
       const isOver = isAllOver();
       if (isOver || event.at - lastDrawnAt >= DRAW_EVERY_MS) {
         lastDrawnAt = event.at;
-        output.live(isOver ? `${line()}${options.then}` : line());
+        output.live(isOver ? `${line()}${options.then(isAnyDone)}` : line());
       }
       lastPlainAt ??= event.at;
       if (output.errIsTerminal || (!isOver && event.at - lastPlainAt < PLAIN_EVERY_MS)) return;
       lastPlainAt = event.at;
-      output.err(`${paint.dim(timeOfDay(event.at))} ${line()}${isOver ? options.then : ''}`);
+      output.err(`${paint.dim(timeOfDay(event.at))} ${line()}${isOver ? options.then(isAnyDone) : ''}`);
     },
   };
 }

@@ -27,7 +27,7 @@ function watched(total: number, isTerminal: boolean) {
     verb: 'stop',
     now: false,
     total,
-    then: '; second look in 30s',
+    then: (isAnyDone) => (isAnyDone ? '; second look in 30s' : '; writing the record'),
     output,
     paint,
   });
@@ -75,6 +75,14 @@ describe('progress', () => {
     expect(errs.length).toBeLessThan(5);
     expect(errs.at(-1)).toContain('stopped 1000/1000; second look in 30s');
     expect(lives.length).toBeGreaterThan(0);
+  });
+
+  it('announces no second look where nobody is down', () => {
+    const { answer, errs, lives } = watched(2, false);
+    answer('a', UNREACHABLE, false, 6_000);
+    answer('b', { kind: 'gone' }, false, 6_000);
+    expect(errs.at(-1)).toMatch(/stopped 1\/2, 1 not; writing the record$/u);
+    expect(lives.at(-1)).toBe('stopped 1/2, 1 not; writing the record');
   });
 
   it('on a terminal redraws at most ten times a second, and always the end', () => {

@@ -27,7 +27,7 @@ const SETTLED: Entry = {
 function toldAfter(silent: LifecycleOutcome, again: boolean): string {
   const { invocation, errs } = someInvocation();
   const narrator = createNarrator(invocation);
-  narrator.countLifecycle({ verb: 'stop', now: false, total: 2, then: '' });
+  narrator.countLifecycle({ verb: 'stop', now: false, total: 2, then: () => '' });
   for (const [name, outcome, more] of [
     ['a', STOPPED, false],
     ['b', silent, again],
