@@ -51,8 +51,12 @@ function sourceOf(gate: unknown, { witnesses }: GatesBeside): keyof typeof NEEDS
   const source = readKey(gate, 'source');
   if (has(source, 'probe')) return 'probe';
   if (!has(source, 'witness')) return 'prometheus';
-  const witness = readKey(witnesses, String(readKey(source, 'witness')));
-  return TELLERS.includes(readKey(witness, 'kind')) ? 'teller' : 'witness';
+  return isTeller(witnesses, String(readKey(source, 'witness'))) ? 'teller' : 'witness';
+}
+
+/** Of the map `witnesses` as it was written: does the one of that name say pass or fail itself? */
+export function isTeller(witnesses: unknown, name: string): boolean {
+  return TELLERS.includes(readKey(readKey(witnesses, name), 'kind'));
 }
 
 function missingFaults(gate: unknown, path: Path, beside: GatesBeside): Fault[] {

@@ -2,6 +2,7 @@
 import { BUILTIN_GATES, BUILTIN_READINGS } from '../domain/builtin-gates.ts';
 import type { GateComparison, GatePolicy, GateSource, GateWeight } from '../domain/policy.ts';
 import type { ProbeReadingName } from '../domain/probe.ts';
+import { isTeller } from './gate-rules.ts';
 import type { GateWritten } from './schema/gates.ts';
 
 const MINUTE_MS = 60_000;
@@ -24,23 +25,28 @@ export const DEFAULT_COMPARISON: GateComparison = {
  */
 const WITNESSED = { unit: 'signs of life', direction: 'below', limit: 1, windowMs: 5 * MINUTE_MS } as const;
 
+/** Such a one judges the time that it is asked about by itself: it looks back at nothing that would have to lie behind the change. */
+const TELLING = { windowMs: 0, forMs: 0 } as const;
+
 export interface Asking {
   /** false: nothing can be asked a query. */
   readonly hasPrometheus: boolean;
   /** Somebody wrote them; else they are the default, of which those that cannot be asked are left out. */
   readonly areWritten: boolean;
+  /** The map `witnesses`, as it was written; absent: there is none. */
+  readonly witnesses?: unknown;
 }
 
 export function resolveGates(
   gates: readonly GateWritten[],
-  { hasPrometheus, areWritten }: Asking,
+  { hasPrometheus, areWritten, witnesses }: Asking,
 ): GatePolicy[] {
-  const resolved = gates.map((gate) => resolveGate(gate, hasPrometheus));
+  const resolved = gates.map((gate) => resolveGate(gate, hasPrometheus, witnesses));
   return hasPrometheus || areWritten ? resolved : resolved.filter(({ source }) => source !== undefined);
 }
 
 /** Without Prometheus a built-in gate takes the probe's reading of the same number. */
-export function resolveGate(gate: GateWritten, hasPrometheus = true): GatePolicy {
+export function resolveGate(gate: GateWritten, hasPrometheus = true, witnesses: unknown = {}): GatePolicy {
   const builtins: Readonly<Record<string, GatePolicy>> = BUILTIN_GATES;
   const readings: Readonly<Record<string, ProbeReadingName | null>> = BUILTIN_READINGS;
   const builtin = gate.use === undefined ? undefined : builtins[gate.use];
@@ -49,6 +55,7 @@ export function resolveGate(gate: GateWritten, hasPrometheus = true): GatePolicy
   const source: GateSource | undefined =
     own === undefined && !hasPrometheus && reading !== null ? { kind: 'probe', reading } : own;
   const base = builtin ?? (source?.kind === 'witness' ? WITNESSED : undefined);
+  const telling = source?.kind === 'witness' && isTeller(witnesses, source.witness) ? TELLING : undefined;
   const { source: _, compare: __, weight: ___, ...kept }: Partial<GatePolicy> = builtin ?? {};
   const compare = compareOf(gate.compare, builtin?.compare);
   const weight = weightOf(gate.weight) ?? builtin?.weight;
@@ -59,8 +66,8 @@ export function resolveGate(gate: GateWritten, hasPrometheus = true): GatePolicy
     unit: gate.unit ?? base?.unit ?? '',
     direction: gate.direction ?? base?.direction ?? 'above',
     limit: gate.limit ?? base?.limit ?? 0,
-    windowMs: gate.window ?? base?.windowMs ?? 0,
-    forMs: gate.for ?? builtin?.forMs ?? 0,
+    windowMs: gate.window ?? telling?.windowMs ?? base?.windowMs ?? 0,
+    forMs: gate.for ?? telling?.forMs ?? builtin?.forMs ?? 0,
     ...given('source', source),
     ...given('minSamples', gate.minSamples),
     ...given('minCoverage', gate.minCoverage),

@@ -64,6 +64,7 @@ function resolveStrategy(
       : resolveGates(merged.gates, {
           hasPrometheus: has(environment, 'prometheus'),
           areWritten: has(environment, 'gates') || has(playbook, 'gates'),
+          witnesses: readKey(environment, 'witnesses'),
         }),
     sampleEveryMs: merged.sampleEvery,
     sampleDelayMs: merged.prometheus?.delay ?? 0,

@@ -270,6 +270,7 @@ function resolvePolicy(from: Resolving, action: Action): RolloutPolicy {
     gates: resolveGates(merged.gates, {
       hasPrometheus: has(from.raw, 'prometheus'),
       areWritten: has(from.raw, 'gates') || has(from.playbooks[action]?.raw, 'gates'),
+      witnesses: readKey(from.raw, 'witnesses'),
     }),
     // Whoever asks for a second person asks for an approval.
     approval:

@@ -30,7 +30,8 @@ import { formatDuration } from './duration.ts';
 import { endBake } from './ending.ts';
 import type { Judgement } from './gate.ts';
 import type { HostId } from './host.ts';
-import { whyDecided } from './judgement-words.ts';
+import { whyDecided, whyNotCounting } from './judgement-words.ts';
+import type { GatePolicy } from './policy.ts';
 import type { HostProgress, Phase, RolloutState, Watch } from './state.ts';
 
 type WatchedPhase = Extract<Phase, { kind: 'soaking' | 'baking' }>;
@@ -175,7 +176,13 @@ function keepJudging(
   if (rollout.stop !== null) return holdStopped(rollout, rollout.stop, now, next);
   const { consecutiveErrors = 0 } = rollout.policy;
   const isDisturbed = undisturbed >= newest;
-  return waitingWords({ watch, next, kind, neededMs, warmUpMs, isDisturbed, consecutiveErrors });
+  const warmUp = kind === 'soaking' ? longestLookBack(gates) : null;
+  return waitingWords({ watch, next, kind, neededMs, warmUp, isDisturbed, consecutiveErrors });
+}
+
+function longestLookBack(gates: readonly GatePolicy[]): GatePolicy | null {
+  const [longest] = gates.toSorted((a, b) => b.windowMs - a.windowMs);
+  return longest === undefined || longest.windowMs === 0 ? null : longest;
 }
 
 interface Waiting {
@@ -183,7 +190,8 @@ interface Waiting {
   readonly next: number;
   readonly kind: WatchedPhase['kind'];
   readonly neededMs: number;
-  readonly warmUpMs: number;
+  /** The gate that looks back longest, for which it waits; null: for none. */
+  readonly warmUp: GatePolicy | null;
   /** What somebody did to agents is still in the gates' look-back. */
   readonly isDisturbed: boolean;
   /** Evaluations in a row without an answer that are borne. */
@@ -195,7 +203,7 @@ function waitingWords({
   next,
   kind,
   neededMs,
-  warmUpMs,
+  warmUp,
   isDisturbed,
   consecutiveErrors,
 }: Waiting): Decision {
@@ -206,15 +214,15 @@ function waitingWords({
     const why = 'somebody has stopped or started agents, which must lie behind the gates’ look-back';
     return wait(next, kind, `${seen}; counting goes on at ${from} UTC: ${why}`);
   }
-  if (last === null && warmUpMs > 0) {
+  if (last === null && warmUp !== null) {
     // Minutes or hours of silence look like a fault to whoever does not know what they are for.
     const from = new Date(next).toISOString().slice(11, 19);
-    const why = `the gates' longest look-back, ${formatDuration(warmUpMs)}, must lie behind the change`;
+    const why = `the look-back of the gate ${warmUp.name}, ${formatDuration(warmUp.windowMs)}, must lie behind the change`;
     return wait(next, kind, `${seen}; counting begins at ${from} UTC: ${why}`);
   }
   if (last === null || last.kind === 'pass' || last.kind === 'fail') return wait(next, kind, seen);
   const why = whyDecided(last) || 'nothing was measured';
-  if (last.kind !== 'error') return hold(next, 'no-data', `${seen}; not counting: ${why}`);
+  if (last.kind !== 'error') return hold(next, whyNotCounting(last), `${seen}; not counting: ${why}`);
   const message = `${seen}; not judged: ${why}`;
   const errors = watch.errorsInARow ?? 1;
   return errors > consecutiveErrors

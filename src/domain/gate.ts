@@ -115,6 +115,11 @@ export interface GateVerdict {
   readonly streak?: number;
   /** Beyond the limit, but control hosts as well: not blamed on the version, and no pass. */
   readonly siteWide?: true;
+  /**
+   * Inconclusive on numbers that are bad: over the limit, and not for long enough, by too few or too seldom in a row to fail, or by control
+   * hosts as well. Absent: it rests on what nobody knows, or was written by a program that did not tell.
+   */
+  readonly overLimit?: true;
   /** It leaves the judgement to the other gates: neither a pass nor a hindrance. */
   readonly abstains?: true;
 }

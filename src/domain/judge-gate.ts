@@ -44,7 +44,8 @@ export function judgeGate({ gate, query, outcome }: GateMeasurement, input: Gate
     case 'told': {
       const verdict: GateVerdict = { ...empty, samples: 1, kind: outcome.verdict, why: outcome.why };
       if (outcome.verdict === 'pass') return { verdict, isSpoilt: notAtAll };
-      if (outcome.verdict === 'fail') return { verdict: counting(verdict, gate, input), isSpoilt: wholly };
+      if (outcome.verdict === 'fail')
+        return { verdict: overLimit(counting(verdict, gate, input)), isSpoilt: wholly };
       return { verdict: keepingCount(verdict, gate.noData === 'abstain', input), isSpoilt: wholly };
     }
     case 'measured':
@@ -129,7 +130,10 @@ function judgeMeasured(gate: GatePolicy, query: string, outcome: Measured, input
       byLimit.length > 0
         ? byLimit
         : [...bySilenceOf(gate, bySilence, end), ...worseThanControl(compared, hosts, end)];
-    const told = counting(verdict('fail', offenders, grounds), gate, input);
+    const counted = counting(verdict('fail', offenders, grounds), gate, input);
+    // Silence that counts as over the limit is still silence.
+    const isNumber = byLimit.length > 0 || worse !== null;
+    const told = isNumber ? overLimit(counted) : counted;
     return { verdict: told, isSpoilt: told.kind === 'fail' && worse === null ? isSpoilt : wholly };
   }
   if (steps === 0) return cannotTell(verdict('inconclusive', [], { kind: 'too-early', stepMs }));
@@ -153,19 +157,21 @@ function judgeMeasured(gate: GatePolicy, query: string, outcome: Measured, input
       controlOver,
       comparison,
     });
-    return { verdict: { ...told, siteWide: true }, isSpoilt: wholly };
+    return { verdict: overLimit({ ...told, siteWide: true }), isSpoilt: wholly };
   }
   if (tally.isOver(steps - 1)) {
     const pending = worstFirst(gate, looked.pending);
     const grounds =
       pending.length === 0 ? ofSilence : ({ kind: 'pending', gate, offenders: pending } as const);
-    return { verdict: verdict('inconclusive', pending, grounds), isSpoilt };
+    const told = verdict('inconclusive', pending, grounds);
+    return { verdict: pending.length === 0 ? told : overLimit(told), isSpoilt };
   }
   if (doubtful?.atStep[steps - 1]) {
     const offenders = worstFirst(gate, doubtful.offenders);
     const silentToo = doubtful.silent.map((host) => host.name);
     const grounds = { kind: 'doubtful', gate, offenders, silent: silentToo, of: hosts.length } as const;
-    return { verdict: verdict('inconclusive', offenders, grounds), isSpoilt };
+    const told = verdict('inconclusive', offenders, grounds);
+    return { verdict: offenders.length === 0 ? told : overLimit(told), isSpoilt };
   }
   if (isBlind || sparse.length > 0)
     return cannotTell(verdict('inconclusive', over, isBlind ? ofSilence : ofSparse), true);
@@ -297,6 +303,11 @@ function counting(verdict: GateVerdict, { failures = 1 }: GatePolicy, { streak }
   if (count >= failures) return { ...verdict, streak: count };
   const why = explainVerdict({ kind: 'counting', why: verdict.why, count, failures });
   return { ...verdict, kind: 'inconclusive', streak: count, why };
+}
+
+/** A verdict that fails says by itself that the numbers are bad. */
+function overLimit(verdict: GateVerdict): GateVerdict {
+  return verdict.kind === 'inconclusive' ? { ...verdict, overLimit: true } : verdict;
 }
 
 /** K8, K9. */

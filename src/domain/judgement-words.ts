@@ -18,6 +18,13 @@ export function whoIsAsked({ source }: Pick<GatePolicy, 'source'>): string {
   }
 }
 
+/** Why an inconclusive judgement does not count: on numbers that are bad, or since nobody knows. */
+export function whyNotCounting({ gates }: Pick<Judgement, 'gates'>): 'over-limit' | 'no-data' {
+  return gates.some(({ overLimit, abstains }) => overLimit === true && abstains !== true)
+    ? 'over-limit'
+    : 'no-data';
+}
+
 /** Why it came out as it did, each reason once; of gates without a vote only where nobody has one. Empty: there was no gate. */
 export function whyDecided({ kind, gates }: Pick<Judgement, 'kind' | 'gates'>): string {
   const all = gates.filter((gate) => gate.kind === kind);

@@ -11,7 +11,7 @@ import { formatDuration } from '../domain/duration.ts';
 import type { Judgement } from '../domain/gate.ts';
 import type { Host } from '../domain/host.ts';
 import { judge } from '../domain/judge.ts';
-import { whyDecided } from '../domain/judgement-words.ts';
+import { whyDecided, whyNotCounting } from '../domain/judgement-words.ts';
 import type { GatePolicy } from '../domain/policy.ts';
 import type { EngineContext } from './context.ts';
 import { measureGates } from './measure-gates.ts';
@@ -150,7 +150,7 @@ function tellWaiting(
       : last.kind === 'error'
         ? ['metrics-error', `${seen}; not judged: ${whyDecided(last)}`]
         : last.kind === 'inconclusive'
-          ? ['no-data', `${seen}; not counting: ${whyDecided(last)}`]
+          ? [whyNotCounting(last), `${seen}; not counting: ${whyDecided(last)}`]
           : ['soaking', seen];
   tell({
     kind: 'waiting',

@@ -255,6 +255,19 @@ describe('a gate as it is meant', () => {
     expect(meant({ use: 'agent-cpu', source: 'prometheus' }).source).toBeUndefined();
   });
 
+  it.each(['command', 'webhook'])('of a %s waits for no look-back that it does not have', (kind) => {
+    const asked = { hasPrometheus: true, areWritten: true, witnesses: { ours: { kind } } };
+    const source = { witness: 'ours' };
+    const resolved = (gate: object) => resolveGates([gateSchema.parse({ source, ...gate })], asked);
+    expect(resolved({ name: 'heard' })).toMatchObject([{ windowMs: 0, forMs: 0 }]);
+    expect(resolved({ use: 'agent-cpu' })).toMatchObject([{ windowMs: 0, forMs: 0 }]);
+    expect(resolved({ name: 'heard', window: '2m' })).toMatchObject([{ windowMs: 120_000 }]);
+    const loki = { ...asked, witnesses: { ours: { kind: 'loki' } } };
+    expect(resolveGates([gateSchema.parse({ source, name: 'heard' })], loki)).toMatchObject([
+      { windowMs: 300_000 },
+    ]);
+  });
+
   it('without Prometheus is asked of the hosts themselves, and left out where nothing there knows it', () => {
     expect(resolveGate({ use: 'agent-cpu' }, false)).toMatchObject({
       query: '',

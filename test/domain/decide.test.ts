@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/domain/decide.ts';
 import type { Decision, Observations } from '../../src/domain/decision.ts';
 import { applyEntry, isFinished } from '../../src/domain/fold.ts';
+import type { Judgement } from '../../src/domain/gate.ts';
 import type { EntryBody, Pin } from '../../src/domain/journal.ts';
 import {
   EMPTY_STATE,
@@ -10,8 +11,9 @@ import {
   type RolloutState,
   type Stop,
 } from '../../src/domain/state.ts';
+import { gate, somePolicy } from '../engine/world.ts';
 import { chainOf, draft } from '../fakes/journal-entries.ts';
-import { baking, calm, judgement, NOW, paused, progress, rollout, soaking } from './rollout-states.ts';
+import { baking, calm, judgement, NOW, paused, progress, rollout, soaking, watch } from './rollout-states.ts';
 
 const told = (decision: Decision): string => {
   if (decision.next === 'record') return `record ${decision.body.kind}`;
@@ -19,6 +21,10 @@ const told = (decision: Decision): string => {
   return `${decision.next} ${'reason' in decision ? decision.reason.code : ''}`.trim();
 };
 
+const badNumbers = ({ gates, ...rest }: Judgement): Judgement => ({
+  ...rest,
+  gates: gates.map((gate) => ({ ...gate, overLimit: true })),
+});
 const verified = (id: string, more = {}) => progress(id, 'verified', more);
 const proven = (id: string) => verified(id, { provenSeq: 11 });
 const cause = { kind: 'operator' } as const;
@@ -153,6 +159,13 @@ describe('transitions', () => {
       'hold no-data',
     ],
     [
+      'soaking, numbers that are bad and decide nothing yet -> held, and not for want of data',
+      rollout([verified('1')], {
+        phase: soaking({ last: badNumbers(judgement('inconclusive')) }),
+      }),
+      'hold over-limit',
+    ],
+    [
       'soaking, a step is over -> judged',
       rollout([verified('1')], { phase: soaking({ judgedTo: NOW - 10_000, lastAt: NOW - 6_000 }) }),
       'judge judging',
@@ -263,6 +276,23 @@ describe('transitions', () => {
   ];
   it.each(table)('%s', (_, state, expected, observed) => {
     expect(told(decide(state, observed ?? calm, NOW))).toBe(expected);
+  });
+});
+
+it('who waits for a look-back is told of which gate', () => {
+  const gates = [gate('cpu', { windowMs: 300_000 }), gate('restarts', { windowMs: 60_000 })];
+  const phase = {
+    kind: 'soaking',
+    wave: 0,
+    since: NOW,
+    watch: watch({ judgedTo: null, lastAt: 0 }),
+  } as const;
+  const decided = decide(rollout([verified('1')], { policy: { ...somePolicy, gates }, phase }), calm, NOW);
+  expect(decided).toMatchObject({
+    next: 'wait',
+    reason: {
+      message: expect.stringContaining('the look-back of the gate cpu, 5m, must lie behind the change'),
+    },
   });
 });
 

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { GateMeasurement, Judgement, Sample } from '../../src/domain/gate.ts';
 import { judge, worstKind } from '../../src/domain/judge.ts';
+import { whyNotCounting } from '../../src/domain/judgement-words.ts';
 import type { GatePolicy } from '../../src/domain/policy.ts';
 
 const T0 = Date.parse('2026-03-01T03:12:00Z');
@@ -673,6 +674,28 @@ describe('judge, failing evaluations in a row', () => {
     expect(second.gates[0]?.why).toMatch(
       /^h1 used 0.2 cores .*; this is failing evaluation 2 of 3 in a row that make it fail$/,
     );
+  });
+
+  it('tells numbers that are bad and do not fail yet from what nobody knows', () => {
+    const saidOf = (judgement: Judgement) => [judgement.gates[0]?.overLimit, whyNotCounting(judgement)];
+    const first = at(bad, null, T0);
+    expect(saidOf(first)).toEqual([true, 'over-limit']);
+    expect(saidOf(at(none, first, T0 + STEP))).toEqual([undefined, 'no-data']);
+    const third = at(bad, at(bad, first, T0 + STEP), T0 + 2 * STEP);
+    expect([third.kind, third.gates[0]?.overLimit]).toEqual(['fail', undefined]);
+    const pending = judged([measured({ ...cpu, forMs: 10_000 }, { h1: [0.01, 0.2] })], ['h1'], 2);
+    expect(saidOf(pending)).toEqual([true, 'over-limit']);
+    const few = { ...cpu, weight: { kind: 'share', share: 0.5 } } as const;
+    const doubtful = judged(
+      [measured(few, { h1: [0.2], h2: [0.2], h3: [0.01], h4: [0.01] })],
+      ['h1', 'h2', 'h3', 'h4'],
+      1,
+    );
+    expect([doubtful.kind, ...saidOf(doubtful)]).toEqual(['inconclusive', true, 'over-limit']);
+    // Silence that counts as beyond the limit is still no number.
+    const mute = { ...cpu, noData: 'fail', failures: 3 } as const;
+    const silent = judged([measured(mute, { h2: [0.01] })], ['h1', 'h2'], 1);
+    expect([silent.kind, ...saidOf(silent)]).toEqual(['inconclusive', undefined, 'no-data']);
   });
 
   it('a healthy one begins the count anew', () => {

@@ -215,7 +215,7 @@ export function judgementLine(judgement: Judgement, paint: Paint): string {
       : judgement.gates.filter((gate) => gate.kind === judgement.kind);
   const why =
     judgement.kind === 'pass' ? gateNumbers(judgement) : harmless(telling.map((gate) => gate.why).join('; '));
-  return `gates ${words[judgement.kind]} (+${formatDuration(judgement.observedMs)}): ${why}`;
+  return `gates ${words[judgement.kind]} (${formatDuration(judgement.observedMs)} observed): ${why}`;
 }
 
 function gateNumbers(judgement: Judgement): string {

@@ -135,7 +135,8 @@ export const gateSchema = z.strictObject({
     .meta({ description: 'On which side of the limit it is bad.' }),
   limit: z.number().optional().meta({ description: 'The verdict fails beyond it.', unit: "the gate's own" }),
   window: duration(1).optional().meta({
-    description: "Look-back of the query's rate; that long after a change samples do not count yet.",
+    description:
+      "Look-back of the query's rate; that long after a change samples do not count yet. Of a command or a webhook: 0s.",
   }),
   for: duration().optional().meta({
     description:
