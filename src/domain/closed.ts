@@ -20,6 +20,41 @@ export function closedNow(
   return { from: now, until: opens ?? now + LOOK_AGAIN_MS, reason, code: 'outside-window' };
 }
 
+export interface Closing {
+  /** Every freeze in force, then the windows that are shut; never empty. */
+  readonly why: readonly FreezeWindow[];
+  /** When waves may begin for all of them, ms since the epoch; null: none is known. */
+  readonly opens: number | null;
+}
+
+/** Freezes and windows that are passed in the search for an opening. */
+const MOST_PASSED = 50;
+
+/** Everything that closes it now, where `closedNow` names the first; null: it is open. */
+export function closingNow(
+  environment: Pick<Environment, 'freeze' | 'maintenance'>,
+  now: number,
+): Closing | null {
+  const { freeze, maintenance } = environment;
+  const frozen = freeze.filter((window) => window.from <= now && now < window.until);
+  const shut = maintenance === undefined ? null : closedNow({ freeze: [], maintenance }, now);
+  const why = shut === null ? frozen : [...frozen, shut];
+  return why.length === 0 ? null : { why, opens: openingAfter(environment, now) };
+}
+
+function openingAfter(environment: Pick<Environment, 'freeze' | 'maintenance'>, now: number): number | null {
+  let at = now;
+  for (let passed = 0; passed < MOST_PASSED; passed += 1) {
+    const closed = closedNow(environment, at);
+    if (closed === null) return at;
+    const isShutForGood =
+      closed.code === 'outside-window' && nextOpening(environment.maintenance ?? [], at) === null;
+    if (isShutForGood) return null;
+    at = closed.until;
+  }
+  return null;
+}
+
 /** Its reason code and sentence. */
 export function closedWords({ until, reason, code = 'frozen' }: FreezeWindow): {
   readonly code: string;

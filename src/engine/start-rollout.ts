@@ -108,7 +108,7 @@ export function inTheWay(
   return refuse(
     'held',
     'rollout-under-way',
-    `${name} has ${rollout.id} under way: ${rollout.kind} of ${rollout.version}, ${rollout.phase.kind}${backWords(maybeBack(rollout, at.now).length)}`,
+    `${name} has ${rollout.id} under way: ${rollout.kind} of ${rollout.version}, ${rollout.phase.kind}${rollout.stop === null ? '' : ` (${rollout.stop.kind})`}${backWords(maybeBack(rollout, at.now).length)}`,
     {
       next: `rollout status ${name}; rollout advance ${name} to carry it on, rollout rollback ${name} to take it back`,
     },

@@ -9,7 +9,7 @@ async function shown(world: World): Promise<string> {
   const { context } = world.process();
   const prepared = await world.clock.run(preparePlan(context, { version: NEW, quarantine: [] }));
   if (!prepared.ok) throw new Error(prepared.error.message);
-  return planLines(context, prepared.value, createPaint(false), { brief: true }).join('\n');
+  return planLines(context, prepared.value, createPaint(false), { brief: true, notes: [] }).join('\n');
 }
 
 describe('the approval', () => {

@@ -29,6 +29,10 @@ describe('while one works', () => {
     const other = await place.run(['canary', 'sandbox-gstg', '5.9.1', '--yes']);
     expect(other.code).toBe(4);
     expect(other.stderr).toContain('under way: deploy of 5.10.2');
+    const planned = await place.run(['plan', 'sandbox-gstg', '5.9.1']);
+    expect(planned.code).toBe(4);
+    expect(planned.stdout).toContain('sandbox-gstg  5.9.1');
+    expect(planned.stderr).toContain('under way: deploy of 5.10.2');
     const status = await place.run(['status', 'sandbox-gstg']);
     expect(status.stdout).toContain(`pid ${first.pid}`);
     const early = await place.run(['promote', 'sandbox-gprd', '--yes']);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { closedNow } from '../../src/domain/closed.ts';
+import { closedNow, closingNow } from '../../src/domain/closed.ts';
 import { decide } from '../../src/domain/decide.ts';
 import { calm, NOW, progress, rollout } from './rollout-states.ts';
 
@@ -46,5 +46,38 @@ describe('outside of the maintenance windows', () => {
 
   it('without windows it is always open', () => {
     expect(closedNow({ freeze: [] }, NOW)).toBeNull();
+  });
+});
+
+describe('everything that closes it', () => {
+  it('is a freeze and a window, with the moment at which both are past', () => {
+    // The freeze ends on Friday at one o'clock, the window opens on Monday.
+    expect(closingNow({ freeze: [freeze], maintenance: [window] }, NOW)).toMatchObject({
+      why: [{ reason: 'the end of the year' }, { code: 'outside-window' }],
+      opens: Date.UTC(2026, 0, 5),
+    });
+  });
+
+  it('is past only where no freeze lies over the opening', () => {
+    const over = { from: Date.UTC(2026, 0, 4), until: Date.UTC(2026, 0, 6), reason: 'a fair' };
+    expect(closingNow({ freeze: [over], maintenance: [window] }, NOW)).toMatchObject({
+      why: [{ code: 'outside-window' }],
+      opens: Date.UTC(2026, 0, 12),
+    });
+  });
+
+  it('may have no end that is known', () => {
+    const never = { ...window, untilMinute: 0, fromMinute: 1 };
+    const always = Array.from({ length: 60 }, (_, week) => ({
+      from: NOW + week * 7 * 24 * HOUR,
+      until: NOW + (week + 1) * 7 * 24 * HOUR,
+      reason: 'week after week',
+    }));
+    expect(closingNow({ freeze: always, maintenance: [never] }, NOW)?.opens).toBeNull();
+  });
+
+  it('is nothing where it is open', () => {
+    expect(closingNow({ freeze: [] }, NOW)).toBeNull();
+    expect(closingNow({ freeze: [], maintenance: [window] }, Date.UTC(2026, 0, 5, 0, 30))).toBeNull();
   });
 });

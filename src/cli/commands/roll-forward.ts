@@ -3,6 +3,7 @@
 import { parseDuration } from '../../domain/duration.ts';
 import type { Receipt, RolloutKind } from '../../domain/journal.ts';
 import { type LifecycleContext, type Refusal, refuse } from '../../engine/context.ts';
+import { planNotes } from '../../engine/plan-notes.ts';
 import { preparePlan } from '../../engine/prepare-plan.ts';
 import { runRollout } from '../../engine/run-rollout.ts';
 import {
@@ -77,10 +78,17 @@ export async function rollForward(
       ? sayNotBegun(invocation, name, prepared.error.message)
       : sayRefused(invocation, [prepared.error]);
   const { plan, blockers } = prepared.value;
+  const notes = await planNotes(context, {
+    ...forward,
+    state: state.value,
+    prepared: prepared.value,
+    line: line.value,
+    hasChange: change !== undefined,
+  });
   if (invocation.json)
-    jsonLine(invocation, 'plan', { environment: name, version: forward.version, plan, blockers });
+    jsonLine(invocation, 'plan', { environment: name, version: forward.version, plan, blockers, notes });
   else
-    for (const text of planLines(context, prepared.value, session.paint, { brief: true }))
+    for (const text of planLines(context, prepared.value, session.paint, { brief: true, notes }))
       invocation.output.err(text);
   if (blockers.length > 0) return sayRefused(invocation, blockers);
   const hosts = plan.waves.reduce((sum, wave) => sum + wave.hosts.length, 0);

@@ -1,10 +1,10 @@
 /** A prepared plan for people: waves, bounds, gates, who is left out and by what rule. */
-import { closedNow, closedWords } from '../../domain/closed.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { LeftOutHost, PlannedWave } from '../../domain/plan.ts';
 import type { Bound, RolloutPolicy } from '../../domain/policy.ts';
 import { personOf } from '../../domain/second-person.ts';
 import type { EngineContext } from '../../engine/context.ts';
+import type { PlanNote } from '../../engine/plan-notes.ts';
 import type { PreparedPlan } from '../../engine/prepare-plan.ts';
 import { short } from './entry-line.ts';
 import { columns, count, hanging, harmless, moment, type Paint, someOf } from './paint.ts';
@@ -13,13 +13,14 @@ import { whyText } from './why-text.ts';
 export interface PlanViewOptions {
   /** Before a rollout: counts instead of every name. */
   readonly brief: boolean;
+  readonly notes: readonly PlanNote[];
 }
 
 export function planLines(
   context: EngineContext,
   { plan, release, fleet, pace }: PreparedPlan,
   paint: Paint,
-  { brief }: PlanViewOptions,
+  { brief, notes }: PlanViewOptions,
 ): string[] {
   const { name, policy, promotesFrom } = context.environment;
   const total = plan.waves.reduce((sum, wave) => sum + wave.hosts.length, 0);
@@ -45,7 +46,7 @@ export function planLines(
   if (approval !== null) lines.push(...hanging('  ', approval, paint.width));
   if (!brief) lines.push(...hanging('  back  ', wayBackWords(policy), paint.width));
   if (pace !== null) lines.push(...hanging('  pace  ', pace.words, paint.width));
-  if (!brief) lines.push(...windowLines(context, paint));
+  lines.push(...notes.flatMap((note) => noteLines(note, paint)));
   if (!brief) lines.push(...gateLines(context, paint));
   lines.push(...leftOutLines(plan.leftOut, paint, brief), ...lapsedLines(fleet, paint));
   return lines;
@@ -120,10 +121,10 @@ function wayBackWords({ armedRevert, database }: RolloutPolicy): string {
   return `${alone}; where the older agent cannot read what the newer one wrote, ${aside}`;
 }
 
-/** When waves may begin, where that is not always. */
-function windowLines({ environment, clock }: EngineContext, paint: Paint): string[] {
-  const closed = closedNow(environment, clock.now());
-  return closed === null ? [] : hanging('  now   ', closedWords(closed).message, paint.width);
+/** What begins later than now, and what else whoever begins it would meet. */
+function noteLines({ code, message }: PlanNote, paint: Paint): string[] {
+  const label = code === 'frozen' || code === 'outside-window' ? '  now   ' : '  note: ';
+  return hanging(paint.warn(label), harmless(message), paint.width);
 }
 
 function gateLines(context: EngineContext, paint: Paint): string[] {
