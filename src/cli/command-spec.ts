@@ -14,6 +14,8 @@ export interface CommandSpec {
   readonly options?: readonly Option[];
   /** Changes hosts or a journal: takes --yes and --reason. */
   readonly changes?: boolean;
+  /** It never asks, so that --yes, which it takes all the same, says nothing. */
+  readonly neverAsks?: boolean;
   /** Takes --metrics-port, --metrics-push and --metrics-file; absent: where it changes something. */
   readonly metrics?: boolean;
   /** Words that no argument takes reach the command, which says what was meant. */

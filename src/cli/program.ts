@@ -137,7 +137,10 @@ function meantBy(complaint: string, { options }: Command): string {
     : `(Did you mean ${meant}?)\n`;
 }
 
-function addCommonOptions(command: Command, { changes = false, metrics = changes }: CommandSpec): void {
+function addCommonOptions(
+  command: Command,
+  { changes = false, metrics = changes, neverAsks = false }: CommandSpec,
+): void {
   command.option(
     '--config <dir>',
     'folder that holds environments/ and playbooks/ (default: ./, then what ships with rollout)',
@@ -153,7 +156,12 @@ function addCommonOptions(command: Command, { changes = false, metrics = changes
     );
   }
   if (!changes) return;
-  command.option('--yes', 'do not ask; needed where there is no terminal');
+  command.option(
+    '--yes',
+    neverAsks
+      ? 'not needed: this command never asks; taken so that a script may give it everywhere'
+      : 'do not ask; needed where there is no terminal',
+  );
   command.option('--reason <text>', 'why; goes into the journal');
 }
 

@@ -30,6 +30,17 @@ describe('help', () => {
     }
   }, 60_000);
 
+  it('of --yes says whether it is needed: who carries on or pauses is never asked, who begins is', async () => {
+    const told = async (name: string): Promise<string> =>
+      (await place.run([...name.split(' '), '--help'])).stdout.replaceAll(/\s+/gu, ' ');
+    const never = COMMANDS.filter(({ neverAsks }) => neverAsks === true).map(({ name }) => name);
+    expect(never).toEqual(['advance', 'pause']);
+    for (const name of never) expect(await told(name)).toContain('--yes not needed: this command never asks');
+    for (const name of ['deploy', 'rollback', 'approve', 'osqueryd stop'])
+      expect(await told(name)).toContain('--yes do not ask; needed where there is no terminal');
+    expect(await told('promote')).toContain('carries the same rollout on, and asks nothing then');
+  });
+
   it('`help COMMAND` is the same as `COMMAND --help`', async () => {
     const [one, other] = await Promise.all([place.run(['help', 'deploy']), place.run(['deploy', '--help'])]);
     expect(one.stdout).toBe(other.stdout);
