@@ -209,7 +209,7 @@ function troubled(host: HostProgress): string {
 
 function nextOf(session: Session, name: string, end: RolloutEnd): string | null {
   const { phase } = end.rollout;
-  if (end.kind === 'interrupted') return `rollout advance ${name} --wait`;
+  if (end.kind === 'interrupted') return `rollout advance ${name}`;
   if (phase.kind === 'rollback-incomplete') return `mend those hosts, then rollout advance ${name}`;
   if (phase.kind === 'aborted') return `rollout rollback ${name} puts the touched hosts back`;
   if (end.kind === 'finished') {
