@@ -156,7 +156,7 @@ export const LIFECYCLE_COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: 'osqueryd holds',
-    summary: 'who is held, by whom, why, until when; --due: only what is due',
+    summary: 'who is held, by whom, why, when it is due; --due: only what is due now',
     help: 'From the journals: needs no host. Nothing lifts a hold by itself; one past its end is DUE. Ends with 0; with --due 4 when there are some, for a schedule that reminds.',
     examples: ['osqueryd holds', 'osqueryd holds --env gprd --due'],
     options: [
@@ -172,7 +172,7 @@ export const LIFECYCLE_COMMANDS: readonly CommandSpec[] = [
 export const HOLDS_COMMAND: CommandSpec = {
   name: 'holds',
   args: '[env]',
-  summary: 'whose agent is held stopped, by whom, why and until when',
+  summary: 'whose agent is held stopped, by whom, why and when that is due',
   help: 'From the journals: needs no host. Nothing lifts a hold by itself; one past its end is DUE: `rollout osqueryd start` lifts it. Ends with 0; with --due 4 when there are some, for a schedule that reminds.',
   examples: ['holds', 'holds gprd --due'],
   options: [new Option('--due', 'only those past their end; ends with 4 when there are some')],

@@ -124,10 +124,10 @@ function heldNow(held: HeldHost | undefined, now: number): { readonly held?: Hel
   return { held: { actionId, by, reason, since, until, state: held.state, due: dueOf(held.terms, now).due } };
 }
 
-/** Who holds it, why and until when, in a sentence without its end mark. */
+/** Who holds it, why and when that is due, in a sentence without its end mark. */
 export function whyHeld({ by, reason, since, until, state, due }: HeldShown): string {
   const wished = state === 'wished' ? ', which the host has not confirmed' : '';
-  const end = due ? `was due to end ${day(until)}` : `until ${day(until)}`;
+  const end = due ? `was due ${day(until)}` : `due ${day(until)}`;
   return `held by ${by} since ${day(since)} (${reason}), ${end}${wished}`;
 }
 

@@ -43,7 +43,7 @@ function branchWord(by: string): string {
     .replaceAll(/(^[.-]+)|(\.|\.lock)$/g, '');
 }
 
-/** Who, why, until when. */
+/** Who, why, and when it is due. */
 function messageOf(context: LifecycleContext, request: LifecycleRequest): string {
   const { reason, by, until, environment } = fillingsOf(context, request);
   const { package: agent } = context.environment.policy.agent;
@@ -52,7 +52,7 @@ function messageOf(context: LifecycleContext, request: LifecycleRequest): string
     '',
     ...(reason === '' ? [] : [`Reason: ${reason}`]),
     `By: ${by}`,
-    ...(until === '' ? [] : [`Until: ${until}`]),
+    ...(until === '' ? [] : [`Due: ${until}`]),
     `Action: ${request.actionId}`,
   ];
   return `${lines.join('\n')}\n`;

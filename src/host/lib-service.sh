@@ -364,7 +364,7 @@ hold_text() {
 #   who:    $held_by
 #   why:    $held_reason
 #   since:  $(readable "$held_since")
-#   until:  $(readable "$held_until"); nothing lifts it by itself
+#   due:    $(readable "$held_until"); nothing lifts it by itself
 # To start it again, from where rollout runs:
 #   osqueryd start --host ${host_name%%.*}
 # Or by hand, as root on this host:
@@ -526,7 +526,7 @@ set_condition() {
 
 # write_condition FOLDER: as long as the hold is there, a start does nothing and is no error.
 write_condition() {
-  durable "$1/$service.service.d/$DROP_IN" "# $service is HELD: see $HOLD (or $HOLD_IN_MEMORY) for who, why and until when.
+  durable "$1/$service.service.d/$DROP_IN" "# $service is HELD: see $HOLD (or $HOLD_IN_MEMORY) for who, why and when it is due.
 # To lift it: osqueryd start --host HOST, or by hand what that file says. Without that file this one does nothing:
 # rm -f $1/$service.service.d/$DROP_IN; systemctl daemon-reload
 [Unit]

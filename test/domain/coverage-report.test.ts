@@ -313,7 +313,7 @@ describe('holds', () => {
     expect(uncovered).toMatchObject([
       {
         name: 'vm-1',
-        why: '5.10.2-1.linux is installed and does not run (inactive); held by ada@ops-1 since 2026-11-20T00:00Z (CPU), until 2026-11-22T00:00Z',
+        why: '5.10.2-1.linux is installed and does not run (inactive); held by ada@ops-1 since 2026-11-20T00:00Z (CPU), due 2026-11-22T00:00Z',
         held: { ...shown, state: 'confirmed' },
       },
     ]);
@@ -328,7 +328,7 @@ describe('holds', () => {
       {
         name: 'vm-1',
         state: 'unseen',
-        why: 'nobody has looked there since; held by ada@ops-1 since 2026-11-20T00:00Z (CPU), until 2026-11-22T00:00Z, which the host has not confirmed',
+        why: 'nobody has looked there since; held by ada@ops-1 since 2026-11-20T00:00Z (CPU), due 2026-11-22T00:00Z, which the host has not confirmed',
       },
     ]);
   });
@@ -338,8 +338,8 @@ describe('holds', () => {
     const told = withHolds(hosts, held(1, NOW), held(2, NOW - DAY), held(3, NOW + 1));
     expect(told.findings).toEqual([
       '2 hold(s) are past their end and still in force: ' +
-        'vm-2 (held by ada@ops-1 since 2026-11-20T00:00Z (CPU), was due to end 2026-11-20T00:00Z), ' +
-        'vm-1 (held by ada@ops-1 since 2026-11-20T00:00Z (CPU), was due to end 2026-11-21T00:00Z); osqueryd start lifts them',
+        'vm-2 (held by ada@ops-1 since 2026-11-20T00:00Z (CPU), was due 2026-11-20T00:00Z), ' +
+        'vm-1 (held by ada@ops-1 since 2026-11-20T00:00Z (CPU), was due 2026-11-21T00:00Z); osqueryd start lifts them',
     ]);
     expect(told.holds.map(({ name, held: { due } }) => [name, due])).toEqual([
       ['vm-2', true],

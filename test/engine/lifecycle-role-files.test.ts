@@ -212,7 +212,7 @@ describe('a stop', () => {
       value: 'false',
       branch: 'rollout/stop-gstg-stop-1',
       message:
-        'Keep osquery stopped in gstg\n\nReason: eats production\nBy: ops@laptop\nUntil: 2026-11-24T08:00:00Z\nAction: stop-1\n',
+        'Keep osquery stopped in gstg\n\nReason: eats production\nBy: ops@laptop\nDue: 2026-11-24T08:00:00Z\nAction: stop-1\n',
     });
     expect(at.entries).toEqual([
       {

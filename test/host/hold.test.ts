@@ -36,7 +36,7 @@ async function expectRunning(): Promise<void> {
 }
 
 describe('a hold', () => {
-  it('is a file that a human understands: who, why, until when, and both ways to lift it', async () => {
+  it('is a file that a human understands: who, why, when it is due, and both ways to lift it', async () => {
     const answer = await host.run(stop());
     expect(answer.exitCode).toBe(0);
     expect(step(answer, 'hold')).toMatchObject({ ok: true, did: 'written', kept: 'disk' });
@@ -44,7 +44,7 @@ describe('a hold', () => {
     const text = readFileSync(host.path(HOLD_FILE), 'utf8');
     expect(text).toContain('who:    ops@laptop');
     expect(text).toContain('why:    it eats production');
-    expect(text).toContain('until:  2023-11-15 22:13 UTC');
+    expect(text).toContain('due:    2023-11-15 22:13 UTC');
     expect(text).toContain('osqueryd start --host');
     expect(text).toContain('systemctl unmask osqueryd; systemctl unmask --runtime osqueryd');
     expect(statSync(host.path(HOLD_FILE)).mode & 0o777).toBe(0o644);

@@ -115,7 +115,7 @@ function remarks(status: AgentStatus, now: number): string[] {
 type Hold = NonNullable<AgentStatus['hold']>;
 
 function holdWords({ by, reason, until, kept }: Hold, now: number): string {
-  const due = now >= until ? `DUE since ${moment(until)}` : `until ${moment(until)}`;
+  const due = now >= until ? `DUE since ${moment(until)}` : `due ${moment(until)}`;
   const memory = kept === 'memory' ? ', only until a reboot' : '';
   return `held by ${by} ${due}${memory}: ${reason}`;
 }

@@ -24,7 +24,7 @@ export function holdsLines(holds: readonly PlacedHold[], asked: HoldsAsked, pain
   return [
     `${paint.strong(names.join(', '))}  ${heldWords(holds, 'host')}${due.length === 0 ? '' : paint.bad(`, ${due.length} DUE`)}`,
     ...tableLines(
-      ['HOST', 'ENV', 'SINCE', 'UNTIL', '', 'BY', 'WHY'],
+      ['HOST', 'ENV', 'SINCE', 'DUE', '', 'BY', 'WHY'],
       sorted.map((hold) => row(hold, paint)),
       paint,
     ),

@@ -35,7 +35,7 @@ function wordsOf(entry: Entry, body: LifecycleBody, paint: Paint): string {
         body.hosts.map(({ name }) => harmless(name)),
         MOST_NAMED,
       );
-      const hold = body.hold === undefined ? '' : `, held until ${moment(body.hold.until)}`;
+      const hold = body.hold === undefined ? '' : `, hold due ${moment(body.hold.until)}`;
       const reason = harmless(body.hold?.reason ?? entry.reason ?? '');
       const text = `${body.actionId}: ${verb} of ${count(body.hosts.length, 'host')}${hold}: ${names}${reason === '' ? '' : ` (${reason})`}`;
       return body.emergency ? paint.bad(`EMERGENCY ${text}`) : text;

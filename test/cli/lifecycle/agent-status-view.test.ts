@@ -34,7 +34,7 @@ describe('the table', () => {
 
   it('tells why: no answer, a hold with its reason, an exit status, a unit that is disabled', () => {
     expect(rows).toContain('unreachable: connect timed out');
-    expect(rows.replaceAll(/\s+/gu, ' ')).toContain('held by ops@laptop until 2026-11-21 04:12:00Z: INC-12');
+    expect(rows.replaceAll(/\s+/gu, ' ')).toContain('held by ops@laptop due 2026-11-21 04:12:00Z: INC-12');
     expect(rows).toContain('ended with 78; disabled');
   });
 

@@ -50,6 +50,7 @@ describe('the list of holds', () => {
   it('of confirmed holds says only what lifts them', () => {
     const text = listed(held('a', 'confirmed', true));
     expect(text).toMatch(/^gprd {2}1 host held stopped, 1 DUE$/mu);
+    expect(text).toMatch(/HOST +ENV +SINCE +DUE +BY +WHY/u);
     expect(text).not.toContain('osqueryd stop');
     expect(text).toContain('next  osqueryd start --host a');
   });
