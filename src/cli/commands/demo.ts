@@ -14,6 +14,7 @@ import { demoPackage } from '../demo-packages.ts';
 import { EXIT } from '../exit-codes.ts';
 import { flag, type Invocation } from '../invocation.ts';
 import { createPaint } from '../render/paint.ts';
+import { typedName } from '../typed-name.ts';
 
 interface Step {
   readonly say: string;
@@ -60,13 +61,14 @@ async function tell(invocation: Invocation, keep: boolean): Promise<number> {
   output.out(
     `\n${paint.strong('That was the whole story')}, in ${seconds} s: staged, deployed, baked, promoted; a bad version caught on its canaries and taken back; the agent stopped everywhere and started again.`,
   );
+  const name = typedName(invocation);
   if (keep)
     output.out(
-      'The sandbox is still running: rollout status, rollout history sandbox-gprd; rollout sandbox down ends it.',
+      `The sandbox is still running: ${name} status, ${name} history sandbox-gprd; ${name} sandbox down ends it.`,
     );
   else
     output.out(
-      'To type the commands yourself: rollout sandbox up. For your own fleet: see the README, "Your own project in Google Cloud".',
+      `To type the commands yourself: ${name} sandbox up. For your own fleet: see the README, "Your own project in Google Cloud".`,
     );
   return EXIT.done;
 }

@@ -10,6 +10,7 @@ import { jsonLine } from '../json-lines.ts';
 import { columns } from '../render/paint.ts';
 import { findRunning, layoutFor, runSandbox, startInBackground, stopSandbox } from '../sandbox-process.ts';
 import { sayRefused } from '../session.ts';
+import { typedName } from '../typed-name.ts';
 
 export const up: CommandModule = {
   run: async (invocation) => {
@@ -37,8 +38,9 @@ export const up: CommandModule = {
     // Short enough to read and to copy: the shell fills the folder in.
     const deb = (environment: string, version: string): string =>
       `sandbox-${environment}=$P/${basename(demoPackage(layout.packages, environment, version))}`;
+    const name = typedName(invocation);
     const stage = (version: string): string =>
-      `  rollout stage ${version} --package ${deb('gstg', version)} --package ${deb('gprd', version)}`;
+      `  ${name} stage ${version} --package ${deb('gstg', version)} --package ${deb('gprd', version)}`;
     const [base = '', good = ''] = DEMO_VERSIONS.map(({ version }) => version);
     invocation.output.out(
       [
@@ -46,10 +48,15 @@ export const up: CommandModule = {
         `  P=${layout.packages}`,
         stage(base),
         stage(good),
-        `  rollout plan sandbox-gstg ${good}`,
-        `  rollout deploy sandbox-gstg ${good}`,
-        '  rollout promote sandbox-gprd',
-        'Bad versions lie beside them: 5.11.0 burns CPU, 5.12.0 does not start. To end: rollout sandbox down',
+        `  ${name} plan sandbox-gstg ${good}`,
+        `  ${name} deploy sandbox-gstg ${good}`,
+        `  ${name} promote sandbox-gprd`,
+        `Bad versions lie beside them: 5.11.0 burns CPU, 5.12.0 does not start. To end: ${name} sandbox down`,
+        ...(name === 'rollout'
+          ? []
+          : [
+              `Where the program says rollout, ${name} is typed here; npm install -g . puts it on your PATH.`,
+            ]),
       ].join('\n'),
     );
     return EXIT.done;
