@@ -88,9 +88,13 @@ export class StepTrack {
       const sample = samples[place];
       if (sample === undefined) continue;
       const { at, value } = sample;
-      if (at === next) index += 1;
-      else index = Math.ceil((at - from) / stepMs) - 1 + before;
-      next = from + (index + 2 - before) * stepMs;
+      if (at === next) {
+        index += 1;
+        next += stepMs;
+      } else {
+        index = Math.ceil((at - from) / stepMs) - 1 + before;
+        next = from + (index + 2 - before) * stepMs;
+      }
       if (!(index >= 0 && index < steps) || at <= after) continue;
       if (!Number.isFinite(value)) {
         spoilt[index] = 1;

@@ -39,7 +39,12 @@ const MOST_REFERENCE = 200;
 export function compareWithControl({ compare, direction, changed, control }: ToCompare): Compared {
   const { alpha } = compare;
   const sides = takeSides(changed, control, direction);
-  const residuals = residualsOf(sides);
+  let made: Residuals | undefined;
+  // Large fleets are told without them, and they take long there.
+  const residuals = (): Residuals => {
+    made ??= residualsOf(sides);
+    return made;
+  };
   const family = familyOf(sides, residuals, compare);
   const counted = sizesOf(family[0]?.blocks ?? []);
   const known = {
@@ -49,7 +54,7 @@ export function compareWithControl({ compare, direction, changed, control }: ToC
     ...(control.length === 0 ? {} : { medianControl: sides.medianControl }),
     alpha,
   };
-  const excess = (): Map<HostId, Excess> => excessOf(sides, residuals, compare, changed);
+  const excess = (): Map<HostId, Excess> => excessOf(sides, residuals(), compare, changed);
   const telling = tellingMembers(family, alpha).flatMap((index) => family[index] ?? []);
   if (telling.length === 0) {
     const sizes = { changed: changed.length, control: control.length };
@@ -95,14 +100,14 @@ export function compareWithControl({ compare, direction, changed, control }: ToC
 }
 
 /** V2. The first is of all strata together. */
-function familyOf(sides: Sides, residuals: Residuals, compare: GateComparison): Member[] {
+function familyOf(sides: Sides, residuals: () => Residuals, compare: GateComparison): Member[] {
   const { alpha } = compare;
   const changed = sides.strata.filter((stratum) => stratum.changed.length > 0);
   const within = blocksOf(sides);
   const choose = (own: readonly Block[], among: readonly Stratum[], level: number): readonly Block[] => {
     const smallest = smallestOf(own);
     if (isAttained(smallest, level)) return own;
-    const other = amongResiduals(among, residuals);
+    const other = amongResiduals(among, residuals());
     return smallestOf([other]) < smallest ? [other] : own;
   };
   const pooled = choose(within, changed, alpha);
