@@ -5,7 +5,7 @@ import { leftOnVersion, uncoveredBy } from '../domain/coverage.ts';
 import { abortWords } from '../domain/decide-armed.ts';
 import { causeInWords } from '../domain/decide-rollback.ts';
 import { formatDuration } from '../domain/duration.ts';
-import { maybeBack, notRunning, standingWords } from '../domain/host-standing.ts';
+import { maybeBack, nextWithoutWitness, notRunning, standingWords } from '../domain/host-standing.ts';
 import type { HostProgress, RolloutState } from '../domain/state.ts';
 import type { EngineContext } from '../engine/context.ts';
 import type { RunEnd } from '../engine/run-rollout.ts';
@@ -220,8 +220,9 @@ function nextOf(session: Session, name: string, end: RolloutEnd): string | null 
     return proven && successor !== null ? `rollout promote ${successor}` : null;
   }
   switch (end.reason.code) {
-    case 'approval-needed':
     case 'no-witness':
+      return `${nextWithoutWitness(end.rollout, name, systemClock.now())}; then rollout advance ${name}`;
+    case 'approval-needed':
       return `rollout approve ${name} --reason TEXT, then rollout advance ${name}`;
     case 'paused':
     case 'artifact-altered':

@@ -26,6 +26,23 @@ export function notRunning(rollout: RolloutState, now: number): HostProgress[] {
   );
 }
 
+/** Names that a command to be typed spells out. */
+const MOST_TYPED = 12;
+
+/** The command that starts these agents, so that gates can see them. */
+export function startCommand(environment: string, names: readonly string[]): string {
+  const hosts = names.length > MOST_TYPED ? 'NAME...' : names.join(' ');
+  return `rollout osqueryd start --env ${environment} --host ${hosts}`;
+}
+
+/** What moves a watch that has nothing to see: where agents are only stopped, their start, before anybody approves of what nobody saw. */
+export function nextWithoutWitness(rollout: RolloutState, environment: string, now: number): string {
+  const approve = `rollout approve ${environment} --reason TEXT`;
+  const stopped = notRunning(rollout, now).map(({ host }) => host.name);
+  if (stopped.length === 0) return approve;
+  return `${startCommand(environment, stopped)} lets the gates see it; ${approve} goes on unseen`;
+}
+
 /** Such as `10 verified`, `2 installed, not running (held)`; on the way back a pending host is one that was never touched. */
 export function standingWords(rollout: RolloutState, { now, held }: Standpoint): string[] {
   const isBack = 'cause' in rollout.phase;

@@ -10,12 +10,15 @@
  */
 import { chooseControls } from '../domain/control-hosts.ts';
 import type { GateMeasurement, GateVerdict, VerdictKind } from '../domain/gate.ts';
-import type { Host } from '../domain/host.ts';
+import type { Host, HostId } from '../domain/host.ts';
+import { startCommand } from '../domain/host-standing.ts';
 import { judge, worstKind } from '../domain/judge.ts';
 import { nearestWord } from '../domain/nearest.ts';
 import { byName, cutIntoWaves, stratumOf } from '../domain/planning.ts';
 import type { GatePolicy } from '../domain/policy.ts';
 import { err, ok, type Result } from '../domain/result.ts';
+import type { EnvironmentState } from '../domain/state.ts';
+import { names as hostNames } from '../domain/verdict-words.ts';
 import { type EngineContext, type Refusal, refuse } from './context.ts';
 import { type GateHost, measureGates } from './measure-gates.ts';
 import { readState } from './start-rollout.ts';
@@ -54,6 +57,8 @@ export interface GatesChecked {
   readonly hosts: number;
   /** Names of hosts that were left out since they are held (CG3); null: the journal cannot be read. */
   readonly held: readonly string[] | null;
+  /** Names of hosts that are looked at although their agent was last proven not to run. */
+  readonly stopped: readonly string[];
   readonly unknownZones: Fleet['unknownZones'];
   readonly gates: readonly GateCheck[];
   /** Of all gates that vote; a comparison that finds a difference where nothing has changed fails too. */
@@ -84,6 +89,7 @@ export async function checkGates(
   const state = await readState(context);
   const isHeld = ({ id }: Host): boolean => state.ok && state.value.holds.has(id);
   const asked = meant.value.filter((host) => !isHeld(host)).sort(byName);
+  if (asked.length === 0 && meant.value.length > 0) return err(allHeld(name, meant.value.toSorted(byName)));
   if (asked.length === 0) {
     return err(
       refuse('held', 'no-hosts', `no VM of ${name} that must have the agent is there to be looked at`, {
@@ -107,10 +113,26 @@ export async function checkGates(
     to,
     hosts: hosts.length,
     held: state.ok ? meant.value.filter(isHeld).map((host) => host.name) : null,
+    stopped: asked.filter(({ id }) => state.ok && isStopped(state.value, id)).map((host) => host.name),
     unknownZones: fleet.value.unknownZones,
     gates,
     kind: overall(gates),
   });
+}
+
+function allHeld(name: string, hosts: readonly Host[]): Refusal {
+  const names = hosts.map((host) => host.name);
+  return refuse(
+    'held',
+    'no-hosts',
+    `the agent is held stopped on every VM asked about (${hostNames(names)}): no gate can see it`,
+    { next: `${startCommand(name, names)} lets the gates see it` },
+  );
+}
+
+function isStopped({ rollout }: EnvironmentState, id: HostId): boolean {
+  const host = rollout?.hosts.get(id);
+  return host?.state === 'verified' && host.leftStopped;
 }
 
 function chooseNamed(

@@ -6,6 +6,7 @@ import { decide } from '../domain/decide.ts';
 import { abortWords } from '../domain/decide-armed.ts';
 import type { Reason } from '../domain/event.ts';
 import { isFinished } from '../domain/fold.ts';
+import { nextWithoutWitness } from '../domain/host-standing.ts';
 import { ok, type Result } from '../domain/result.ts';
 import type { EnvironmentState } from '../domain/state.ts';
 import type { LeaseHolder } from '../ports/lease.ts';
@@ -57,7 +58,10 @@ export async function readStatus(context: EngineContext): Promise<Result<Environ
     reason: decision.reason,
     until,
     // Under a pause it is still looked at, for reasons of the moment.
-    next: nextCommand(name, rollout.stop?.kind === 'paused' ? 'paused' : decision.reason.code, holder),
+    next:
+      rollout.stop?.kind !== 'paused' && decision.reason.code === 'no-witness'
+        ? nextWithoutWitness(rollout, name, now)
+        : nextCommand(name, rollout.stop?.kind === 'paused' ? 'paused' : decision.reason.code, holder),
     goesBack: goingBack(rollout),
   });
 }
@@ -65,7 +69,6 @@ export async function readStatus(context: EngineContext): Promise<Result<Environ
 function nextCommand(name: string, code: string, holder: LeaseHolder | null): string | null {
   switch (code) {
     case 'approval-needed':
-    case 'no-witness':
       return `rollout approve ${name} --reason TEXT`;
     case 'paused':
     case 'artifact-altered':

@@ -1,10 +1,12 @@
 /** Gates on the fleet as it is: what an operator sees who tunes them, and that nothing is changed by looking. */
 import { describe, expect, it } from 'vitest';
+import { gatesLines } from '../../src/cli/render/gates-view.ts';
+import { createPaint } from '../../src/cli/render/paint.ts';
 import type { GatePolicy } from '../../src/domain/policy.ts';
 import { checkGates, type GatesChecked } from '../../src/engine/check-gates.ts';
 import type { EngineContext } from '../../src/engine/context.ts';
 import { memoryMetrics } from '../fakes/memory-metrics.ts';
-import { gate, makeWorld, someHosts, somePolicy } from './world.ts';
+import { begin, gate, makeWorld, someHosts, somePolicy } from './world.ts';
 
 const compare = {
   with: 'control',
@@ -169,4 +171,17 @@ describe('gates check', () => {
       error: { exit: 'interrupted' },
     });
   });
+});
+
+it('hosts on which a rollout found the agent stopped are looked at, and said to be stopped', async () => {
+  const world = makeWorld({ hosts: someHosts(2, ['web']) });
+  for (const host of world.fleet.hosts.values()) host.stop();
+  expect(await world.clock.run(begin(world.process()))).toMatchObject({ reason: { code: 'no-witness' } });
+  const checked = await checkGates(world.process().context, { hosts: [] });
+  const [canary] = [...world.rollout().hosts.values()].filter(({ leftStopped }) => leftStopped);
+  if (!checked.ok || canary === undefined) throw new Error('nothing was checked');
+  expect(checked.value).toMatchObject({ held: [], stopped: [canary.host.name] });
+  expect(gatesLines('gstg', checked.value, createPaint(false, 200)).join('\n')).toContain(
+    `${canary.host.name}: the agent was last found stopped (rollout osqueryd start --env gstg --host ${canary.host.name})`,
+  );
 });

@@ -23,7 +23,7 @@ function run(invocation: Invocation): Promise<number> {
       });
       invocation.output.live('');
       if (!checked.ok) return sayRefused(invocation, [checked.error]);
-      const { gates, kind, unknownZones, held, from, to, hosts } = checked.value;
+      const { gates, kind, unknownZones, held, stopped, from, to, hosts } = checked.value;
       if (invocation.json) {
         for (const gate of gates)
           jsonLine(invocation, 'gate', {
@@ -32,6 +32,7 @@ function run(invocation: Invocation): Promise<number> {
             to,
             asked: hosts,
             held,
+            stopped,
             unknownZones,
             ...gate,
           });

@@ -1,11 +1,12 @@
 /** Gates as they come out now: numbers of the fleet, what a rollout would make of them, and what a comparison would find. */
 import type { Comparison, GateVerdict } from '../../domain/gate.ts';
+import { startCommand } from '../../domain/host-standing.ts';
 import type { GateCheck, GatesChecked } from '../../engine/check-gates.ts';
 import { short } from './entry-line.ts';
 import { columns, count, facts, hanging, harmless, type Paint, someOf, timeOfDay } from './paint.ts';
 
 export function gatesLines(name: string, checked: GatesChecked, paint: Paint): string[] {
-  const { gates, from, to, hosts, held, unknownZones } = checked;
+  const { gates, from, to, hosts, held, stopped, unknownZones } = checked;
   const rows = gates.map(({ gate, verdict, numbers }) => [
     gate,
     wordOf(verdict, paint),
@@ -25,8 +26,21 @@ export function gatesLines(name: string, checked: GatesChecked, paint: Paint): s
     ...(held === null
       ? [['holds', 'the journal cannot be read: hosts that are held are among those looked at'] as const]
       : held.length > 0
-        ? [['left out', `${someOf(held, 10)}: held, the agent is meant to be stopped`] as const]
+        ? [
+            [
+              'left out',
+              `${someOf(held, 10)}: held, the agent is stopped there (${startCommand(name, held)})`,
+            ] as const,
+          ]
         : []),
+    ...(stopped.length === 0
+      ? []
+      : [
+          [
+            'stopped',
+            `${someOf(stopped, 10)}: the agent was last found stopped (${startCommand(name, stopped)})`,
+          ] as const,
+        ]),
   ];
   return [
     `${paint.strong(name)}  ${headline(checked, paint)}`,

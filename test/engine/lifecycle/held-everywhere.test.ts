@@ -1,5 +1,7 @@
 /** A fleet, or a part of it, is held stopped while a version is rolled out: what is said, what moves it, and what is claimed at its end. */
 import { expect, it } from 'vitest';
+import { checkGates } from '../../../src/engine/check-gates.ts';
+import { readStatus } from '../../../src/engine/status.ts';
 import { ask, begin, carryOn, NEW } from '../world.ts';
 import { act, type LifecycleWorld, lifecycleWorld, reportOf, someRequest } from './lifecycle-world.ts';
 
@@ -33,6 +35,17 @@ it('everywhere: a start is the other way on, and what it starts is watched', asy
   const world = lifecycleWorld();
   await stopped(world, ALL);
   expect(await world.clock.run(begin(world.process()))).toMatchObject({ reason: { code: 'no-witness' } });
+  const status = await readStatus(world.process().context);
+  const start =
+    /^rollout osqueryd start --env gstg --host h2 h1 lets the gates see it; rollout approve gstg/u;
+  expect(status).toMatchObject({ value: { next: expect.stringMatching(start) } });
+  const checked = await checkGates(world.process().context, { hosts: [] });
+  expect(checked).toMatchObject({
+    error: {
+      message: expect.stringContaining('held stopped on every VM'),
+      next: expect.stringContaining('rollout osqueryd start --env gstg --host h1 h2 h3 h4 h5 h6'),
+    },
+  });
   await world.clock.run(act(world, world.machine().process(), someRequest(world, { verb: 'start' })));
   expect(await world.clock.run(carryOn(world.process()))).toMatchObject({ kind: 'finished' });
   expect(world.state().receipts).toMatchObject([{ hosts: 6 }]);
