@@ -1,12 +1,12 @@
 /** A prepared plan for people: waves, bounds, gates, who is left out and by what rule. */
 import { formatDuration } from '../../domain/duration.ts';
+import { gateRuleWords } from '../../domain/gate-rule-words.ts';
 import type { LeftOutHost, PlannedWave } from '../../domain/plan.ts';
 import type { Bound, RolloutPolicy } from '../../domain/policy.ts';
 import { personOf } from '../../domain/second-person.ts';
 import type { EngineContext } from '../../engine/context.ts';
 import type { PlanNote } from '../../engine/plan-notes.ts';
 import type { PreparedPlan } from '../../engine/prepare-plan.ts';
-import { short } from './entry-line.ts';
 import { columns, count, hanging, harmless, moment, type Paint, someOf } from './paint.ts';
 import { whyText } from './why-text.ts';
 
@@ -128,10 +128,11 @@ function noteLines({ code, message }: PlanNote, paint: Paint): string[] {
 }
 
 function gateLines(context: EngineContext, paint: Paint): string[] {
-  const rows = context.environment.policy.gates.map((gate) => [
-    gate.name,
-    `fails ${gate.direction} ${short(gate.limit)} ${gate.unit}${gate.forMs > 0 ? ` for ${formatDuration(gate.forMs)}` : ''}, window ${formatDuration(gate.windowMs)}`,
-  ]);
+  const { policy, witnesses } = context.environment;
+  const rows = policy.gates.map((gate) => {
+    const settings = gate.source?.kind === 'witness' ? witnesses?.[gate.source.witness] : undefined;
+    return [gate.name, gateRuleWords(gate, settings?.kind === 'command' || settings?.kind === 'webhook')];
+  });
   return [paint.dim('  gates'), ...columns(rows, paint.width - 4).map((row) => `    ${row}`)];
 }
 
