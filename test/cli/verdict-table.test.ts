@@ -33,8 +33,12 @@ const worse: Comparison = {
   method: 'exact',
 };
 
-function table(gates: readonly GateVerdict[], width = Number.POSITIVE_INFINITY): string[] {
-  const judgement: Judgement = { from: T0, to: T0 + 60_000, kind: 'inconclusive', observedMs: 0, gates };
+function table(
+  gates: readonly GateVerdict[],
+  width = Number.POSITIVE_INFINITY,
+  kind: Judgement['kind'] = 'inconclusive',
+): string[] {
+  const judgement: Judgement = { from: T0, to: T0 + 60_000, kind, observedMs: 0, gates };
   return verdictLines(judgement, createPaint(false, width));
 }
 
@@ -127,6 +131,15 @@ describe('the table of verdicts', () => {
       '    agent-memory  0.071 of 4  0.03 of 9  +0.041    0.02     0.0014  alike',
       '    not yet: agent-cpu from 03:27:00 UTC',
     ]);
+  });
+
+  it('promises nothing behind a fail', () => {
+    const failed = { ...cpu, kind: 'fail', comparison: soon } as const;
+    expect(table([failed], Number.POSITIVE_INFINITY, 'fail').join('\n')).not.toMatch(/not yet|against hosts/);
+    const memory = { ...cpu, gate: 'agent-memory', comparison: worse };
+    expect(table([failed, memory], Number.POSITIVE_INFINITY, 'fail').join('\n')).toMatch(
+      /against hosts.*WORSE/s,
+    );
   });
 
   it('is read at 80 columns', () => {

@@ -1,16 +1,18 @@
 /** What gates found that compare: the medians of both sides, how much worse, what is allowed, and what chance makes of it. */
-import type { Comparison, GateVerdict } from '../../domain/gate.ts';
+import type { Comparison, GateVerdict, Judgement } from '../../domain/gate.ts';
 import { short } from './entry-line.ts';
 import { columns, count, hanging, harmless, type Paint, timeOfDay } from './paint.ts';
 
 /** Empty where no gate compares. */
-export function comparisonLines(gates: readonly GateVerdict[], paint: Paint): string[] {
+export function comparisonLines({ kind, gates }: Judgement, paint: Paint): string[] {
   return (['control', 'before'] as const).flatMap((other) => {
     const compared = gates.flatMap((gate) =>
       gate.comparison?.with === other ? [{ gate, comparison: gate.comparison }] : [],
     );
-    if (compared.length === 0) return [];
     const begun = compared.filter(({ comparison }) => comparison.notBefore === undefined);
+    // Behind a fail nothing comes any more that could be waited for.
+    const later = kind === 'fail' ? [] : laterLines(compared, paint);
+    if (begun.length === 0 && later.length === 0) return [];
     const rows = begun.map(({ gate, comparison }) => rowOf(gate, comparison, paint));
     const title =
       other === 'control'
@@ -23,7 +25,7 @@ export function comparisonLines(gates: readonly GateVerdict[], paint: Paint): st
         ? []
         : columns([head.map((word) => paint.dim(word)), ...rows]).map((row) => `    ${row}`)),
       ...begun.flatMap(({ gate, comparison }) => remarks(gate, comparison, paint)),
-      ...laterLines(compared, paint),
+      ...later,
     ];
   });
 }

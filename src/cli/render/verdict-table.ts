@@ -19,7 +19,7 @@ export function verdictLines(judgement: Judgement, paint: Paint): string[] {
   return [
     paint.dim(`  gates, ${span}`),
     ...columns(rows, paint.width - 4).map((row) => `    ${row}`),
-    ...comparisonLines(judgement.gates, paint),
+    ...comparisonLines(judgement, paint),
     ...judgement.gates.filter((gate) => gate.kind !== 'pass').flatMap((gate) => explain(gate, paint)),
   ];
 }
