@@ -54,6 +54,8 @@ export interface Session {
   successorOf(name: string): string | null;
   /** Every environment tied to this one by promotions, itself included. */
   line(name: string): Result<LifecycleContext[], Refusal>;
+  /** The others of that line, as far as they can be used. */
+  othersOf(name: string): readonly LifecycleContext[];
 }
 
 /** Runs `work` with the configuration read; ends with its exit code, or with 2 when there is none. */
@@ -124,6 +126,11 @@ export async function withSession(
       }
       return ok(contexts);
     },
+    othersOf: (name) =>
+      tiedTo(name, usable).flatMap((member) => {
+        const context = member === name ? null : open(member);
+        return context?.ok === true ? [context.value] : [];
+      }),
   };
   let exit: number = EXIT.bug;
   try {

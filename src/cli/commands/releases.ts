@@ -3,6 +3,7 @@
 import type { Artifact } from '../../domain/artifact.ts';
 import { listReleases } from '../../domain/release.ts';
 import type { EnvironmentState } from '../../domain/state.ts';
+import { type Elsewhere, readElsewhere } from '../../engine/read-elsewhere.ts';
 import { readState } from '../../engine/start-rollout.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
@@ -18,7 +19,11 @@ export function run(invocation: Invocation): Promise<number> {
     for (const name of only === undefined ? session.names : [only]) {
       const context = session.open(name);
       if (!context.ok) return sayRefused(invocation, [context.error]);
-      const [staged, state] = await Promise.all([context.value.store.list(), readState(context.value)]);
+      const [staged, state, elsewhere] = await Promise.all([
+        context.value.store.list(),
+        readState(context.value),
+        readElsewhere(session.othersOf(name)),
+      ]);
       if (!staged.ok || !state.ok) {
         const message = staged.ok ? '' : staged.error.message;
         worst = sayRefused(invocation, [
@@ -29,9 +34,14 @@ export function run(invocation: Invocation): Promise<number> {
       const artifacts = listReleases(staged.value).flatMap((release) => Object.values(release.artifacts));
       if (invocation.json) {
         for (const artifact of artifacts)
-          jsonLine(invocation, 'release', { ...artifact, marks: marksOf(artifact, state.value) });
+          jsonLine(invocation, 'release', {
+            ...artifact,
+            marks: marksOf(artifact, state.value),
+            quarantinedIn: quarantinedIn(artifact, elsewhere),
+          });
       } else {
-        blocks.push(releaseLines(name, artifacts, state.value, session.paint).join('\n'));
+        const known = { state: state.value, elsewhere };
+        blocks.push(releaseLines(name, artifacts, known, session.paint).join('\n'));
       }
     }
     if (blocks.length > 0) invocation.output.out(blocks.join('\n\n'));
@@ -42,7 +52,7 @@ export function run(invocation: Invocation): Promise<number> {
 function releaseLines(
   name: string,
   artifacts: readonly Artifact[],
-  state: EnvironmentState,
+  { state, elsewhere }: { readonly state: EnvironmentState; readonly elsewhere: Elsewhere },
   paint: Paint,
 ): string[] {
   if (artifacts.length === 0)
@@ -54,9 +64,30 @@ function releaseLines(
     sizeText(artifact.size),
     moment(artifact.stagedAt),
     artifact.stagedBy,
-    marksOf(artifact, state).join(', '),
+    [
+      ...marksOf(artifact, state),
+      // The very same file: what is bad there is bad here.
+      ...quarantinedIn(artifact, elsewhere).map((other) => `QUARANTINED in ${other}`),
+    ].join(', '),
   ]);
-  return [paint.strong(name), ...columns(rows).map((row) => `  ${row}`)];
+  const { unread } = elsewhere;
+  return [
+    paint.strong(name),
+    ...columns(rows).map((row) => `  ${row}`),
+    ...(unread.length === 0
+      ? []
+      : [
+          paint.dim(
+            `  what ${unread.join(', ')} has in quarantine is not known: the journal there cannot be read`,
+          ),
+        ]),
+  ];
+}
+
+function quarantinedIn({ sha256 }: Artifact, { told }: Elsewhere): string[] {
+  return told.flatMap(({ environment, quarantine }) =>
+    quarantine.some((held) => held.sha256 === sha256) ? [environment] : [],
+  );
 }
 
 function marksOf(artifact: Artifact, state: EnvironmentState): string[] {

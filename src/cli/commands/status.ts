@@ -1,11 +1,14 @@
 /** `rollout status [ENV]`: reads journals only; needs no host, no metrics and no store. */
 import { systemClock } from '../../adapters/clock/system-clock.ts';
+import { heldElsewhere } from '../../domain/held-elsewhere.ts';
 import { holdsOf } from '../../domain/holds.ts';
 import { maybeBack, notRunning } from '../../domain/host-standing.ts';
+import { readElsewhere } from '../../engine/read-elsewhere.ts';
 import { readStatus } from '../../engine/status.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
+import { elsewhereLines } from '../render/elsewhere-view.ts';
 import { hanging } from '../render/paint.ts';
 import { statusLines } from '../render/status-view.ts';
 import { sendWaitingOf } from '../send-waiting.ts';
@@ -26,7 +29,10 @@ export async function showStatus(session: Session, only: string | undefined): Pr
   const blocks: string[] = [];
   for (const name of only === undefined ? session.names : [only]) {
     const context = session.open(name);
-    const status = context.ok ? await readStatus(context.value) : context;
+    const [status, elsewhere] = await Promise.all([
+      context.ok ? readStatus(context.value) : context,
+      readElsewhere(context.ok ? session.othersOf(name) : []),
+    ]);
     if (!status.ok) {
       worst = Math.max(worst, sayRefused(invocation, [status.error]));
     } else if (invocation.json) {
@@ -44,9 +50,12 @@ export async function showStatus(session: Session, only: string | undefined): Pr
               notRunning: notRunning(state.rollout, now).map(({ host }) => host.name),
             }),
         holds: holdsOf(state, now),
+        quarantinedElsewhere: heldElsewhere(state, elsewhere.told),
       });
     } else {
-      blocks.push(statusLines(status.value, now, session.paint).join('\n'));
+      const [title = '', ...below] = statusLines(status.value, now, session.paint);
+      const beware = elsewhereLines(name, status.value.state, elsewhere, session.paint);
+      blocks.push([title, ...beware, ...below].join('\n'));
     }
   }
   if (only === undefined && !invocation.json) {
