@@ -26,6 +26,8 @@ export interface EnvironmentStatus {
   readonly next: string | null;
   /** Hosts that go back by themselves unless they hear from us; null: none. */
   readonly goesBack: GoingBack | null;
+  /** Keys in which the files say something else than what the rollout was planned with; absent: nobody has looked. */
+  readonly asPlanned?: readonly string[];
 }
 
 export async function readStatus(context: EngineContext): Promise<Result<EnvironmentStatus, Refusal>> {

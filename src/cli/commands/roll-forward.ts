@@ -1,7 +1,9 @@
 /** What deploy, promote, canary and a rollback to a version share: prepare, show, ask, run, say how it ended. */
 
+import { asPlannedWords } from '../../domain/as-planned.ts';
 import { parseDuration } from '../../domain/duration.ts';
 import type { Receipt, RolloutKind } from '../../domain/journal.ts';
+import type { RolloutState } from '../../domain/state.ts';
 import { type LifecycleContext, type Refusal, refuse } from '../../engine/context.ts';
 import { planNotes } from '../../engine/plan-notes.ts';
 import { preparePlan } from '../../engine/prepare-plan.ts';
@@ -13,6 +15,7 @@ import {
   readState,
   type StartRequest,
 } from '../../engine/start-rollout.ts';
+import { differsFromPlan } from '../as-planned.ts';
 import { askConsent } from '../confirm.ts';
 import { sayEnd } from '../ending.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -151,9 +154,21 @@ export async function carryOn(
   if (!state.ok) return sayRefused(invocation, [state.error]);
   for (const host of state.value.rollout?.hosts.values() ?? [])
     narrator.names.set(host.host.id, host.host.name);
+  if (asked === 'rollout') await tellAsPlanned(session, context, state.value.rollout);
   const end = await runRollout(context, runOptions(invocation));
   narrator.close();
   return sayEnd(session, context, end, asked);
+}
+
+async function tellAsPlanned(
+  { invocation }: Session,
+  { environment: { name }, clock, tell }: LifecycleContext,
+  rollout: RolloutState | null,
+): Promise<void> {
+  const keys = await differsFromPlan(invocation, name, rollout);
+  if (keys.length === 0) return;
+  const reason = { code: 'as-planned', message: asPlannedWords(keys) };
+  tell({ kind: 'notice', environment: name, at: clock.now(), reason });
 }
 
 /** A wrong `--give-up-after` was refused before: see checkDurations. */

@@ -1,5 +1,6 @@
 /** Where an environment stands, in a few lines that can be read at 03:00: state, why, what is wrong, what to type. */
 import { goingBackWords, hasGoneBack } from '../../domain/armed.ts';
+import { asPlannedWords } from '../../domain/as-planned.ts';
 import { causeInWords } from '../../domain/decide-rollback.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { holdsOf } from '../../domain/holds.ts';
@@ -38,7 +39,10 @@ export function statusLines(status: EnvironmentStatus, now: number, paint: Paint
   const held = holdsText(status, now, paint);
   if (held !== null) rows.push(['holds', held]);
   if (rollout === null) return [`${paint.strong(name)}  no rollout yet`, ...facts(rows, paint)];
-  rows.push(...rolloutRows(status, rollout, now), ...wayBackRows(status, rollout, now));
+  rows.push(...rolloutRows(status, rollout, now));
+  const { asPlanned = [] } = status;
+  if (asPlanned.length > 0) rows.push(['file', asPlannedWords(asPlanned)]);
+  rows.push(...wayBackRows(status, rollout, now));
   if (holder !== null) {
     rows.push(['at work', holderLine(holder)]);
   } else if (status.reason !== null)
