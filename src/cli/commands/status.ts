@@ -5,6 +5,7 @@ import { holdsOf } from '../../domain/holds.ts';
 import { maybeBack, notRunning } from '../../domain/host-standing.ts';
 import { readElsewhere } from '../../engine/read-elsewhere.ts';
 import { readStatus } from '../../engine/status.ts';
+import { differsFromPlan } from '../as-planned.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
@@ -35,7 +36,10 @@ export async function showStatus(session: Session, only: string | undefined): Pr
     ]);
     if (!status.ok) {
       worst = Math.max(worst, sayRefused(invocation, [status.error]));
-    } else if (invocation.json) {
+      continue;
+    }
+    const asPlanned = await differsFromPlan(invocation, name, status.value.state.rollout);
+    if (invocation.json) {
       const { state, ...rest } = status.value;
       jsonLine(invocation, 'status', {
         ...rest,
@@ -49,11 +53,12 @@ export async function showStatus(session: Session, only: string | undefined): Pr
               mayHaveGoneBack: maybeBack(state.rollout, now).map(({ host }) => host.name),
               notRunning: notRunning(state.rollout, now).map(({ host }) => host.name),
             }),
+        asPlanned,
         holds: holdsOf(state, now),
         quarantinedElsewhere: heldElsewhere(state, elsewhere.told),
       });
     } else {
-      const [title = '', ...below] = statusLines(status.value, now, session.paint);
+      const [title = '', ...below] = statusLines({ ...status.value, asPlanned }, now, session.paint);
       const beware = elsewhereLines(name, status.value.state, elsewhere, session.paint);
       blocks.push([title, ...beware, ...below].join('\n'));
     }
