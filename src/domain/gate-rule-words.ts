@@ -43,9 +43,8 @@ function comparisonWords(gate: GatePolicy, compare: GateComparison): string {
       ? [`${percent(relativeEffect)} of what ${compare.with === 'control' ? 'those have' : 'it was'}`]
       : []),
   ];
-  const by = floors.length > 1 ? `${floors.join(' and ')}` : floors.join('');
   const few = tooFew === 'hold' ? ', and holds where there are too few to tell' : '';
-  return `also fails where worse than ${against} by at least ${by} over ${formatDuration(overMs)} (${chanceText(alpha).replace('p ', 'p <= ')})${few}`;
+  return `also fails where worse than ${against} by at least ${floors.join(' and ')} over ${formatDuration(overMs)} (${chanceText(alpha).replace('p ', 'p <= ')})${few}`;
 }
 
 function dataWords({ source, minSamples = 1, minCoverage = 0, noData, backendErrors }: GatePolicy): string[] {
