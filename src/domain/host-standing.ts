@@ -2,7 +2,7 @@
  * What may be claimed of a rollout's hosts: one that was proven and may have gone back by itself since is not verified any more, and one
  * whose agent does not run is installed and no more. Pure.
  */
-import { mayHaveGoneBack } from './armed.ts';
+import { armedRevertOf, mayHaveGoneBack } from './armed.ts';
 import type { HostId } from './host.ts';
 import type { HostProgress, RolloutState } from './state.ts';
 
@@ -14,9 +14,15 @@ export interface Standpoint {
   readonly held?: ReadonlySet<HostId> | undefined;
 }
 
-/** Proven, and by now so near its own way back that nobody can say what runs there. */
+/** By now so near its own way back that nobody can say what runs there, or past it with a change whose end was never heard. */
 export function maybeBack(rollout: RolloutState, now: number): HostProgress[] {
-  return [...rollout.hosts.values()].filter((host) => mayHaveGoneBack(host, rollout, now));
+  return [...rollout.hosts.values()].filter((host) => isMaybeBack(host, rollout, now));
+}
+
+export function isMaybeBack(host: HostProgress, rollout: RolloutState, now: number): boolean {
+  if (host.state !== 'installing') return mayHaveGoneBack(host, rollout, now);
+  const armed = armedRevertOf(rollout);
+  return armed !== null && now >= host.lastAttemptAt + armed.afterMs;
 }
 
 /** Proven to have the version, and not running it. */
@@ -48,16 +54,13 @@ export function standingWords(rollout: RolloutState, { now, held }: Standpoint):
   const isBack = 'cause' in rollout.phase;
   const counts = new Map<string, number>();
   for (const host of rollout.hosts.values()) {
-    const word =
-      host.state !== 'verified'
-        ? isBack && host.state === 'pending'
+    const word = isMaybeBack(host, rollout, now)
+      ? 'may have gone back'
+      : host.state === 'verified' && host.leftStopped
+        ? stoppedWords(isHeld(host, held))
+        : isBack && host.state === 'pending'
           ? 'untouched'
-          : host.state
-        : mayHaveGoneBack(host, rollout, now)
-          ? 'may have gone back'
-          : host.leftStopped
-            ? stoppedWords(isHeld(host, held))
-            : host.state;
+          : host.state;
     counts.set(word, (counts.get(word) ?? 0) + 1);
   }
   return [...counts].map(([word, count]) => `${count} ${word}`);

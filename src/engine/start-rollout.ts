@@ -5,9 +5,8 @@
  * T2  One rollout an environment at a time; the same request again carries the present one on.
  * T3  A plan is made and confirmed without the lease, which may take hours: what it rests on is read again under the lease.
  */
-import { mayHaveGoneBack } from '../domain/armed.ts';
 import { canRollBack, isFinished } from '../domain/fold.ts';
-import { maybeBack, type Standpoint } from '../domain/host-standing.ts';
+import { isMaybeBack, maybeBack, type Standpoint } from '../domain/host-standing.ts';
 import type { Receipt, RolloutKind } from '../domain/journal.ts';
 import type { RolloutPolicy } from '../domain/policy.ts';
 import { err, ok, type Result } from '../domain/result.ts';
@@ -128,11 +127,11 @@ function abortedRemains(
   return refuse(
     'held',
     'aborted-remains',
-    `the aborted ${rollout.id} left ${left.length} host(s) on ${rollout.version} or in between${backWords(left.filter((host) => mayHaveGoneBack(host, rollout, at.now)).length)}`,
+    `the aborted ${rollout.id} left ${left.length} host(s) on ${rollout.version} or in between${backWords(left.filter((host) => isMaybeBack(host, rollout, at.now)).length)}`,
     {
       details: left.map(
         (host) =>
-          `${host.host.name}: ${mayHaveGoneBack(host, rollout, at.now) ? 'may have gone back by itself' : host.state}`,
+          `${host.host.name}: ${isMaybeBack(host, rollout, at.now) ? 'may have gone back by itself' : host.state}`,
       ),
       next: `rollout rollback ${name}`,
     },

@@ -29,6 +29,13 @@ describe('hosts that nobody was heard on for longer than they wait', () => {
     expect(named(maybeBack(left, NOW))).toEqual(['h1', 'h2']);
   });
 
+  it('are also those whose change was never heard to end', () => {
+    const cut = (agoMs: number, id: string) => progress(id, 'installing', { lastAttemptAt: NOW - agoMs });
+    const left = withTimer([cut(7_200_000, '1'), cut(7_100_000, '2')]);
+    expect(standingWords(left, { now: NOW })).toEqual(['1 may have gone back', '1 installing']);
+    expect(standingWords(rollout([cut(1e9, '1')]), { now: NOW })).toEqual(['1 installing']);
+  });
+
   it('are told apart from those that still can be kept from it', () => {
     const words = goingBackWords(withTimer([armed('1', -60_000), armed('2', 3_600_000)]), NOW, 'unless told');
     expect(words).toBe(

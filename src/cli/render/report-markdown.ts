@@ -2,8 +2,8 @@
 import { causeInWords } from '../../domain/decide-rollback.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { GateVerdict } from '../../domain/gate.ts';
+import { standingWords } from '../../domain/host-standing.ts';
 import type { Entry } from '../../domain/journal.ts';
-import type { HostProgress } from '../../domain/state.ts';
 import type { HostLooked, RawAnswer, Report } from '../../engine/gather-report.ts';
 import { entryLine, type HostNames, learnNames, outcomeInWords, short } from './entry-line.ts';
 import { createPaint, harmless, moment, timeOfDay } from './paint.ts';
@@ -85,7 +85,7 @@ function head({ environment, at, excerpt: { rollout, entries, state } }: Report)
         ...(rollout.change === '' ? [] : [['change request', cell(rollout.change)]]),
         ...(rollout.reason === '' ? [] : [['reason given', cell(rollout.reason)]]),
         ['last entry', `${moment(last)}, ${formatDuration(Math.max(0, last - rollout.plannedAt))} later`],
-        ['hosts', cell(countStates([...rollout.hosts.values()]))],
+        ['hosts', cell(standingWords(rollout, { now: at, held: new Set(state.holds.keys()) }).join(', '))],
         ['pin', state.pin === null ? 'none' : cell(state.pin.version)],
         [
           'packages',
@@ -98,12 +98,6 @@ function head({ environment, at, excerpt: { rollout, entries, state } }: Report)
       ],
     ),
   ];
-}
-
-function countStates(hosts: readonly HostProgress[]): string {
-  const counts = new Map<string, number>();
-  for (const { state } of hosts) counts.set(state, (counts.get(state) ?? 0) + 1);
-  return [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
 }
 
 function timeline({ excerpt }: Report, names: HostNames): string[] {
