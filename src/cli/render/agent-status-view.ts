@@ -63,6 +63,8 @@ export function agentRows(answers: readonly PlacedAnswer[], now: number, paint: 
     ['HOST', 'ENV', 'STATE', 'VERSION', 'PID', 'UP', 'RST', 'CPU', 'MEM', 'WHY'],
     answers.map((one) => agentRow(one, now, paint)),
     paint,
+    // PID, MEM, RST, CPU, UP, VERSION, ENV.
+    [4, 8, 6, 7, 5, 3, 1],
   );
 }
 

@@ -1,6 +1,7 @@
 /** What gates found that compare: the medians of both sides, how much worse, what is allowed, and what chance makes of it. */
 import type { Comparison, GateVerdict, Judgement } from '../../domain/gate.ts';
-import { short } from './entry-line.ts';
+import { gateNumber } from './gate-number.ts';
+import { fitColumns } from './fit-columns.ts';
 import { columns, count, hanging, harmless, type Paint, timeOfDay } from './paint.ts';
 
 /** Empty where no gate compares. */
@@ -23,11 +24,16 @@ export function comparisonLines({ kind, gates }: Judgement, paint: Paint): strin
       paint.dim(`  ${title}`),
       ...(rows.length === 0
         ? []
-        : columns([head.map((word) => paint.dim(word)), ...rows]).map((row) => `    ${row}`)),
+        : columns(fitted([head.map((word) => paint.dim(word)), ...rows], paint)).map((row) => `    ${row}`)),
       ...begun.flatMap(({ gate, comparison }) => remarks(gate, comparison, paint)),
       ...later,
     ];
   });
+}
+
+/** The finding is what the row is for; what goes first is the chance, then what is allowed, then the other side. */
+function fitted(rows: readonly (readonly string[])[], paint: Paint): readonly (readonly string[])[] {
+  return fitColumns(rows, { width: paint.width - 4, leastFirst: [5, 4, 2, 1] }).rows;
 }
 
 /** Gates whose numbers still reach back to the change: a row without any would look like a fault. */
@@ -46,14 +52,14 @@ function laterLines(
   return each.length === 0 ? [] : hanging('    not yet: ', each.join('; '), paint.width);
 }
 
-function rowOf({ gate }: GateVerdict, comparison: Comparison, paint: Paint): string[] {
+function rowOf({ gate, unit }: GateVerdict, comparison: Comparison, paint: Paint): string[] {
   const { changed, control, medianChanged, medianControl, shift, floor, p } = comparison;
   return [
     gate,
-    `${number(medianChanged)} of ${changed}`,
-    `${number(medianControl)} of ${control}`,
-    shift === undefined ? '-' : `${shift > 0 ? '+' : ''}${short(shift)}`,
-    short(floor),
+    `${number(medianChanged, unit)} of ${changed}`,
+    `${number(medianControl, unit)} of ${control}`,
+    shift === undefined ? '-' : `${shift > 0 ? '+' : ''}${gateNumber(shift, unit)}`,
+    gateNumber(floor, unit),
     p === undefined ? '-' : chance(p),
     finding(comparison, paint),
   ];
@@ -90,8 +96,8 @@ function remarks({ gate }: GateVerdict, comparison: Comparison, paint: Paint): s
   return remark(`too few hosts to tell${would === '' ? '' : `; ${would}${ofKind} would be enough`}`);
 }
 
-function number(value: number | undefined): string {
-  return value === undefined ? '-' : short(value);
+function number(value: number | undefined, unit: string): string {
+  return value === undefined ? '-' : gateNumber(value, unit);
 }
 
 function chance(p: number): string {

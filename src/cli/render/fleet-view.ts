@@ -31,6 +31,8 @@ export function fleetLines(report: FleetReport, shown: readonly FleetRow[], pain
           ['VM', 'ADDRESS', 'AGENT', 'VERSION', 'SEEN', 'WHERE AND WHY'],
           shown.map((row) => vmRow(row, source, paint)),
           paint,
+          // SEEN, ADDRESS, VERSION.
+          [4, 1, 3],
         )),
   ];
 }

@@ -27,6 +27,8 @@ export function holdsLines(holds: readonly PlacedHold[], asked: HoldsAsked, pain
       ['HOST', 'ENV', 'SINCE', 'DUE', '', 'BY', 'WHY'],
       sorted.map((hold) => row(hold, paint)),
       paint,
+      // SINCE, ENV, BY.
+      [2, 1, 5],
     ),
     ...facts(
       [

@@ -1,4 +1,5 @@
 /** Colours, columns, folding and clock times for people. Colour never carries meaning alone. */
+import { unbreakables } from './unbreakable.ts';
 
 export interface Paint {
   readonly good: (text: string) => string;
@@ -71,12 +72,12 @@ export function hanging(before: string, text: string, width: number): string[] {
 /** No narrower than this: a column of single words helps nobody. */
 const NARROWEST = 24;
 
-/** Breaks between words only, so that a digest or a path stays whole and can be copied. */
+/** Breaks between words only, and in no command, so that a digest, a path or what is to be typed stays whole and can be copied. */
 export function fold(text: string, width: number): string[] {
   if (visibleLength(text) <= width) return [text];
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
+  for (const word of unbreakables(text)) {
     if (line !== '' && visibleLength(line) + 1 + visibleLength(word) > Math.max(width, NARROWEST)) {
       lines.push(line);
       line = word;
@@ -85,7 +86,8 @@ export function fold(text: string, width: number): string[] {
   return [...lines, line];
 }
 
-function visibleLength(text: string): number {
+/** Columns that it takes: without its colours. */
+export function visibleLength(text: string): number {
   return text.replace(/\u001b\[\d+m/gu, '').length;
 }
 
@@ -93,12 +95,25 @@ function visibleLength(text: string): number {
 export function facts(rows: readonly (readonly [label: string, value: string])[], paint: Paint): string[] {
   const labels = Math.max(0, ...rows.map(([label]) => label.length));
   return rows.flatMap(([label, value]) =>
-    hanging(
-      `  ${paint.dim(label.padEnd(labels))}  `,
-      value,
-      label === 'next' ? Number.POSITIVE_INFINITY : paint.width,
-    ),
+    whole(`  ${paint.dim(label.padEnd(labels))}  `, value, { indent: 4, width: paint.width }),
   );
+}
+
+/** As `hanging`; a command that there is no room for behind `before` gets lines of its own below, indented by `indent`. */
+export function whole(
+  before: string,
+  text: string,
+  { indent, width }: { readonly indent: number; readonly width: number },
+): string[] {
+  const room = Math.max(width - visibleLength(before), NARROWEST);
+  const fits = visibleLength(text) <= room || unbreakables(text).every((unit) => isRoomFor(unit, room));
+  if (fits) return hanging(before, text, width);
+  return [before.trimEnd(), ...fold(text, width - indent).map((line) => ' '.repeat(indent) + line)];
+}
+
+/** A path or a digest is no better off on a line of its own. */
+function isRoomFor(unit: string, room: number): boolean {
+  return !unit.includes(' ') || visibleLength(unit) <= room;
 }
 
 /** `1 host`, `4 hosts`. */

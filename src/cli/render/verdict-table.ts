@@ -4,21 +4,24 @@
  */
 import type { GateVerdict, Judgement } from '../../domain/gate.ts';
 import { comparisonLines } from './comparison-table.ts';
-import { short } from './entry-line.ts';
+import { gateAmount, gateNumber } from './gate-number.ts';
+import { fitColumns } from './fit-columns.ts';
 import { columns, hanging, harmless, type Paint, someOf, timeOfDay } from './paint.ts';
 
 export function verdictLines(judgement: Judgement, paint: Paint): string[] {
   const rows = judgement.gates.map((gate) => [
     gate.gate,
     verdictWord(gate, paint),
-    `worst ${gate.worst === undefined ? '-' : short(gate.worst)}`,
-    `limit ${gate.direction === 'above' ? '<=' : '>='} ${short(gate.limit)} ${gate.unit}`,
+    `worst ${gate.worst === undefined ? '-' : gateNumber(gate.worst, gate.unit)}`,
+    `limit ${gate.direction === 'above' ? '<=' : '>='} ${gateAmount(gate.limit, gate.unit)}`,
     `${gate.samples} samples`,
   ]);
   const span = `${timeOfDay(judgement.from)} to ${timeOfDay(judgement.to)} UTC`;
   return [
     paint.dim(`  gates, ${span}`),
-    ...columns(rows, paint.width - 4).map((row) => `    ${row}`),
+    ...columns(fitColumns(rows, { width: paint.width - 4, leastFirst: [4, 3] }).rows).map(
+      (row) => `    ${row}`,
+    ),
     ...comparisonLines(judgement, paint),
     ...judgement.gates.filter((gate) => gate.kind !== 'pass').flatMap((gate) => explain(gate, paint)),
   ];
@@ -53,7 +56,7 @@ function explain(gate: GateVerdict, paint: Paint): string[] {
   const why = gate.kind === 'fail' ? '' : `: ${harmless(gate.why)}`;
   const lines = hanging('    ', `${gate.gate}${why}`, paint.width);
   if (gate.offenders.length > 0) {
-    const offenders = gate.offenders.map((offender) => `${offender.hostName} ${short(offender.value)}`);
+    const offenders = gate.offenders.map((offender) => `${offender.hostName} ${gateNumber(offender.value, gate.unit)}`);
     lines.push(...hanging(`      ${offenceOf(gate)}: `, someOf(offenders, 10), paint.width));
   }
   if (gate.silent.length > 0)
