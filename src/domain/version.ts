@@ -104,6 +104,17 @@ function weight(sign: string | undefined): number {
 }
 
 /**
+ * The same upstream with the next Debian revision: `5.10.2-2.linux` for `5.10.2-1.linux`, `5.10.2-2` for `5.10.2`. Another package of
+ * the very same version would not be told from it on a host.
+ */
+export function revisedVersion(packageVersion: string): string {
+  const at = packageVersion.lastIndexOf('-');
+  const upstream = at < 0 ? packageVersion : packageVersion.slice(0, at);
+  const [, digits = '1', rest = ''] = /^(\d+)(.*)$/u.exec(at < 0 ? '' : packageVersion.slice(at + 1)) ?? [];
+  return `${upstream}-${Number(digits) + 1}${rest}`;
+}
+
+/**
  * Whether a package's full version belongs to the release that an engineer names: `5.10.2-1.linux` belongs to `5.10.2`, and
  * to `5.10.2-1.linux`. Compared as text: `5.10.02` is another release than `5.10.2`, though dpkg takes them for the same.
  */

@@ -1,6 +1,6 @@
 /** What staging refuses, and why. Pure. */
 import type { Artifact, Sha256 } from '../domain/artifact.ts';
-import { parseVersion, releaseOf } from '../domain/version.ts';
+import { parseVersion, releaseOf, revisedVersion } from '../domain/version.ts';
 import type { ReadPackage, StageEnvironment, StageProblem, StageRequest } from './stage-types.ts';
 
 /** Problems that show before any file is read. */
@@ -82,7 +82,8 @@ export function checkPackage(
     add(
       'already-published',
       `has the sha256 ${sha256}, but ${version} for ${control.architecture} is already ${there.sha256} (${by}); ` +
-        `what is published never changes: give the new package another version`,
+        `what is published never changes. No host takes it before somebody deploys or promotes ${version}. ` +
+        `To have another: build it with a Debian revision of its own, and stage that for every environment of the line (rollout stage ${revisedVersion(control.version)} --package ENV=FILE ...)`,
     );
   }
   return problems;
@@ -140,8 +141,8 @@ export function sameFileNotes(packages: readonly ReadPackage[]): readonly StageP
     const message =
       earlier.environment === environment
         ? `${environment}: ${file} is the same package as ${earlier.file}; it is stored once`
-        : `${environment} and ${earlier.environment} get the same package (sha256 ${facts.sha256}); ` +
-          `right only if they are meant to share it`;
+        : `${environment} and ${earlier.environment} get the same package (sha256 ${facts.sha256}): ` +
+          `right only if the two are meant to share it`;
     notes.push({ code: 'same-file', message });
   }
   return notes;

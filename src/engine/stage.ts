@@ -6,6 +6,7 @@
  *     same call again finishes the work.
  */
 import { parseVersion } from '../domain/version.ts';
+import { sameFileElsewhere } from './same-file.ts';
 import { checkAgainstOthers, checkPackage, checkRequest, sameFileNotes } from './stage-checks.ts';
 import { findGaps } from './stage-gaps.ts';
 import type {
@@ -49,7 +50,28 @@ export async function stage(context: StageContext, request: StageRequest): Promi
     packages.push({ environment, file, facts, result: await publish(context, version, read) });
   }
   const kind = packages.some(({ result }) => result.kind === 'failed') ? 'incomplete' : 'staged';
-  return { kind, version, packages, problems: [], gaps: await findGaps(context.line, version), notes };
+  const gaps = await findGaps(context.line, version);
+  const shared = [...notes, ...(await sharedWithOthers(context, version, good))];
+  return { kind, version, packages, problems: [], gaps, notes: shared };
+}
+
+/** What this call gives to one environment alone, and another has already. */
+async function sharedWithOthers(
+  { line }: StageContext,
+  version: string,
+  good: readonly ReadPackage[],
+): Promise<readonly StageProblem[]> {
+  const isGivenTwice = ({ environment, facts }: ReadPackage): boolean =>
+    good.some((other) => other.environment !== environment && other.facts.sha256 === facts.sha256);
+  const files = good
+    .filter((read) => !isGivenTwice(read))
+    .map(({ environment, facts: { control, sha256 } }) => ({
+      environment,
+      version,
+      architecture: control.architecture,
+      sha256,
+    }));
+  return files.length === 0 ? [] : sameFileElsewhere(files, line);
 }
 
 interface CheckedPackage {

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareVersions, parseVersion, releaseOf } from '../../src/domain/version.ts';
+import { compareVersions, parseVersion, releaseOf, revisedVersion } from '../../src/domain/version.ts';
 
 const TABLE: readonly (readonly [string, '<' | '=' | '>', string])[] = [
   ['5.9.1', '<', '5.10.2'],
@@ -158,5 +158,18 @@ describe('the release that a package belongs to', () => {
     ['5.10.2-1', '5.10.2-2', false],
   ])('%s belongs to %s: %s', (packageVersion, release, expected) => {
     expect(releaseOf(packageVersion, release)).toBe(expected);
+  });
+});
+
+describe('another build of the same', () => {
+  it.each([
+    ['5.10.2-1.linux', '5.10.2-2.linux'],
+    ['5.10.2-9', '5.10.2-10'],
+    ['5.10.2', '5.10.2-2'],
+    ['1:5.10.2-rc1-1', '1:5.10.2-rc1-2'],
+    ['5.10.2-linux', '5.10.2-2'],
+  ])('of %s is %s, which may be staged by that name', (before, after) => {
+    expect(revisedVersion(before)).toBe(after);
+    expect(parseVersion(after).ok && releaseOf(after, after)).toBe(true);
   });
 });

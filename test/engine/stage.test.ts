@@ -140,6 +140,21 @@ describe('staging a version', () => {
     expect(messages(shared)).toContain('gprd and gstg get the same package');
     expect(gprd.artifacts).toHaveLength(1);
   });
+
+  it('says of a file that another environment has from a call before that it is the very same', async () => {
+    const { run, gprd } = bench();
+    expect((await run({ gstg: ['staging'] })).notes).toEqual([]);
+    const later = await run({ gprd: ['staging'] });
+    expect(results(later)).toEqual(['published']);
+    expect(later.notes).toEqual([
+      {
+        code: 'same-file',
+        message: expect.stringContaining('for gprd is the very file that is staged for gstg (sha256'),
+      },
+    ]);
+    expect(gprd.artifacts).toHaveLength(1);
+    expect((await bench().run(BOTH)).notes).toEqual([]);
+  });
 });
 
 describe('what a version still lacks', () => {
@@ -256,6 +271,7 @@ describe('what is refused, and then nothing at all is published', () => {
     expect(messages(outcome)).toContain(
       `is already ${digest('built yesterday')} (staged by anna@laptop as osquery.deb)`,
     );
+    expect(messages(outcome)).toContain('rollout stage 5.10.2-2.linux --package ENV=FILE');
     expect(gprd.artifacts).toEqual([]);
   });
 
