@@ -30,6 +30,7 @@ export interface GateNumbers {
   readonly median: number;
   /** Nine hosts of ten are no worse. */
   readonly p90: number;
+  /** The worst single number, as the verdict's sentence has it, and whose it is: two numbers of one thing would be a riddle. */
   readonly worst: { readonly host: string; readonly value: number };
 }
 
@@ -186,7 +187,7 @@ async function checkAll(context: EngineContext, asking: Asking): Promise<GateChe
         gate: gate.name,
         source: sourceOf(gate),
         verdict,
-        numbers: numbersOf(measurement, asking),
+        numbers: numbersOf(measurement, asking, verdict.worst),
         rehearsal: rehearsals.get(gate.name) ?? null,
       },
     ];
@@ -269,28 +270,33 @@ async function rehearse(
   return rehearsed;
 }
 
-/** One number a host, since samples of one host resemble one another. */
-function numbersOf({ gate, outcome }: GateMeasurement, { hosts, from, to }: Asking): GateNumbers | null {
+/** One number a host, since samples of one host resemble one another; the worst is `told`, which the verdict names. */
+function numbersOf(
+  { gate, outcome }: GateMeasurement,
+  { hosts, from, to }: Asking,
+  told: number | undefined,
+): GateNumbers | null {
   if (outcome.kind !== 'measured') return null;
   const ambiguous = new Set(outcome.ambiguous);
+  // From the best to the worst.
+  const order = (a: number, b: number): number => (gate.direction === 'above' ? a - b : b - a);
   const numbers = hosts.flatMap(({ id, name }) => {
     if (ambiguous.has(id)) return [];
     const values = (outcome.byHost.get(id) ?? [])
       .filter(({ at, value }) => at > from && at <= to && Number.isFinite(value))
       .map(({ value }) => value)
-      .sort((a, b) => a - b);
-    const value = values[(values.length - 1) >> 1];
-    return value === undefined ? [] : [{ host: name, value }];
+      .sort(order);
+    const [value, extreme] = [values[(values.length - 1) >> 1], values.at(-1)];
+    return value === undefined || extreme === undefined ? [] : [{ host: name, value, extreme, values }];
   });
-  // From the best to the worst.
-  numbers.sort((a, b) => (gate.direction === 'above' ? a.value - b.value : b.value - a.value));
-  const [worst, median, p90] = [
-    numbers.at(-1),
-    numbers[(numbers.length - 1) >> 1],
-    numbers[Math.ceil(numbers.length * 0.9) - 1],
-  ];
+  const medians = numbers.map(({ value }) => value).sort(order);
+  const [median, p90] = [medians[(medians.length - 1) >> 1], medians[Math.ceil(medians.length * 0.9) - 1]];
+  const worst =
+    numbers.find(({ values }) => told !== undefined && values.includes(told)) ??
+    numbers.toSorted((a, b) => order(a.extreme, b.extreme)).at(-1);
   if (worst === undefined || median === undefined || p90 === undefined) return null;
-  return { hosts: numbers.length, median: median.value, p90: p90.value, worst };
+  const value = told !== undefined && worst.values.includes(told) ? told : worst.extreme;
+  return { hosts: numbers.length, median, p90, worst: { host: worst.host, value } };
 }
 
 function overall(gates: readonly GateCheck[]): VerdictKind {

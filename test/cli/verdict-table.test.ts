@@ -63,6 +63,11 @@ describe('the table of verdicts', () => {
     ]);
   });
 
+  it('has bytes as the sentences have them', () => {
+    const memory = { ...cpu, gate: 'agent-memory', unit: 'bytes', limit: 250e6, worst: 71e6 };
+    expect(table([memory])[1]).toBe('    agent-memory  pass  worst 71 MB  limit <= 250 MB  60 samples');
+  });
+
   it('prints no query: ten lines of one would push away why, and what to type', () => {
     const query = `sum by (host) (rate(cpu[5m])) ${'or rate(other[5m]) '.repeat(30)}`;
     expect(table([{ ...cpu, kind: 'fail', query }], 60).join('\n')).not.toContain('rate(');
@@ -94,9 +99,9 @@ describe('the table of verdicts', () => {
     };
     expect(table([failed, few]).slice(3)).toEqual([
       '  against hosts not changed yet, at the same time; medians',
-      '    gate          changed     control     worse by  allowed  p',
-      '    agent-cpu     0.071 of 4  0.03 of 9   +0.041    0.02     0.0014  WORSE',
-      '    agent-memory  61.2M of 1  60.0M of 5  -         20.0M    -       TOO FEW',
+      '    gate          changed       control     worse by  allowed  p',
+      '    agent-cpu     0.071 of 4    0.03 of 9   +0.041    0.02     0.0014  WORSE',
+      '    agent-memory  61.2 MB of 1  60 MB of 5  -         20 MB    -       TOO FEW',
       '      agent-memory: too few hosts to tell; 19 control hosts or 2 changed hosts of one kind would be enough',
       '    agent-cpu',
       '      worse than control: web-1 0.08',

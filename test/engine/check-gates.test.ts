@@ -58,6 +58,19 @@ describe('gates check', () => {
     });
   });
 
+  it('names as the worst the number that the verdict names: two numbers of one thing would be a riddle', async () => {
+    // One host is worse at one time alone.
+    let asked = 0;
+    const read: Read = (signal, host, at) => {
+      asked = Math.max(asked, at);
+      return host === 'h7' && at === asked ? 0.05 : numbered(signal, host, at);
+    };
+    const { verdict, numbers } = only(await setup([gate('cpu', { limit: 0.1, forMs: 0 })], read).check());
+    expect(numbers?.worst).toEqual({ host: 'h7', value: 0.05 });
+    expect(verdict.worst).toBe(numbers?.worst.value);
+    expect(numbers?.median).toBe(0.02);
+  });
+
   it('has the worst below where little is bad', async () => {
     const { check } = setup([gate('alive', { direction: 'below', limit: 0.0005 })]);
     expect(only(await check()).numbers).toMatchObject({ median: 0.021, p90: 0.005, worst: { host: 'h1' } });

@@ -1,7 +1,7 @@
 /** What gates found that compare: the medians of both sides, how much worse, what is allowed, and what chance makes of it. */
 import type { Comparison, GateVerdict, Judgement } from '../../domain/gate.ts';
-import { gateNumber } from './gate-number.ts';
 import { fitColumns } from './fit-columns.ts';
+import { gateNumber } from './gate-number.ts';
 import { columns, count, hanging, harmless, type Paint, timeOfDay } from './paint.ts';
 
 /** Empty where no gate compares. */

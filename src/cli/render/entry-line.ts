@@ -5,6 +5,7 @@ import type { Judgement } from '../../domain/gate.ts';
 import type { HostOutcome } from '../../domain/host-outcome.ts';
 import { stoppedWords } from '../../domain/host-standing.ts';
 import type { AnsweredHost, Entry, HostAction } from '../../domain/journal.ts';
+import { gateAmount, gateNumber } from './gate-number.ts';
 import { lifecycleLine } from './lifecycle-line.ts';
 import { count, harmless, type Paint, someOf } from './paint.ts';
 import { kindWord } from './phase-word.ts';
@@ -222,17 +223,7 @@ function gateNumbers(judgement: Judgement): string {
   return judgement.gates
     .map(
       (gate) =>
-        `${gate.gate} ${gate.worst === undefined ? '-' : short(gate.worst)} ${gate.direction === 'above' ? '<=' : '>='} ${short(gate.limit)} ${gate.unit}`,
+        `${gate.gate} ${gate.worst === undefined ? '-' : gateNumber(gate.worst, gate.unit)} ${gate.direction === 'above' ? '<=' : '>='} ${gateAmount(gate.limit, gate.unit)}`,
     )
     .join(', ');
-}
-
-/** Three significant figures, so that 59768832 bytes reads 5.98e+7 only where it must. */
-export function short(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  const size = Math.abs(value);
-  if (size >= 1e9) return `${(value / 1e9).toPrecision(3)}G`;
-  if (size >= 1e6) return `${(value / 1e6).toPrecision(3)}M`;
-  if (size >= 1e4) return `${(value / 1e3).toPrecision(3)}k`;
-  return Number(value.toPrecision(3)).toString();
 }

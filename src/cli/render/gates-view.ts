@@ -2,7 +2,7 @@
 import type { Comparison, GateVerdict } from '../../domain/gate.ts';
 import { startCommand } from '../../domain/host-standing.ts';
 import type { GateCheck, GatesChecked } from '../../engine/check-gates.ts';
-import { short } from './entry-line.ts';
+import { gateAmount, gateNumber, short } from './gate-number.ts';
 import { columns, count, facts, hanging, harmless, type Paint, someOf, timeOfDay } from './paint.ts';
 
 export function gatesLines(name: string, checked: GatesChecked, paint: Paint): string[] {
@@ -13,11 +13,11 @@ export function gatesLines(name: string, checked: GatesChecked, paint: Paint): s
     ...(numbers === null
       ? ['no numbers', '', '']
       : [
-          `median ${short(numbers.median)}`,
-          `p90 ${short(numbers.p90)}`,
-          `worst ${short(numbers.worst.value)} (${harmless(numbers.worst.host)})`,
+          `median ${gateNumber(numbers.median, verdict.unit)}`,
+          `p90 ${gateNumber(numbers.p90, verdict.unit)}`,
+          `worst ${gateNumber(numbers.worst.value, verdict.unit)} (${harmless(numbers.worst.host)})`,
         ]),
-    `limit ${verdict.direction === 'above' ? '<=' : '>='} ${short(verdict.limit)} ${verdict.unit}`,
+    `limit ${verdict.direction === 'above' ? '<=' : '>='} ${gateAmount(verdict.limit, verdict.unit)}`,
     count(verdict.samples, 'sample'),
   ]);
   const span = `${timeOfDay(from)} to ${timeOfDay(to)} UTC`;
@@ -95,7 +95,7 @@ function rehearsalWords({ changed, control, verdict }: NonNullable<GateCheck['re
       ? `${count(changed.length, 'canary host')} against ${count(control, 'control host')}`
       : `${count(changed.length, 'host')} now against before`;
   const floor = Number.isFinite(comparison.floor)
-    ? `; a difference counts from ${short(comparison.floor)} ${unit} on, at p <= ${short(comparison.alpha)}`
+    ? `; a difference counts from ${gateAmount(comparison.floor, unit)} on, at p <= ${short(comparison.alpha)}`
     : '';
   return `${sides}: ${foundWords(comparison, unit)}${floor}`;
 }
@@ -107,7 +107,7 @@ function foundWords(
   const medians =
     medianChanged === undefined || medianControl === undefined
       ? ''
-      : ` (${short(medianChanged)} against ${short(medianControl)})`;
+      : ` (${gateNumber(medianChanged, unit)} against ${gateNumber(medianControl, unit)})`;
   if (kind === 'too-few') {
     const { enough } = rest;
     const ways = [
@@ -116,7 +116,7 @@ function foundWords(
     ];
     return `too few to tell${medians}${ways.length === 0 ? '' : `; enough would be ${ways.join(' or ')} of one kind`}`;
   }
-  const by = shift === undefined ? '' : ` by ${short(shift)} ${unit}${medians}`;
+  const by = shift === undefined ? '' : ` by ${gateAmount(shift, unit)}${medians}`;
   const sure = p === undefined ? '' : `, p ${short(p)}`;
   return kind === 'worse'
     ? `a false alarm, they differ${by}${sure}: raise effect, or lengthen over and before`

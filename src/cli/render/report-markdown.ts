@@ -5,7 +5,8 @@ import type { GateVerdict } from '../../domain/gate.ts';
 import { standingWords } from '../../domain/host-standing.ts';
 import type { Entry } from '../../domain/journal.ts';
 import type { HostLooked, RawAnswer, Report } from '../../engine/gather-report.ts';
-import { entryLine, type HostNames, learnNames, outcomeInWords, short } from './entry-line.ts';
+import { entryLine, type HostNames, learnNames, outcomeInWords } from './entry-line.ts';
+import { gateAmount, gateNumber, short } from './gate-number.ts';
 import { createPaint, harmless, moment, timeOfDay } from './paint.ts';
 import { kindWord, outcomeWord } from './phase-word.ts';
 
@@ -146,12 +147,12 @@ function verdictRow(gate: GateVerdict): string[] {
       ? '-'
       : comparison.notBefore !== undefined
         ? `not yet: from ${timeOfDay(comparison.notBefore)} UTC`
-        : `${comparison.kind} (${comparison.changed} against ${comparison.control} of ${comparison.with}${comparison.shift === undefined ? '' : `, ${short(comparison.shift)} worse, at most ${short(comparison.floor)}`}${comparison.p === undefined ? '' : `, p ${short(comparison.p)}`})`;
+        : `${comparison.kind} (${comparison.changed} against ${comparison.control} of ${comparison.with}${comparison.shift === undefined ? '' : `, ${gateNumber(comparison.shift, gate.unit)} worse, at most ${gateNumber(comparison.floor, gate.unit)}`}${comparison.p === undefined ? '' : `, p ${short(comparison.p)}`})`;
   return [
     cell(gate.gate),
     gate.kind,
-    gate.worst === undefined ? '-' : short(gate.worst),
-    `${gate.direction === 'above' ? 'at most' : 'at least'} ${short(gate.limit)} ${cell(gate.unit)}`,
+    gate.worst === undefined ? '-' : gateNumber(gate.worst, gate.unit),
+    `${gate.direction === 'above' ? 'at most' : 'at least'} ${cell(gateAmount(gate.limit, gate.unit))}`,
     cell(compared),
     String(gate.samples),
     cell(gate.why),
@@ -159,7 +160,7 @@ function verdictRow(gate: GateVerdict): string[] {
 }
 
 function queryLines(
-  { gate, query, offenders, silent }: GateVerdict,
+  { gate, query, offenders, silent, unit }: GateVerdict,
   seq: number,
   answers: readonly RawAnswer[],
 ): string[] {
@@ -179,7 +180,7 @@ function queryLines(
     ...(offenders.length === 0
       ? []
       : [
-          `- beyond the limit: ${cell(offenders.map(({ hostName, value }) => `${hostName} ${short(value)}`).join(', '))}`,
+          `- beyond the limit: ${cell(offenders.map(({ hostName, value }) => `${hostName} ${gateNumber(value, unit)}`).join(', '))}`,
         ]),
     ...(silent.length === 0 ? [] : [`- without a number: ${cell(silent.join(', '))}`]),
     ...again.map((text) => `- ${cell(text)}`),

@@ -4,8 +4,8 @@
  */
 import type { GateVerdict, Judgement } from '../../domain/gate.ts';
 import { comparisonLines } from './comparison-table.ts';
-import { gateAmount, gateNumber } from './gate-number.ts';
 import { fitColumns } from './fit-columns.ts';
+import { gateAmount, gateNumber } from './gate-number.ts';
 import { columns, hanging, harmless, type Paint, someOf, timeOfDay } from './paint.ts';
 
 export function verdictLines(judgement: Judgement, paint: Paint): string[] {
@@ -56,7 +56,9 @@ function explain(gate: GateVerdict, paint: Paint): string[] {
   const why = gate.kind === 'fail' ? '' : `: ${harmless(gate.why)}`;
   const lines = hanging('    ', `${gate.gate}${why}`, paint.width);
   if (gate.offenders.length > 0) {
-    const offenders = gate.offenders.map((offender) => `${offender.hostName} ${gateNumber(offender.value, gate.unit)}`);
+    const offenders = gate.offenders.map(
+      (offender) => `${offender.hostName} ${gateNumber(offender.value, gate.unit)}`,
+    );
     lines.push(...hanging(`      ${offenceOf(gate)}: `, someOf(offenders, 10), paint.width));
   }
   if (gate.silent.length > 0)
