@@ -221,7 +221,7 @@ function nextOf(session: Session, name: string, end: RolloutEnd): string | null 
   }
   switch (end.reason.code) {
     case 'no-witness':
-      return `${nextWithoutWitness(end.rollout, name, systemClock.now())}; then rollout advance ${name}`;
+      return nextWithoutWitness(end.rollout, name, systemClock.now());
     case 'approval-needed':
       return `rollout approve ${name} --reason TEXT, then rollout advance ${name}`;
     case 'paused':

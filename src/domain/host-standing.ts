@@ -44,9 +44,10 @@ export function startCommand(environment: string, names: readonly string[]): str
 /** What moves a watch that has nothing to see: where agents are only stopped, their start, before anybody approves of what nobody saw. */
 export function nextWithoutWitness(rollout: RolloutState, environment: string, now: number): string {
   const approve = `rollout approve ${environment} --reason TEXT`;
+  const advance = `rollout advance ${environment}`;
   const stopped = notRunning(rollout, now).map(({ host }) => host.name);
-  if (stopped.length === 0) return approve;
-  return `${startCommand(environment, stopped)} lets the gates see it; ${approve} goes on unseen`;
+  if (stopped.length === 0) return `${approve}, then ${advance}`;
+  return `${startCommand(environment, stopped)}, then ${advance}; or, unseen, ${approve}`;
 }
 
 /** Such as `10 verified`, `2 installed, not running (held)`; on the way back a pending host is one that was never touched. */

@@ -127,7 +127,7 @@ function allHeld(name: string, hosts: readonly Host[]): Refusal {
     'held',
     'no-hosts',
     `the agent is held stopped on every VM asked about (${hostNames(names)}): no gate can see it`,
-    { next: `${startCommand(name, names)} lets the gates see it` },
+    { next: startCommand(name, names) },
   );
 }
 

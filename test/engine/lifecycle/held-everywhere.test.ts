@@ -37,7 +37,7 @@ it('everywhere: a start is the other way on, and what it starts is watched', asy
   expect(await world.clock.run(begin(world.process()))).toMatchObject({ reason: { code: 'no-witness' } });
   const status = await readStatus(world.process().context);
   const start =
-    /^rollout osqueryd start --env gstg --host h2 h1 lets the gates see it; rollout approve gstg/u;
+    /^rollout osqueryd start --env gstg --host h2 h1, then rollout advance gstg; or, unseen, rollout approve gstg/u;
   expect(status).toMatchObject({ value: { next: expect.stringMatching(start) } });
   const checked = await checkGates(world.process().context, { hosts: [] });
   expect(checked).toMatchObject({
