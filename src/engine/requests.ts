@@ -73,6 +73,7 @@ function whyPointless(
       'failed',
       'second-person',
       `${rollout.id} was begun by ${personOf(rollout.plannedBy)}, and ${name} asks for the approval of somebody else (approvedBy: second-person)`,
+      { next: `somebody else types: rollout approve ${name} --reason TEXT` },
     );
   }
   return null;

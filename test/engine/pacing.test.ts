@@ -48,7 +48,10 @@ describe('the approval of a second person', () => {
     await world.clock.run(begin(world.process()));
     const { context } = world.process();
     const own = await world.clock.run(request(context, 'approve', 'me'));
-    expect(own.ok ? null : own.error).toMatchObject({ code: 'second-person' });
+    expect(own.ok ? null : own.error).toMatchObject({
+      code: 'second-person',
+      next: expect.stringMatching(/^somebody else types: rollout approve /u),
+    });
     await world.clock.run(carryOn(world.process()));
     expect(world.rollout().phase.kind).toBe('passed');
 

@@ -1,5 +1,6 @@
 /** A `.tar.gz` out of texts, readable by its owner alone: it holds names of hosts and lines of their logs. */
 import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { pack } from 'tar-stream';
@@ -37,6 +38,28 @@ export async function writeOwn(path: string, content: Uint8Array | string): Prom
     }
     return ok(undefined);
   } catch (error) {
-    return err(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+    return err(`cannot write ${path}: ${whyNot(path, error)}`);
+  }
+}
+
+function whyNot(path: string, error: unknown): string {
+  const { code = String(error) } = error as NodeJS.ErrnoException;
+  const folder = dirname(path);
+  switch (code) {
+    case 'ENOENT':
+      return `the folder ${folder} does not exist`;
+    case 'ENOTDIR':
+      return `${folder} is no folder`;
+    case 'EEXIST':
+      return 'it is there already, and is not written over';
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return `this user may not write in ${folder} (${code})`;
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return `no space is left there (${code})`;
+    default:
+      return code;
   }
 }

@@ -4,8 +4,8 @@ import { journalTrouble } from '../../engine/ledger.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
-import { entryLine, type HostNames, learnNames } from '../render/entry-line.ts';
-import { harmless, moment } from '../render/paint.ts';
+import { entryLine, type HostNames, learnNames, reasonBeside } from '../render/entry-line.ts';
+import { moment } from '../render/paint.ts';
 import { sendWaitingFirst } from '../send-waiting.ts';
 import { sayRefused, withSession } from '../session.ts';
 
@@ -60,12 +60,8 @@ export function run(invocation: Invocation): Promise<number> {
 }
 
 function sayEntry(invocation: Invocation, entry: Entry, text: string, dim: (text: string) => string): void {
-  const why =
-    entry.body.kind === 'rollout-planned' && entry.reason !== undefined && entry.reason !== ''
-      ? ` (${harmless(entry.reason)})`
-      : '';
   const who = `${entry.actor.user}@${entry.actor.hostname}`;
   invocation.output.out(
-    `${dim(`${String(entry.seq).padStart(5)}  ${moment(entry.at)}  ${who}`)}  ${text}${why}`,
+    `${dim(`${String(entry.seq).padStart(5)}  ${moment(entry.at)}  ${who}`)}  ${text}${reasonBeside(entry)}`,
   );
 }

@@ -11,6 +11,14 @@ import { count, harmless, type Paint, someOf } from './paint.ts';
 import { kindWord } from './phase-word.ts';
 import { whyText } from './why-text.ts';
 
+/**
+ * What a person gave as the reason, behind the entry's line; '' where there is none, or the line has it already: the program's own
+ * reasons say the line again.
+ */
+export function reasonBeside({ body, reason = '' }: Entry): string {
+  return body.kind === 'rollout-planned' && reason !== '' ? ` (${harmless(reason)})` : '';
+}
+
 /** Names of hosts by id, learned from the plans that went by. */
 export type HostNames = Map<string, string>;
 

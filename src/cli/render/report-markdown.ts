@@ -5,7 +5,7 @@ import type { GateVerdict } from '../../domain/gate.ts';
 import { standingWords } from '../../domain/host-standing.ts';
 import type { Entry } from '../../domain/journal.ts';
 import type { HostLooked, RawAnswer, Report } from '../../engine/gather-report.ts';
-import { entryLine, type HostNames, learnNames, outcomeInWords } from './entry-line.ts';
+import { entryLine, type HostNames, learnNames, outcomeInWords, reasonBeside } from './entry-line.ts';
 import { gateAmount, gateNumber, short } from './gate-number.ts';
 import { createPaint, harmless, moment, timeOfDay } from './paint.ts';
 import { kindWord, outcomeWord } from './phase-word.ts';
@@ -106,8 +106,7 @@ function timeline({ excerpt }: Report, names: HostNames): string[] {
     const line = entryLine(entry, names, PAINT);
     if (line === null) return [];
     const who = `${entry.actor.user}@${entry.actor.hostname}`;
-    const why = entry.reason === undefined || entry.reason === '' ? '' : ` (${entry.reason})`;
-    return [[String(entry.seq), moment(entry.at), cell(who), cell(`${line}${why}`)]];
+    return [[String(entry.seq), moment(entry.at), cell(who), cell(`${line}${reasonBeside(entry)}`)]];
   });
   return ['## What happened', '', ...table(['entry', 'time', 'who', 'what'], rows)];
 }

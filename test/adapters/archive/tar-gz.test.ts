@@ -27,12 +27,21 @@ describe('an archive', () => {
     const path = join(folder, 'there.tar.gz');
     writeFileSync(path, 'mine');
     const written = await writeTarGz(path, [], 0);
-    expect(written).toEqual({ ok: false, error: `cannot write ${path}: EEXIST` });
+    expect(written).toEqual({
+      ok: false,
+      error: `cannot write ${path}: it is there already, and is not written over`,
+    });
     expect(readFileSync(path, 'utf8')).toBe('mine');
   });
 
   it('a folder that is not there is a sentence', async () => {
     const path = join(folder, 'none', 'a.md');
-    expect(await writeOwn(path, 'x')).toEqual({ ok: false, error: `cannot write ${path}: ENOENT` });
+    expect(await writeOwn(path, 'x')).toEqual({
+      ok: false,
+      error: `cannot write ${path}: the folder ${join(folder, 'none')} does not exist`,
+    });
+    writeFileSync(join(folder, 'file'), '');
+    const below = join(folder, 'file', 'a.md');
+    expect(await writeOwn(below, 'x')).toMatchObject({ error: expect.stringContaining('is no folder') });
   });
 });
