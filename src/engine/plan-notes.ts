@@ -50,11 +50,12 @@ export async function planNotes(context: EngineContext, request: PlanNotesReques
     sha256,
   }));
   const elsewhere = line.map(({ environment, store }) => ({ name: environment.name, store }));
+  const on = carriesOn(context, request);
   return [
-    ...carriesOn(context, request),
+    ...on,
     ...closed(context),
-    ...changeNeeded(context, request),
-    ...notProven(context, request),
+    // What is under way has been asked for both.
+    ...(on.length > 0 ? [] : [...changeNeeded(context, request), ...notProven(context, request)]),
     ...agentsStopped(context, request),
     ...(await sameFileElsewhere(files, elsewhere)),
   ];

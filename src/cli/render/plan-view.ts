@@ -7,7 +7,8 @@ import { personOf } from '../../domain/second-person.ts';
 import type { EngineContext } from '../../engine/context.ts';
 import type { PlanNote } from '../../engine/plan-notes.ts';
 import type { PreparedPlan } from '../../engine/prepare-plan.ts';
-import { columns, count, hanging, harmless, moment, type Paint, someOf } from './paint.ts';
+import { fitColumns } from './fit-columns.ts';
+import { columns, count, hanging, harmless, moment, NARROWEST, type Paint, someOf } from './paint.ts';
 import { whyText } from './why-text.ts';
 
 export interface PlanViewOptions {
@@ -46,9 +47,10 @@ export function planLines(
   if (approval !== null) lines.push(...hanging('  ', approval, paint.width));
   if (!brief) lines.push(...hanging('  back  ', wayBackWords(policy), paint.width));
   if (pace !== null) lines.push(...hanging('  pace  ', pace.words, paint.width));
-  lines.push(...notes.flatMap((note) => noteLines(note, paint)));
   if (!brief) lines.push(...gateLines(context, paint));
   lines.push(...leftOutLines(plan.leftOut, paint, brief), ...lapsedLines(fleet, paint));
+  // Last, next to the question or the blockers: what is left out may be long.
+  lines.push(...notes.flatMap((note) => noteLines(note, paint)));
   return lines;
 }
 
@@ -143,5 +145,8 @@ function leftOutLines(leftOut: readonly LeftOutHost[], paint: Paint, brief: bool
     return [`  left out: ${leftOut.length} (${kinds}); rollout plan lists them with the reason`];
   }
   const rows = leftOut.map((host) => [host.name, host.role, host.zone, host.why.kind, whyText(host.why)]);
-  return [paint.dim('  left out'), ...columns(rows, paint.width - 4).map((row) => `    ${row}`)];
+  // Zone, then role.
+  const room = { width: paint.width - 4 - NARROWEST, leastFirst: [2, 1], isLastFree: true };
+  const shown = fitColumns(rows, room).rows;
+  return [paint.dim('  left out'), ...columns(shown, paint.width - 4).map((row) => `    ${row}`)];
 }
