@@ -167,9 +167,30 @@ describe.each([40, 60, 80, 100])('in %i columns no line is broken by the termina
     };
     const asked = { names: ['sandbox-gprd'], onlyDue: false, typed: 'rollout osqueryd' };
     const lines = holdsLines([hold], asked, paint);
-    expect(tooWide(lines.slice(1).filter((line) => !line.includes('rollout osqueryd')))).toEqual([]);
+    const isCommand = (line: string): boolean => line.includes('rollout osqueryd');
+    expect(tooWide(lines.slice(1).filter((line) => !isCommand(line)))).toEqual([]);
     expect(lines.join('\n')).toContain('not confirmed');
     expect(lines.join('\n')).toContain('rollout osqueryd stop --host gitaly-01-gprd');
+  });
+
+  it('of many holds, whose next command has no room for their names', () => {
+    const { actionId, environment, by, reason, since, until } = SOME_HOLD;
+    const holds = [1, 2, 3, 4].map((n) => ({
+      environment: 'gprd',
+      id: String(n),
+      name: `gitaly-0${n}-gprd`,
+      terms: { actionId, environment, by, reason, since, until },
+      by: someActor,
+      state: 'confirmed' as const,
+      due: false,
+      heldMs: 0,
+      leftMs: 1,
+    }));
+    const lines = holdsLines(holds, { names: ['gprd'], onlyDue: false, typed: 'osqueryd' }, paint);
+    expect(tooWide(lines)).toEqual([]);
+    expect(lines.join('\n')).toContain(
+      width < 100 ? '--host NAME..' : '--host gitaly-01-gprd gitaly-02-gprd',
+    );
   });
 
   it('of a judgement, whose findings stay', () => {

@@ -2,6 +2,7 @@
 import type { Comparison, GateVerdict } from '../../domain/gate.ts';
 import { startCommand } from '../../domain/host-standing.ts';
 import type { GateCheck, GatesChecked } from '../../engine/check-gates.ts';
+import { fitColumns } from './fit-columns.ts';
 import { gateAmount, gateNumber, short } from './gate-number.ts';
 import { columns, count, facts, hanging, harmless, type Paint, someOf, timeOfDay } from './paint.ts';
 
@@ -45,7 +46,10 @@ export function gatesLines(name: string, checked: GatesChecked, paint: Paint): s
   return [
     `${paint.strong(name)}  ${headline(checked, paint)}`,
     paint.dim(`  ${count(hosts, 'host')}, ${span}, as if all of them had been changed`),
-    ...columns(rows, paint.width - 4).map((row) => `    ${row}`),
+    // Samples, p90, the limit, which stands below as well, median.
+    ...columns(fitColumns(rows, { width: paint.width - 4, leastFirst: [6, 3, 5, 2] }).rows).map(
+      (row) => `    ${row}`,
+    ),
     ...facts(notes, paint),
     ...gates.flatMap((gate) => gateLines(gate, paint)),
   ];

@@ -35,11 +35,14 @@ export function holdsLines(holds: readonly PlacedHold[], asked: HoldsAsked, pain
         ...(unconfirmed.length === 0
           ? []
           : ([
-              ['next', `${typed} stop --host ${someNames(unconfirmed)} goes on until they are stopped`],
+              [
+                'next',
+                `${hostsIn(unconfirmed, `${typed} stop`, paint.width)} goes on until they are stopped`,
+              ],
             ] as const)),
         [
           'next',
-          `${typed} start --host ${someNames(due.length > 0 ? due : sorted)} lifts and starts; nothing lifts a hold by itself`,
+          `${hostsIn(due.length > 0 ? due : sorted, `${typed} start`, paint.width)} lifts and starts; nothing lifts a hold by itself`,
         ],
       ],
       paint,
@@ -59,9 +62,13 @@ function row({ name, environment, terms, state, due }: PlacedHold, paint: Paint)
   ];
 }
 
-function someNames(holds: readonly PlacedHold[]): string {
+/** Of many, or more than a line has room for, the table above has the names. */
+function hostsIn(holds: readonly PlacedHold[], command: string, width: number): string {
   const names = [...new Set(holds.map(({ name }) => harmless(name)))];
-  return names.length > 5 ? 'NAME..' : names.join(' ');
+  const text = `${command} --host ${names.join(' ')}`;
+  return names.length > 5 || (names.length > 1 && text.length > width - 4)
+    ? `${command} --host NAME..`
+    : text;
 }
 
 /** One line for where holds are not the question: `3 holds are DUE: a, b, c`; null: none is due. */

@@ -221,11 +221,10 @@ function nextLines(end: ActionEnd, paint: Paint): string[] {
     ...end.notBegun.flatMap(({ next }) => (next === undefined ? [] : [next])),
   ]);
   const rows = [...looks].map((look): [string, string] => ['next', paint.strong(look)]);
-  if (rest.length > 0 && rest.length <= MOST_NAMED)
-    rows.push([
-      'next',
-      paint.strong(`${end.typed} ${end.verb}${flags} --host ${rest.map(harmless).join(' ')}`),
-    ]);
+  const rested = `${end.typed} ${end.verb}${flags} --host ${rest.map(harmless).join(' ')}`;
+  // What a terminal would break over its edge is no better to type than the same again.
+  const isShort = rest.length === 1 || rested.length <= paint.width - 4;
+  if (rest.length > 0 && rest.length <= MOST_NAMED && isShort) rows.push(['next', paint.strong(rested)]);
   else if (rest.length > 0)
     rows.push(['next', paint.strong('the same command again: who is covered is only looked at')]);
   else if (end.verb === 'stop')

@@ -70,7 +70,7 @@ export function hanging(before: string, text: string, width: number): string[] {
 }
 
 /** No narrower than this: a column of single words helps nobody. */
-const NARROWEST = 24;
+export const NARROWEST = 24;
 
 /** Breaks between words only, and in no command, so that a digest, a path or what is to be typed stays whole and can be copied. */
 export function fold(text: string, width: number): string[] {

@@ -8,10 +8,11 @@ import { standingWords } from '../../domain/host-standing.ts';
 import type { HostProgress, RolloutState, Stop } from '../../domain/state.ts';
 import type { EnvironmentStatus } from '../../engine/status.ts';
 import { outcomeInWords } from './entry-line.ts';
+import { fitColumns } from './fit-columns.ts';
 import { heldWords } from './held-words.ts';
 import { holderLine } from './holder-text.ts';
 import { dueHoldsText } from './holds-view.ts';
-import { columns, count, facts, harmless, moment, type Paint, someOf } from './paint.ts';
+import { columns, count, facts, harmless, moment, NARROWEST, type Paint, someOf } from './paint.ts';
 import { kindWord, outcomeWord } from './phase-word.ts';
 import { verdictLines } from './verdict-table.ts';
 import { whyText } from './why-text.ts';
@@ -161,9 +162,15 @@ function troubleLines(rollout: RolloutState, paint: Paint): string[] {
   const more = troubled.length - MOST_LISTED;
   return [
     paint.dim(`  ${count(troubled.length, 'host')} not settled`),
-    ...columns(rows, paint.width - 4).map((row) => `    ${row}`),
+    ...columns(fitted(rows, paint), paint.width - 4).map((row) => `    ${row}`),
     ...(more > 0 ? [`    and ${more} more`] : []),
   ];
+}
+
+/** Since when goes first: what became of the host is to be read. */
+function fitted(rows: readonly (readonly string[])[], paint: Paint): readonly (readonly string[])[] {
+  const width = paint.width - 4 - NARROWEST;
+  return fitColumns(rows, { width, leastFirst: [2], isLastFree: true }).rows;
 }
 
 function troubleRow(host: HostProgress): string[] {

@@ -235,6 +235,15 @@ describe('the end of a stop', () => {
     expect(text).toContain("osqueryd stop --config ../own --reason 'INC 12' --host d");
   });
 
+  it('names no hosts in a command that the terminal would break', () => {
+    const hosts = ['web-01-gprd', 'web-02-gprd', 'web-03-gprd'].map((name) => hostReport(name, UNREACHABLE));
+    const reports = [someReport('gprd', hosts)];
+    expect(linesOf(reports, {}, 50).join(' ').replaceAll(/\s+/gu, ' ')).toContain(
+      ' next the same command again: who is covered is only looked at',
+    );
+    expect(linesOf(reports, {}, 100).at(-1)).toMatch(/--host web-01-gprd web-02-gprd web-03-gprd$/u);
+  });
+
   it('sends whoever a gate has halted to look before anything goes on, and in waves again', () => {
     const halted = {
       ...someReport('gprd', [hostReport('d', UNREACHABLE)]),
