@@ -254,7 +254,10 @@ export function sayRefused(invocation: Invocation, refusals: readonly Refusal[])
     for (const detail of refusal.details.slice(0, MOST_DETAILS)) invocation.output.err(`    ${detail}`);
     if (refusal.details.length > MOST_DETAILS)
       invocation.output.err(`    and ${refusal.details.length - MOST_DETAILS} more (--json lists all)`);
-    if (refusal.next !== undefined) invocation.output.err(`  ${paint.dim('next:')} ${refusal.next}`);
+    if (refusal.next === undefined) continue;
+    // A question is nothing to type.
+    const label = refusal.next.startsWith('did you mean ') ? '  ' : `  ${paint.dim('next:')} `;
+    invocation.output.err(`${label}${refusal.next}`);
   }
   return exit;
 }

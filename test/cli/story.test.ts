@@ -203,6 +203,8 @@ describe('a bad version', () => {
     const text = readFileSync(page, 'utf8');
     expect(text).toMatch(/^# sandbox-gstg-\d+: deploy of 5\.11\.0 in sandbox-gstg$/mu);
     expect(text).toContain('| state | ROLLED BACK |');
+    // The program's own reasons say their line again.
+    expect(text).toContain('| wave 1 begins |');
     expect(text).toMatch(/^\| agent-cpu \| fail \|/mu);
     expect(text).toMatch(/asked again: \d+ series/u);
     expect(text).toContain('ActiveState=active');

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -118,7 +118,8 @@ describe('configuration', () => {
   it('a word near an environment’s name is suggested', async () => {
     const ran = await place.run(['status', 'sandbox-gstgg']);
     expect(ran).toMatchObject({ code: 2, stdout: '' });
-    expect(ran.stderr).toContain('next: did you mean sandbox-gstg?');
+    expect(ran.stderr).toContain('\n  did you mean sandbox-gstg?');
+    expect(ran.stderr).not.toContain('next:');
   });
 
   it('a folder without environments/ is refused', async () => {
@@ -174,6 +175,20 @@ describe('configuration', () => {
     const all = await place.run(['status', '--config', dir]);
     expect(all.stdout).toContain('good  no rollout yet');
     expect(all.stdout).toContain('bad  not usable');
+    expect(all.code).toBe(0);
+    // Where not one can be used nothing was told, and a schedule must hear of it.
+    rmSync(join(dir, 'environments/good.yaml'));
+    const none = await place.run(['status', '--config', dir]);
+    expect(none.code).toBe(2);
+    expect(none.stdout).toContain('bad  not usable');
+    expect(none.stderr).toContain('next: rollout config check');
+    const told = await place.run(['status', '--config', dir, '--json']);
+    expect(told.code).toBe(2);
+    expect(jsonLines(told.stdout)).toMatchObject([
+      { type: 'refusal', code: 'no-usable-environment', details: [expect.stringContaining('bad: ')] },
+    ]);
+    const watched = await place.run(['watch', '--config', dir]);
+    expect(watched).toMatchObject({ code: 2, stdout: expect.stringContaining('bad  not usable') });
   });
 
   it('reference and schema come from the program alone', async () => {

@@ -3,6 +3,7 @@ import { systemClock } from '../../adapters/clock/system-clock.ts';
 import { heldElsewhere } from '../../domain/held-elsewhere.ts';
 import { holdsOf } from '../../domain/holds.ts';
 import { maybeBack, notRunning } from '../../domain/host-standing.ts';
+import { type Refusal, refuse } from '../../engine/context.ts';
 import { readElsewhere } from '../../engine/read-elsewhere.ts';
 import { readStatus } from '../../engine/status.ts';
 import { differsFromPlan } from '../as-planned.ts';
@@ -76,5 +77,18 @@ export async function showStatus(session: Session, only: string | undefined): Pr
       );
   }
   if (blocks.length > 0) invocation.output.out(blocks.join('\n\n'));
+  const { names, unusable } = session;
+  if (only === undefined && names.length === 0 && unusable.length > 0)
+    worst = Math.max(worst, sayRefused(invocation, [noneUsable(session)]));
   return worst;
+}
+
+/** Nothing was told of anything: no answer for a schedule to go by. */
+function noneUsable({ unusable, invocation }: Session): Refusal {
+  const why = unusable.map(({ name, kind, problems }) => `${name}: ${problems[0]?.message ?? kind}`);
+  return refuse('usage', 'no-usable-environment', 'no environment can be used, so that nothing is known', {
+    // In words each stands above already.
+    ...(invocation.json ? { details: why } : {}),
+    next: 'rollout config check',
+  });
 }

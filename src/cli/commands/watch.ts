@@ -38,7 +38,10 @@ export async function run(invocation: Invocation): Promise<number> {
     while (!invocation.signal.aborted) {
       const code = await showStatus(session, invocation.args[0]);
       last = outs.splice(0).join('\n');
-      if (code !== EXIT.done) return code;
+      if (code !== EXIT.done) {
+        if (!onScreen && last !== '' && last !== before) output.out(last);
+        return code;
+      }
       if (onScreen) output.screen([`${title}  ${timeOfDay(systemClock.now())}Z`, '', ...last.split('\n')]);
       else if (last !== before) output.out(last);
       before = last;
