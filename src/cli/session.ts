@@ -20,7 +20,7 @@ import type { Invocation } from './invocation.ts';
 import { jsonLine } from './json-lines.ts';
 import { type OwnMetrics, startOwnMetrics } from './own-metrics.ts';
 import { createNarrator, type Narrator } from './render/narrator.ts';
-import { createPaint, fold, type Paint } from './render/paint.ts';
+import { createPaint, fold, type Paint, whole } from './render/paint.ts';
 import { isOfGoogle, wireEnvironment } from './wire.ts';
 
 export interface Session {
@@ -255,9 +255,8 @@ export function sayRefused(invocation: Invocation, refusals: readonly Refusal[])
     if (refusal.details.length > MOST_DETAILS)
       invocation.output.err(`    and ${refusal.details.length - MOST_DETAILS} more (--json lists all)`);
     if (refusal.next === undefined) continue;
-    // A question is nothing to type.
-    const label = refusal.next.startsWith('did you mean ') ? '  ' : `  ${paint.dim('next:')} `;
-    invocation.output.err(`${label}${refusal.next}`);
+    const label = `  ${paint.dim('next:')} `;
+    invocation.output.err(whole(label, refusal.next, { indent: 4, width: paint.width }).join('\n'));
   }
   return exit;
 }
