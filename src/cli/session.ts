@@ -255,7 +255,8 @@ export function sayRefused(invocation: Invocation, refusals: readonly Refusal[])
     if (refusal.details.length > MOST_DETAILS)
       invocation.output.err(`    and ${refusal.details.length - MOST_DETAILS} more (--json lists all)`);
     if (refusal.next === undefined) continue;
-    const label = `  ${paint.dim('next:')} `;
+    // A question is nothing to type.
+    const label = refusal.next.startsWith('did you mean ') ? '  ' : `  ${paint.dim('next:')} `;
     invocation.output.err(whole(label, refusal.next, { indent: 4, width: paint.width }).join('\n'));
   }
   return exit;
