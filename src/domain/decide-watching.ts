@@ -30,7 +30,7 @@ import { formatDuration } from './duration.ts';
 import { endBake } from './ending.ts';
 import type { Judgement } from './gate.ts';
 import type { HostId } from './host.ts';
-import { whyDecided, whyNotCounting } from './judgement-words.ts';
+import { longestLookBack, whyDecided, whyNotCounting } from './judgement-words.ts';
 import type { GatePolicy } from './policy.ts';
 import type { HostProgress, Phase, RolloutState, Watch } from './state.ts';
 
@@ -178,11 +178,6 @@ function keepJudging(
   const isDisturbed = undisturbed >= newest;
   const warmUp = kind === 'soaking' ? longestLookBack(gates) : null;
   return waitingWords({ watch, next, kind, neededMs, warmUp, isDisturbed, consecutiveErrors });
-}
-
-function longestLookBack(gates: readonly GatePolicy[]): GatePolicy | null {
-  const [longest] = gates.toSorted((a, b) => b.windowMs - a.windowMs);
-  return longest === undefined || longest.windowMs === 0 ? null : longest;
 }
 
 interface Waiting {

@@ -18,6 +18,12 @@ export function whoIsAsked({ source }: Pick<GatePolicy, 'source'>): string {
   }
 }
 
+/** The gate that a watch waits for before it counts; null: none looks back at all. */
+export function longestLookBack(gates: readonly GatePolicy[]): GatePolicy | null {
+  const [longest] = gates.toSorted((a, b) => b.windowMs - a.windowMs);
+  return longest === undefined || longest.windowMs === 0 ? null : longest;
+}
+
 /** Why an inconclusive judgement does not count: on numbers that are bad, or since nobody knows. */
 export function whyNotCounting({ gates }: Pick<Judgement, 'gates'>): 'over-limit' | 'no-data' {
   return gates.some(({ overLimit, abstains }) => overLimit === true && abstains !== true)

@@ -11,7 +11,7 @@ import { formatDuration } from '../domain/duration.ts';
 import type { Judgement } from '../domain/gate.ts';
 import type { Host } from '../domain/host.ts';
 import { judge } from '../domain/judge.ts';
-import { whyDecided, whyNotCounting } from '../domain/judgement-words.ts';
+import { longestLookBack, whyDecided, whyNotCounting } from '../domain/judgement-words.ts';
 import type { GatePolicy } from '../domain/policy.ts';
 import type { EngineContext } from './context.ts';
 import { measureGates } from './measure-gates.ts';
@@ -130,6 +130,13 @@ function blindWhy(last: Judgement | null): string {
     : `nothing clear could be seen for ${minutes}: ${whyDecided(last)}`;
 }
 
+function lookBackWords(gates: readonly GatePolicy[]): string {
+  const longest = longestLookBack(gates);
+  return longest === null
+    ? ''
+    : `: the look-back of the gate ${longest.name}, ${formatDuration(longest.windowMs)}, must lie behind the action`;
+}
+
 interface Seen {
   readonly last: Judgement | null;
   readonly observedMs: number;
@@ -139,14 +146,14 @@ interface Seen {
 
 function tellWaiting(
   { clock, environment, tell }: EngineContext,
-  { soakMs, what }: WatchRequest,
+  { soakMs, what, gates }: WatchRequest,
   { last, observedMs, countsFrom, next }: Seen,
 ): void {
   const seen = `${what}: ${formatDuration(observedMs)} of ${formatDuration(soakMs)} observed healthy`;
   const from = new Date(countsFrom).toISOString().slice(11, 19);
   const [code, message] =
     last === null
-      ? ['soaking', `${seen}; counting begins at ${from} UTC`]
+      ? ['soaking', `${seen}; counting begins at ${from} UTC${lookBackWords(gates)}`]
       : last.kind === 'error'
         ? ['metrics-error', `${seen}; not judged: ${whyDecided(last)}`]
         : last.kind === 'inconclusive'

@@ -80,6 +80,9 @@ const intended = (world: LifecycleWorld): string[][] =>
 const notices = (world: LifecycleWorld): string[] =>
   world.events.flatMap((event) => (event.kind === 'notice' ? [event.reason.code] : []));
 
+const waitedFor = (world: LifecycleWorld): string[] =>
+  world.events.flatMap((event) => (event.kind === 'waiting' ? [event.reason.message] : []));
+
 /** Does something once, as soon as that many hosts have answered. */
 function afterAnswers(world: LifecycleWorld, count: number, what: () => void): void {
   let answers = 0;
@@ -105,6 +108,11 @@ describe('a restart in waves', () => {
     expect((begun[2] ?? 0) - (begun[1] ?? 0)).toBeGreaterThan(SOAK_MS);
     expect(world.bodies('lifecycle-ended')).toMatchObject([{ covered: 6, notCovered: [] }]);
     expect(world.journal.entries.at(-1)?.body.kind).toBe('lifecycle-ended');
+    expect(waitedFor(world)).toContainEqual(
+      expect.stringMatching(
+        /counting begins at .*: the look-back of the gate \S+, \S+, must lie behind the action$/u,
+      ),
+    );
   });
 
   it('never has more hosts out of service than may be, also within a wave', async () => {
