@@ -44,7 +44,13 @@ export type NotPlanned =
   /** Came since the plan, with an architecture whose package no host before it has taken. */
   | { readonly kind: 'unproven-build'; readonly architecture: Architecture }
   | { readonly kind: 'no-artifact'; readonly architecture: Architecture }
-  | { readonly kind: 'no-way-back'; readonly packageVersion: string; readonly architecture: Architecture };
+  | {
+      readonly kind: 'no-way-back';
+      readonly packageVersion: string;
+      readonly architecture: Architecture;
+      /** Different packages of that very version are staged: nobody knows which one it had. */
+      readonly twice?: true;
+    };
 
 export interface LeftOutHost {
   readonly id: HostId;

@@ -5,7 +5,8 @@
  * P2  A later wave is a cumulative share of the hosts behind the canaries, spread over roles and zones in proportion; the last has
  *     the rest.
  * P3  Every host of the inventory is either in exactly one wave or left out with its reason.
- * P4  A host without a staged package of what it runs now is left out: there would be no way back.
+ * P4  A host without a staged package of what it runs now is left out: there would be no way back. Nor is there one where different
+ *     packages are staged of that very Debian version.
  * P5  Of each stratum that has more than its canaries, one host is left for the last wave: until then there is somebody to compare with.
  *     A canary's plan names its controls instead.
  */
@@ -50,10 +51,7 @@ export interface PlanningInput {
 }
 
 export function planRollout(input: PlanningInput): Plan {
-  const ways = new Map<string, Artifact>();
-  for (const artifact of input.staged) {
-    ways.set(`${artifact.architecture} ${artifact.control.version}`, artifact);
-  }
+  const ways = waysBack(input.staged);
   const planned: PlannedHost[] = [];
   const leftOut: LeftOutHost[] = [];
   for (const { host, eligibility } of input.hosts) {
@@ -73,6 +71,17 @@ export function planRollout(input: PlanningInput): Plan {
   };
 }
 
+/** P4. By architecture and Debian version; null: different packages of it are staged. */
+function waysBack(staged: readonly Artifact[]): ReadonlyMap<string, Artifact | null> {
+  const ways = new Map<string, Artifact | null>();
+  for (const artifact of staged) {
+    const key = `${artifact.architecture} ${artifact.control.version}`;
+    const other = ways.get(key);
+    ways.set(key, other === undefined || other?.sha256 === artifact.sha256 ? artifact : null);
+  }
+  return ways;
+}
+
 /** P5. */
 function controlsOf(planned: readonly PlannedHost[], waves: readonly PlannedWave[]): PlannedHost[] {
   const canaries = waves.flatMap(({ hosts }) => hosts);
@@ -84,7 +93,7 @@ function controlsOf(planned: readonly PlannedHost[], waves: readonly PlannedWave
 function fateOf(
   host: Host,
   { survey, target, policy }: PlanningInput,
-  ways: ReadonlyMap<string, Artifact>,
+  ways: ReadonlyMap<string, Artifact | null>,
 ): PlannedHost | NotPlanned {
   const seen = survey.get(host.id) ?? { kind: 'unreachable', why: 'it was not looked at' };
   if (seen.kind !== 'surveyed') return seen;
@@ -93,6 +102,7 @@ function fateOf(
   const aim = artifactFor(target.artifacts, architecture);
   if (aim === undefined) return { kind: 'no-artifact', architecture };
   const artifact = ways.get(`${architecture} ${packageVersion}`);
+  if (artifact === null) return { kind: 'no-way-back', packageVersion, architecture, twice: true };
   // The target's own version installed, but not what runs: nobody knows what ran before.
   if (artifact === undefined || artifact.sha256 === aim.sha256)
     return { kind: 'no-way-back', packageVersion, architecture };

@@ -268,7 +268,9 @@ function hostBlockers(name: string, leftOut: readonly LeftOutHost[], unreachable
   }
   const stuck = leftOut.flatMap((host) =>
     host.why.kind === 'no-way-back'
-      ? [`${host.name}: runs ${host.why.packageVersion} (${host.why.architecture})`]
+      ? [
+          `${host.name}: runs ${host.why.packageVersion} (${host.why.architecture})${host.why.twice === true ? ', of which different packages are staged' : ''}`,
+        ]
       : [],
   );
   if (stuck.length > 0) {

@@ -86,6 +86,20 @@ export function checkPackage(
         `To have another: build it with a Debian revision of its own, and stage that for every environment of the line (rollout stage ${revisedVersion(control.version)} --package ENV=FILE ...)`,
     );
   }
+  const twin = published.find(
+    (each) =>
+      each.version !== version &&
+      each.architecture === control.architecture &&
+      each.control.version === control.version &&
+      each.sha256 !== sha256,
+  );
+  if (twin !== undefined) {
+    add(
+      'same-debian-version',
+      `has the Debian version ${control.version} of ${twin.originalFileName} (${twin.sha256}), which is staged as ${twin.version}: ` +
+        `of a host that runs it nobody could tell which way is back. Build it with a Debian revision of its own (rollout stage ${revisedVersion(control.version)} --package ENV=FILE ...)`,
+    );
+  }
   return problems;
 }
 

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Artifact } from '../../src/domain/artifact.ts';
 import { batchWithin } from '../../src/domain/capacity.ts';
 import type { ClassifiedHost, Host } from '../../src/domain/host.ts';
 import { hostsAllowed, planRollout, type SurveyResult } from '../../src/domain/planning.ts';
@@ -308,5 +309,24 @@ describe('the bounds on unavailability', () => {
         }
       }),
     );
+  });
+});
+
+it('a host of whose version different packages are staged has no way back that anybody could name (P4)', () => {
+  const [host] = someHosts(1);
+  if (host === undefined) throw new Error('no host');
+  const agent = { packageVersion: old.control.version, architecture: 'amd64' };
+  const plan = (staged: readonly Artifact[]) =>
+    planRollout({
+      hosts: [{ host, eligibility: { kind: 'eligible' } }],
+      survey: new Map([[host.id, { kind: 'surveyed', agent, runsTarget: false }]]),
+      target: { version: '5.10.2', artifacts: { amd64: fresh } },
+      staged,
+      policy: somePolicy.waves,
+    });
+  expect(plan([old, { ...old, version: 'again' }, fresh]).leftOut).toEqual([]);
+  expect(plan([old, { ...old, sha256: fresh.sha256 }, fresh])).toMatchObject({
+    waves: [],
+    leftOut: [{ why: { kind: 'no-way-back', twice: true } }],
   });
 });

@@ -275,6 +275,14 @@ describe('what is refused, and then nothing at all is published', () => {
     expect(gprd.artifacts).toEqual([]);
   });
 
+  it('another digest of a Debian version that is published under another name: nobody could tell which way is back', async () => {
+    const { run, gstg } = bench();
+    gstg.seed(artifactOf('built yesterday', { version: '5.10.2-again', control: artifactOf('').control }));
+    const outcome = await run(BOTH);
+    expect(results(outcome)).toEqual(['refused same-debian-version', 'held-back']);
+    expect(messages(outcome)).toContain('which is staged as 5.10.2-again');
+  });
+
   it('two different packages for one architecture in one call', async () => {
     const { run, gstg } = bench();
     const outcome = await run({ gstg: ['staging', 'production'] });

@@ -28,7 +28,7 @@ export function whyText(why: NotPlanned): string {
     case 'no-artifact':
       return `no package for ${why.architecture}`;
     case 'no-way-back':
-      return `runs ${why.packageVersion} (${why.architecture}), which is not staged`;
+      return `runs ${why.packageVersion} (${why.architecture}), ${why.twice === true ? 'of which different packages are staged' : 'which is not staged'}`;
     default:
       return why satisfies never;
   }
