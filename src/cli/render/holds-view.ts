@@ -37,7 +37,7 @@ export function holdsLines(holds: readonly PlacedHold[], asked: HoldsAsked, pain
           : ([
               [
                 'next',
-                `${hostsIn(unconfirmed, `${typed} stop`, paint.width)} goes on until they are stopped`,
+                `${hostsIn(unconfirmed, `${typed} stop`, paint.width)} goes on until ${unconfirmed.length === 1 ? 'it is' : 'they are'} stopped`,
               ],
             ] as const)),
         [

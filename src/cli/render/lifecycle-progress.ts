@@ -6,7 +6,7 @@ import type { EngineEvent } from '../../domain/event.ts';
 import type { LifecycleVerb } from '../../domain/lifecycle.ts';
 import type { Output } from '../invocation.ts';
 import { doneWord, isLeftHeld, lifecycleOutcomeInWords } from './lifecycle-words.ts';
-import { harmless, type Paint, timeOfDay } from './paint.ts';
+import { hanging, harmless, type Paint, timeOfDay } from './paint.ts';
 
 export type LifecycleAnswered = Extract<EngineEvent, { kind: 'lifecycle-answered' }>;
 
@@ -84,9 +84,9 @@ export function lifecycleProgress(options: ProgressOptions): LifecycleProgress {
       if (!isDone && !told.has(key) && told.size < MOST_TROUBLED) {
         told.add(key);
         const more = again ? '; trying again' : '';
-        output.err(
-          `${paint.dim(timeOfDay(event.at))} ${environment}  ${paint.bad('!!')} ${harmless(host.name)}  ${lifecycleOutcomeInWords(outcome)}${more}`,
-        );
+        const before = `${paint.dim(timeOfDay(event.at))} ${environment}  `;
+        const text = `${paint.bad('!!')} ${harmless(host.name)}  ${lifecycleOutcomeInWords(outcome)}${more}`;
+        for (const one of hanging(before, text, paint.width)) output.err(one);
       }
       const isOver = isAllOver();
       if (isOver || event.at - lastDrawnAt >= DRAW_EVERY_MS) {

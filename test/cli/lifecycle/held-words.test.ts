@@ -44,7 +44,7 @@ describe('the list of holds', () => {
     const text = listed(held('web-01', 'wished'));
     expect(text).toMatch(/^gprd {2}1 wished, 0 confirmed: web-01 may still run$/mu);
     expect(text).toMatch(/web-01 .* not confirmed /u);
-    expect(text).toContain('next  osqueryd stop --host web-01');
+    expect(text).toContain('next  osqueryd stop --host web-01 goes on until it is stopped');
   });
 
   it('of confirmed holds says only what lifts them', () => {

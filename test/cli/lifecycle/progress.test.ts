@@ -6,7 +6,7 @@ import { createPaint } from '../../../src/cli/render/paint.ts';
 import type { LifecycleOutcome } from '../../../src/domain/lifecycle.ts';
 import { NOW, STOPPED, UNREACHABLE } from './some-reports.ts';
 
-function watched(total: number, isTerminal: boolean) {
+function watched(total: number, isTerminal: boolean, width = Number.POSITIVE_INFINITY) {
   const errs: string[] = [];
   const lives: string[] = [];
   const output: Output = {
@@ -22,7 +22,7 @@ function watched(total: number, isTerminal: boolean) {
     width: 100,
     foldAt: 100,
   };
-  const paint = createPaint(false);
+  const paint = createPaint(false, width);
   const progress = lifecycleProgress({
     verb: 'stop',
     now: false,
@@ -67,6 +67,17 @@ describe('progress', () => {
     expect(errs).toEqual([
       expect.stringMatching(/gprd {2}!! b {2}unreachable: connect timed out; trying again/u),
     ]);
+  });
+
+  it('folds a trouble at the edge of the terminal', () => {
+    const { answer, errs } = watched(1, true, 60);
+    answer('web-01', {
+      kind: 'no-answer',
+      why: 'unreachable',
+      message: 'connection refused (nothing listens there) while connecting',
+    });
+    expect(errs.length).toBeGreaterThan(1);
+    for (const line of errs) expect(line.length, line).toBeLessThanOrEqual(60);
   });
 
   it('in a pipe writes a line at most every five seconds, and one at the end', () => {
