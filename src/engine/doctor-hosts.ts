@@ -118,18 +118,29 @@ function wayBackFindings({
     listing ??= store.list();
     const listed = await listing;
     if (!listed.ok || listed.value.length === 0) return [];
-    const isStaged = listed.value.some(
-      ({ control, architecture: made }) => control.version === packageVersion && made === architecture,
+    const ways = new Set(
+      listed.value.flatMap(({ control, architecture: made, sha256 }) =>
+        control.version === packageVersion && made === architecture ? [sha256] : [],
+      ),
     );
     const build = `${packageVersion} (${architecture})`;
-    if (isStaged || told.has(build)) return [];
+    if (ways.size === 1 || told.has(build)) return [];
     told.add(build);
+    const runs = `${nameOf(host)} runs ${build}`;
+    const so = 'a rollout would be refused, as nothing could put it back';
+    // As the planner has it: of two packages of one Debian version nobody knows which one it had.
     return [
-      doubtful(
-        'way back',
-        `${nameOf(host)} runs ${build}, which is not staged: a rollout would be refused, as nothing could put it back`,
-        `rollout stage VERSION --package ${name}=FILE, with the package of ${build}`,
-      ),
+      ways.size > 1
+        ? doubtful(
+            'way back',
+            `${runs}, of which different packages are staged: ${so}`,
+            `rollout releases ${name} shows them; bring such hosts to a package with a Debian revision of its own`,
+          )
+        : doubtful(
+            'way back',
+            `${runs}, which is not staged: ${so}`,
+            `rollout stage VERSION --package ${name}=FILE, with the package of ${build}`,
+          ),
     ];
   };
 }

@@ -140,6 +140,23 @@ describe('the sample of hosts', () => {
     expect(named(found, 'way back')).toMatchObject({ mend: expect.stringMatching(/^rollout stage /u) });
   });
 
+  it('of which hosts run what is staged twice, as different packages, warns too', async () => {
+    const found = await results(makeWorld(), (w) => {
+      const { context } = w.process();
+      const list = async (): ReturnType<typeof context.store.list> => {
+        const listed = await context.store.list();
+        return listed.ok
+          ? ok(listed.value.flatMap((one) => [one, { ...one, version: 'other', sha256: 'f'.repeat(64) }]))
+          : listed;
+      };
+      return hostChecks({ ...context, store: { ...context.store, list } }, fleetChecks(context).source, 1);
+    });
+    expect(named(found, 'way back')).toMatchObject({
+      kind: 'warning',
+      found: expect.stringContaining('different packages are staged'),
+    });
+  });
+
   it('one host out of reach fails alone, with what to try', async () => {
     const world = makeWorld();
     world.fleet.cutOff.add('1');
