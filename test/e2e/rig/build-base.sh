@@ -54,9 +54,15 @@ DefaultTasksAccounting=yes
 DefaultTimeoutStopSec=10s
 X
 printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n' > "$root/etc/systemd/journald.conf.d/rig.conf"
+# user@.service: a manager for each login of somebody who starts nothing there.
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
-  fstrim.timer console-getty.service getty.target getty@tty1.service systemd-timesyncd.service; do
+  fstrim.timer console-getty.service getty.target getty@tty1.service systemd-timesyncd.service user@.service; do
   ln -sf /dev/null "$root/etc/systemd/system/$unit"
+done
+# Each of them runs at every daemon-reload of dozens of hosts, to find disks that no container has.
+mkdir -p "$root/etc/systemd/system-generators"
+for disk in cryptsetup fstab gpt-auto hibernate-resume integritysetup veritysetup; do
+  ln -sf /dev/null "$root/etc/systemd/system-generators/systemd-$disk-generator"
 done
 ln -sf /lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
 : > "$root/etc/machine-id" # else every host would have the same id
