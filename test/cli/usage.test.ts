@@ -55,24 +55,6 @@ describe('help', () => {
     }
   });
 
-  it('loads no library but the parser', async () => {
-    const [told, hook] = [join(place.folder, 'loaded'), join(place.folder, 'tell-loaded.mjs')];
-    writeFileSync(
-      hook,
-      `import { appendFileSync } from 'node:fs';
-import { registerHooks } from 'node:module';
-const load = (url, context, next) => {
-  appendFileSync(${JSON.stringify(told)}, url + '\\n');
-  return next(url, context);
-};
-registerHooks({ load });
-`,
-    );
-    await place.run(['-h'], { env: { NODE_OPTIONS: `--import=${hook}` } });
-    const libraries = [...readFileSync(told, 'utf8').matchAll(/\/node_modules\/((?:@[^/]+\/)?[^/]+)/gu)];
-    expect(new Set(libraries.map(([, name]) => name))).toEqual(new Set(['commander']));
-  });
-
   it('--version is the version in package.json', async () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
       version: string;

@@ -25,15 +25,19 @@ registerHooks({ load });
   );
 });
 
-async function loadedBy(text: string, ...words: readonly string[]): Promise<string[]> {
+async function loadedBy(...words: readonly string[]): Promise<string[]> {
+  writeFileSync(told, '');
+  const ran = await place.run(words, { env: { NODE_OPTIONS: `--import=${hook}` } });
+  expect(ran).toMatchObject({ code: 0, stderr: '' });
+  expect(ran.stdout).not.toBe('');
+  return readFileSync(told, 'utf8').split('\n');
+}
+
+async function loadedByStatusOf(text: string): Promise<string[]> {
   const dir = join(place.folder, 'own');
   mkdirSync(join(dir, 'environments'), { recursive: true });
   writeFileSync(join(dir, 'environments/lab.yaml'), text);
-  writeFileSync(told, '');
-  const ran = await place.run([...words, '--config', dir], { env: { NODE_OPTIONS: `--import=${hook}` } });
-  expect(ran).toMatchObject({ code: 0, stderr: '' });
-  expect(ran.stdout).toContain('lab');
-  return readFileSync(told, 'utf8').split('\n');
+  return await loadedBy('status', 'lab', '--config', dir);
 }
 
 const librariesIn = (urls: readonly string[]): string[] => {
@@ -42,8 +46,12 @@ const librariesIn = (urls: readonly string[]): string[] => {
 };
 const isOfGoogle = (url: string): boolean => url.includes('/adapters/google/storage/');
 
+it('help loads the parser of the command line alone', async () => {
+  expect(librariesIn(await loadedBy('-h'))).toEqual(['commander']);
+});
+
 it('status of a local journal loads what reads the configuration, and nothing that talks to hosts, clouds or metrics', async () => {
-  const loaded = await loadedBy(environmentText(), 'status');
+  const loaded = await loadedByStatusOf(environmentText());
   expect(librariesIn(loaded)).toEqual(['commander', 'yaml', 'zod']);
   expect(loaded.filter((url) => /^node:(?:https?|tls)$/u.test(url))).toEqual([]);
   expect(loaded.filter(isOfGoogle)).toEqual([]);
@@ -52,7 +60,7 @@ it('status of a local journal loads what reads the configuration, and nothing th
 it('an environment in Google Cloud has what is asked there, and no library of it before it is asked', async () => {
   const packages = 'artifacts: { kind: local, path: artifacts/lab }';
   const text = environmentText().replace(packages, 'artifacts: { kind: gcs, bucket: some-bucket }');
-  const loaded = await loadedBy(text, 'status');
+  const loaded = await loadedByStatusOf(text);
   expect(loaded.some(isOfGoogle)).toBe(true);
   expect(librariesIn(loaded)).not.toEqual(expect.arrayContaining([expect.stringMatching(/google/u)]));
 });

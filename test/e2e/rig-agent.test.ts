@@ -155,9 +155,9 @@ describe('a busier day', () => {
     const all = async (isSo: (used: number) => boolean): Promise<boolean> =>
       (await Promise.all(hosts.map(async (host) => await cores(host)))).every(isSo);
     await fleet.setLoad(30);
-    await until('all of them use more', async () => await all((used) => used > 0.15));
+    expect(await until('all of them use more', async () => await all((used) => used > 0.15))).toBe(true);
     await fleet.setLoad(0);
-    await until('none of them does', async () => await all((used) => used < 0.15));
+    expect(await until('none of them does', async () => await all((used) => used < 0.15))).toBe(true);
   });
 });
 
