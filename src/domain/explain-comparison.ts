@@ -41,7 +41,7 @@ export function tooFewWords({ with: other, changed, control, enough, alpha, notB
     ...(enough?.control === undefined ? [] : [count(enough.control, 'control host')]),
     ...(enough?.changed === undefined ? [] : [count(enough.changed, 'changed host')]),
   ].join(' or ');
-  return `${have} to tell at ${alpha}${would === '' ? '' : `; ${would}${other === 'control' ? ' of one kind' : ''} would be enough`}`;
+  return `${have} to tell at ${alpha}${would === '' ? '' : `; ${other === 'control' ? 'within one kind of host (waves.strata) ' : ''}${would} would be enough`}`;
 }
 
 /** Whom the changed hosts are held against. */

@@ -7,7 +7,7 @@ import { agentRows } from '../../src/cli/render/agent-status-view.ts';
 import { fitColumns } from '../../src/cli/render/fit-columns.ts';
 import { tableLines } from '../../src/cli/render/fleet-table.ts';
 import { holdsLines } from '../../src/cli/render/holds-view.ts';
-import { createPaint, facts, fold } from '../../src/cli/render/paint.ts';
+import { columns, createPaint, facts, fold } from '../../src/cli/render/paint.ts';
 import { unbreakables, VERBS } from '../../src/cli/render/unbreakable.ts';
 import { verdictLines } from '../../src/cli/render/verdict-table.ts';
 import { someActor } from '../fakes/journal-entries.ts';
@@ -225,5 +225,27 @@ describe.each([40, 60, 80, 100])('in %i columns no line is broken by the termina
     if (width >= 60) expect(tooWide(lines)).toEqual([]);
     expect(lines.join('\n')).toContain('TOO FEW');
     expect(lines.find((line) => line.includes('TOO FEW'))?.length).toBeLessThanOrEqual(width);
+  });
+});
+
+describe('the last column of a table', () => {
+  const wave = [
+    'wave 1 (canary)',
+    '4 hosts',
+    'from 5.9.1-1.linux',
+    'api-01-gstg, gitaly-01-gstg, sidekiq-01-gstg, web-01-gstg',
+  ];
+
+  it('stands below its row where there is no room beside it, and breaks no word', () => {
+    expect(columns([wave], 58)).toEqual([
+      'wave 1 (canary)  4 hosts  from 5.9.1-1.linux',
+      '      api-01-gstg, gitaly-01-gstg, sidekiq-01-gstg,',
+      '      web-01-gstg',
+    ]);
+  });
+
+  it('stays beside its row where it is short enough, or has the room', () => {
+    expect(columns([[...wave.slice(0, 3), 'web-01-gstg']], 58)).toHaveLength(1);
+    expect(columns([wave], 80)[0]).toContain('linux  api-01-gstg');
   });
 });

@@ -102,7 +102,7 @@ describe('the table of verdicts', () => {
       '    gate          changed       control     worse by  allowed  p',
       '    agent-cpu     0.071 of 4    0.03 of 9   +0.041    0.02     0.0014  WORSE',
       '    agent-memory  61.2 MB of 1  60 MB of 5  -         20 MB    -       TOO FEW',
-      '      agent-memory: too few hosts to tell; 19 control hosts or 2 changed hosts of one kind would be enough',
+      '      agent-memory: too few hosts to tell; within one kind of host 19 control hosts or 2 changed hosts would be enough',
       '    agent-cpu',
       '      worse than control: web-1 0.08',
     ]);

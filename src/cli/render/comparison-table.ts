@@ -92,8 +92,8 @@ function remarks({ gate }: GateVerdict, comparison: Comparison, paint: Paint): s
     ...(enough?.control === undefined ? [] : [count(enough.control, 'control host')]),
     ...(enough?.changed === undefined ? [] : [count(enough.changed, 'changed host')]),
   ].join(' or ');
-  const ofKind = comparison.with === 'control' ? ' of one kind' : '';
-  return remark(`too few hosts to tell${would === '' ? '' : `; ${would}${ofKind} would be enough`}`);
+  const within = comparison.with === 'control' ? 'within one kind of host ' : '';
+  return remark(`too few hosts to tell${would === '' ? '' : `; ${within}${would} would be enough`}`);
 }
 
 function number(value: number | undefined, unit: string): string {

@@ -118,7 +118,7 @@ function foundWords(
       ...(enough?.control === undefined ? [] : [`${enough.control} control hosts`]),
       ...(enough?.changed === undefined ? [] : [`${enough.changed} changed ones`]),
     ];
-    return `too few to tell${medians}${ways.length === 0 ? '' : `; enough would be ${ways.join(' or ')} of one kind`}`;
+    return `too few to tell${medians}${ways.length === 0 ? '' : `; within one kind of host (waves.strata) ${ways.join(' or ')} would be enough`}`;
   }
   const by = shift === undefined ? '' : ` by ${gateAmount(shift, unit)}${medians}`;
   const sure = p === undefined ? '' : `, p ${short(p)}`;

@@ -62,15 +62,20 @@ export function columns(rows: readonly (readonly string[])[], width = Number.POS
   });
 }
 
-/** `text` behind `before`; what does not fit goes below the text's own beginning. */
+/** `text` behind `before`; what does not fit goes below the text's own beginning, and all of it where there is no room for that. */
 export function hanging(before: string, text: string, width: number): string[] {
   const at = visibleLength(before);
+  if (at > BELOW && width - at < Math.min(NARROWEST, visibleLength(text)))
+    return [before.trimEnd(), ...fold(text, width - BELOW).map((line) => ' '.repeat(BELOW) + line)];
   const [first = '', ...rest] = fold(text, width - at);
   return [before + first, ...rest.map((line) => ' '.repeat(at) + line)];
 }
 
 /** No narrower than this: a column of single words helps nobody. */
 export const NARROWEST = 24;
+
+/** Indent of a text that stands below what it belongs to. */
+const BELOW = 6;
 
 /** Breaks between words only, and in no command, so that a digest, a path or what is to be typed stays whole and can be copied. */
 export function fold(text: string, width: number): string[] {

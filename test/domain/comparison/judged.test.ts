@@ -304,7 +304,7 @@ describe('too few to tell', () => {
     });
     expect(verdict.comparison?.p).toBeUndefined();
     expect(verdict.why).toBe(
-      'nothing can be told yet, which is no pass: 1 changed host and 5 control hosts with enough numbers are too few to tell at 0.05; 19 control hosts or 2 changed hosts of one kind would be enough',
+      'nothing can be told yet, which is no pass: 1 changed host and 5 control hosts with enough numbers are too few to tell at 0.05; within one kind of host (waves.strata) 19 control hosts or 2 changed hosts would be enough',
     );
   });
 
