@@ -51,11 +51,11 @@ export interface PlanningInput {
 }
 
 export function planRollout(input: PlanningInput): Plan {
-  const ways = waysBack(input.staged);
+  const wayBack = waysBack(input.staged);
   const planned: PlannedHost[] = [];
   const leftOut: LeftOutHost[] = [];
   for (const { host, eligibility } of input.hosts) {
-    const fate = eligibility.kind === 'eligible' ? fateOf(host, input, ways) : eligibility;
+    const fate = eligibility.kind === 'eligible' ? fateOf(host, input, wayBack) : eligibility;
     if ('from' in fate) planned.push(fate);
     else leftOut.push({ id: host.id, name: host.name, zone: host.zone, role: host.role, why: fate });
   }
@@ -71,15 +71,19 @@ export function planRollout(input: PlanningInput): Plan {
   };
 }
 
-/** P4. By architecture and Debian version; null: different packages of it are staged. */
-function waysBack(staged: readonly Artifact[]): ReadonlyMap<string, Artifact | null> {
+/** P4. The staged package of what a host runs: undefined: there is none; null: different packages of that very version are staged. */
+export type WayBack = (
+  installed: Pick<InstalledAgent, 'packageVersion' | 'architecture'>,
+) => Artifact | null | undefined;
+
+export function waysBack(staged: readonly Artifact[]): WayBack {
   const ways = new Map<string, Artifact | null>();
   for (const artifact of staged) {
     const key = `${artifact.architecture} ${artifact.control.version}`;
     const other = ways.get(key);
     ways.set(key, other === undefined || other?.sha256 === artifact.sha256 ? artifact : null);
   }
-  return ways;
+  return ({ architecture, packageVersion }) => ways.get(`${architecture} ${packageVersion}`);
 }
 
 /** P5. */
@@ -93,7 +97,7 @@ function controlsOf(planned: readonly PlannedHost[], waves: readonly PlannedWave
 function fateOf(
   host: Host,
   { survey, target, policy }: PlanningInput,
-  ways: ReadonlyMap<string, Artifact | null>,
+  wayBack: WayBack,
 ): PlannedHost | NotPlanned {
   const seen = survey.get(host.id) ?? { kind: 'unreachable', why: 'it was not looked at' };
   if (seen.kind !== 'surveyed') return seen;
@@ -101,7 +105,7 @@ function fateOf(
   if (seen.runsTarget) return { kind: 'already-there', packageVersion };
   const aim = artifactFor(target.artifacts, architecture);
   if (aim === undefined) return { kind: 'no-artifact', architecture };
-  const artifact = ways.get(`${architecture} ${packageVersion}`);
+  const artifact = wayBack(seen.agent);
   if (artifact === null) return { kind: 'no-way-back', packageVersion, architecture, twice: true };
   // The target's own version installed, but not what runs: nobody knows what ran before.
   if (artifact === undefined || artifact.sha256 === aim.sha256)

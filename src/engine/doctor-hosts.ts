@@ -7,6 +7,7 @@ import type { Environment } from '../domain/environment.ts';
 import type { Host } from '../domain/host.ts';
 import { identityTroubleOf, lookOf } from '../domain/host-answer.ts';
 import { HOST_EXIT, type HostLook } from '../domain/host-order.ts';
+import { waysBack } from '../domain/planning.ts';
 import type { RemoteAnswer } from '../ports/remote.ts';
 import { broken, doubtful, type Finding, fine, type SelfCheck } from '../ports/self-check.ts';
 import type { EngineContext } from './context.ts';
@@ -118,19 +119,14 @@ function wayBackFindings({
     listing ??= store.list();
     const listed = await listing;
     if (!listed.ok || listed.value.length === 0) return [];
-    const ways = new Set(
-      listed.value.flatMap(({ control, architecture: made, sha256 }) =>
-        control.version === packageVersion && made === architecture ? [sha256] : [],
-      ),
-    );
+    const way = waysBack(listed.value)({ packageVersion, architecture });
     const build = `${packageVersion} (${architecture})`;
-    if (ways.size === 1 || told.has(build)) return [];
+    if ((way !== undefined && way !== null) || told.has(build)) return [];
     told.add(build);
     const runs = `${nameOf(host)} runs ${build}`;
     const so = 'a rollout would be refused, as nothing could put it back';
-    // As the planner has it: of two packages of one Debian version nobody knows which one it had.
     return [
-      ways.size > 1
+      way === null
         ? doubtful(
             'way back',
             `${runs}, of which different packages are staged: ${so}`,
