@@ -2,6 +2,7 @@
 import { BUILTIN_GATES, BUILTIN_READINGS } from '../domain/builtin-gates.ts';
 import { nearestWord } from '../domain/nearest.ts';
 import type { GatePolicy } from '../domain/policy.ts';
+import { isTeller } from '../domain/witness.ts';
 import { type Fault, fault } from './problem.ts';
 import { COMPARE_KEYS } from './schema/gates.ts';
 import { readKey } from './schema-walk.ts';
@@ -45,18 +46,16 @@ const NEEDS = {
   teller: ['name'],
 } as const;
 
-const TELLERS: readonly unknown[] = ['command', 'webhook'];
-
 function sourceOf(gate: unknown, { witnesses }: GatesBeside): keyof typeof NEEDS {
   const source = readKey(gate, 'source');
   if (has(source, 'probe')) return 'probe';
   if (!has(source, 'witness')) return 'prometheus';
-  return isTeller(witnesses, String(readKey(source, 'witness'))) ? 'teller' : 'witness';
+  return isWrittenTeller(witnesses, String(readKey(source, 'witness'))) ? 'teller' : 'witness';
 }
 
 /** Of the map `witnesses` as it was written: does the one of that name say pass or fail itself? */
-export function isTeller(witnesses: unknown, name: string): boolean {
-  return TELLERS.includes(readKey(readKey(witnesses, name), 'kind'));
+export function isWrittenTeller(witnesses: unknown, name: string): boolean {
+  return isTeller(readKey(readKey(witnesses, name), 'kind'));
 }
 
 function missingFaults(gate: unknown, path: Path, beside: GatesBeside): Fault[] {

@@ -2,7 +2,7 @@
 import { BUILTIN_GATES, BUILTIN_READINGS } from '../domain/builtin-gates.ts';
 import type { GateComparison, GatePolicy, GateSource, GateWeight } from '../domain/policy.ts';
 import type { ProbeReadingName } from '../domain/probe.ts';
-import { isTeller } from './gate-rules.ts';
+import { isWrittenTeller } from './gate-rules.ts';
 import type { GateWritten } from './schema/gates.ts';
 
 const MINUTE_MS = 60_000;
@@ -55,7 +55,8 @@ export function resolveGate(gate: GateWritten, hasPrometheus = true, witnesses: 
   const source: GateSource | undefined =
     own === undefined && !hasPrometheus && reading !== null ? { kind: 'probe', reading } : own;
   const base = builtin ?? (source?.kind === 'witness' ? WITNESSED : undefined);
-  const telling = source?.kind === 'witness' && isTeller(witnesses, source.witness) ? TELLING : undefined;
+  const telling =
+    source?.kind === 'witness' && isWrittenTeller(witnesses, source.witness) ? TELLING : undefined;
   const { source: _, compare: __, weight: ___, ...kept }: Partial<GatePolicy> = builtin ?? {};
   const compare = compareOf(gate.compare, builtin?.compare);
   const weight = weightOf(gate.weight) ?? builtin?.weight;

@@ -78,6 +78,13 @@ export type WitnessSettings =
   | CommandWitnessSettings
   | WebhookSettings;
 
+const TELLERS: readonly unknown[] = ['command', 'webhook'] satisfies WitnessSettings['kind'][];
+
+/** Does a witness of this `kind` say pass or fail itself, rather than give numbers that a limit judges? */
+export function isTeller(kind: unknown): boolean {
+  return TELLERS.includes(kind);
+}
+
 interface Question {
   readonly environment: string;
   readonly version: string;

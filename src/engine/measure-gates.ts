@@ -12,7 +12,7 @@ import type { GateMeasurement, Judgement } from '../domain/gate.ts';
 import type { GatePolicy } from '../domain/policy.ts';
 import type { UnusualTime } from '../domain/state.ts';
 import { type UsualTime, usualTime } from '../domain/usual-time.ts';
-import type { WitnessSettings } from '../domain/witness.ts';
+import { isTeller } from '../domain/witness.ts';
 import type { Witness } from '../ports/witness.ts';
 import { askBaseline } from './baseline.ts';
 import type { EngineContext } from './context.ts';
@@ -196,7 +196,7 @@ async function askWitness(
         role,
         changedAt: changedAt ?? 0,
       })),
-      from: from - lookBack(gate, question, isTeller(environment.witnesses?.[name])),
+      from: from - lookBack(gate, question, isTeller(environment.witnesses?.[name]?.kind)),
       to,
       stepMs,
     },
@@ -205,14 +205,9 @@ async function askWitness(
   return { gate, query: witness.shown, outcome: outcomeOf(answer, to) };
 }
 
-/** Such a one judges a span itself: what was before it is none of its business. */
-function isTeller(settings: WitnessSettings | undefined): boolean {
-  return settings?.kind === 'command' || settings?.kind === 'webhook';
-}
-
 /**
  * How much is asked of the time before the span, in whole steps, ms. Of hosts one step in any case: who is silent for the first time is
- * told by it from who is silent for longer (K5 in domain/judge.ts).
+ * told by it from who is silent for longer (K5 in domain/judge.ts). What judges a span itself has no business with what was before it.
  */
 function lookBack(
   { forMs, compare }: GatePolicy,

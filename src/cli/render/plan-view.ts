@@ -4,6 +4,7 @@ import { gateRuleWords } from '../../domain/gate-rule-words.ts';
 import type { LeftOutHost, PlannedWave } from '../../domain/plan.ts';
 import type { Bound, RolloutPolicy } from '../../domain/policy.ts';
 import { personOf } from '../../domain/second-person.ts';
+import { isTeller } from '../../domain/witness.ts';
 import type { EngineContext } from '../../engine/context.ts';
 import type { PlanNote } from '../../engine/plan-notes.ts';
 import type { PreparedPlan } from '../../engine/prepare-plan.ts';
@@ -133,7 +134,7 @@ function gateLines(context: EngineContext, paint: Paint): string[] {
   const { policy, witnesses } = context.environment;
   const rows = policy.gates.map((gate) => {
     const settings = gate.source?.kind === 'witness' ? witnesses?.[gate.source.witness] : undefined;
-    return [gate.name, gateRuleWords(gate, settings?.kind === 'command' || settings?.kind === 'webhook')];
+    return [gate.name, gateRuleWords(gate, isTeller(settings?.kind))];
   });
   return [paint.dim('  gates'), ...columns(rows, paint.width - 4).map((row) => `    ${row}`)];
 }
