@@ -30,9 +30,13 @@ export interface EnvironmentStatus {
   readonly asPlanned?: readonly string[];
 }
 
-export async function readStatus(context: EngineContext): Promise<Result<EnvironmentStatus, Refusal>> {
+/** `readOf`: of several environments a journal is read once (`readingOnce`). */
+export async function readStatus(
+  context: EngineContext,
+  readOf: typeof readState = readState,
+): Promise<Result<EnvironmentStatus, Refusal>> {
   const { name } = context.environment;
-  const read = await readState(context);
+  const read = await readOf(context);
   if (!read.ok) return read;
   const state = read.value;
   const holder = await context.lease.holder();
@@ -53,17 +57,15 @@ export async function readStatus(context: EngineContext): Promise<Result<Environ
   const frozen = closedNow(context.environment, now);
   const decision = decide(rollout, { gone: new Set(), present: new Set(), frozen }, now);
   const until = decision.next === 'wait' || decision.next === 'hold' ? decision.until : null;
+  // Under a pause it is still looked at, for reasons of the moment.
+  const code = rollout.stop?.kind === 'paused' ? 'paused' : decision.reason.code;
   return ok({
     name,
     state,
     holder,
     reason: decision.reason,
     until,
-    // Under a pause it is still looked at, for reasons of the moment.
-    next:
-      rollout.stop?.kind !== 'paused' && decision.reason.code === 'no-witness'
-        ? nextWithoutWitness(rollout, name, now)
-        : nextCommand(name, rollout.stop?.kind === 'paused' ? 'paused' : decision.reason.code, holder),
+    next: code === 'no-witness' ? nextWithoutWitness(rollout, name, now) : nextCommand(name, code, holder),
     goesBack: goingBack(rollout),
   });
 }

@@ -4,7 +4,9 @@ import { elsewhereLines } from '../../src/cli/render/elsewhere-view.ts';
 import { createPaint } from '../../src/cli/render/paint.ts';
 import { heldElsewhere } from '../../src/domain/held-elsewhere.ts';
 import type { Quarantined } from '../../src/domain/state.ts';
-import { readElsewhere } from '../../src/engine/read-elsewhere.ts';
+import type { EngineContext } from '../../src/engine/context.ts';
+import { readElsewhere, readingOnce } from '../../src/engine/read-elsewhere.ts';
+import { readStatus } from '../../src/engine/status.ts';
 import { rollout } from '../domain/rollout-states.ts';
 import { makeWorld } from './world.ts';
 
@@ -61,5 +63,34 @@ describe('status', () => {
     const read = await world.clock.run(readElsewhere([context, hangs]));
     expect(read.unread).toEqual([context.environment.name]);
     expect(read.told).toHaveLength(1);
+  });
+
+  it('of all environments reads each journal once, and those beside it from the same answer', async () => {
+    const world = makeWorld();
+    const { context } = world.process();
+    const reads: string[] = [];
+    const called = (name: string): EngineContext => ({
+      ...context,
+      environment: { ...context.environment, name },
+      journal: {
+        ...context.journal,
+        read: (after) => {
+          reads.push(name);
+          return context.journal.read(after);
+        },
+      },
+    });
+    const [one, other] = [called('gstg'), called('gprd')];
+    const readOf = readingOnce();
+    for (const [own, beside] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      const looked = Promise.all([readStatus(own, readOf), readElsewhere([beside], readOf)]);
+      const [status, elsewhere] = await world.clock.run(looked);
+      expect(status.ok).toBe(true);
+      expect(elsewhere.unread).toEqual([]);
+    }
+    expect(reads.toSorted()).toEqual(['gprd', 'gstg']);
   });
 });

@@ -3,8 +3,7 @@
 import type { Artifact } from '../../domain/artifact.ts';
 import { listReleases } from '../../domain/release.ts';
 import type { EnvironmentState } from '../../domain/state.ts';
-import { type Elsewhere, readElsewhere } from '../../engine/read-elsewhere.ts';
-import { readState } from '../../engine/start-rollout.ts';
+import { type Elsewhere, readElsewhere, readingOnce } from '../../engine/read-elsewhere.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
@@ -16,13 +15,14 @@ export function run(invocation: Invocation): Promise<number> {
     const [only] = invocation.args;
     let worst: number = EXIT.done;
     const blocks: string[] = [];
+    const readOf = readingOnce();
     for (const name of only === undefined ? session.names : [only]) {
       const context = session.open(name);
       if (!context.ok) return sayRefused(invocation, [context.error]);
       const [staged, state, elsewhere] = await Promise.all([
         context.value.store.list(),
-        readState(context.value),
-        readElsewhere(session.othersOf(name)),
+        readOf(context.value),
+        readElsewhere(session.othersOf(name), readOf),
       ]);
       if (!staged.ok || !state.ok) {
         const message = staged.ok ? '' : staged.error.message;

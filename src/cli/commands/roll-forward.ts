@@ -15,7 +15,7 @@ import {
   readState,
   type StartRequest,
 } from '../../engine/start-rollout.ts';
-import { differsFromPlan } from '../as-planned.ts';
+import { filesBesidePlans } from '../as-planned.ts';
 import { askConsent } from '../confirm.ts';
 import { sayEnd } from '../ending.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -165,7 +165,7 @@ async function tellAsPlanned(
   { environment: { name }, clock, tell }: LifecycleContext,
   rollout: RolloutState | null,
 ): Promise<void> {
-  const keys = await differsFromPlan(invocation, name, rollout);
+  const keys = await filesBesidePlans(invocation)(name, rollout);
   if (keys.length === 0) return;
   const reason = { code: 'as-planned', message: asPlannedWords(keys) };
   tell({ kind: 'notice', environment: name, at: clock.now(), reason });

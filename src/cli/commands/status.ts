@@ -4,9 +4,9 @@ import { heldElsewhere } from '../../domain/held-elsewhere.ts';
 import { holdsOf } from '../../domain/holds.ts';
 import { maybeBack, notRunning } from '../../domain/host-standing.ts';
 import { type Refusal, refuse } from '../../engine/context.ts';
-import { readElsewhere } from '../../engine/read-elsewhere.ts';
+import { readElsewhere, readingOnce } from '../../engine/read-elsewhere.ts';
 import { readStatus } from '../../engine/status.ts';
-import { differsFromPlan } from '../as-planned.ts';
+import { filesBesidePlans } from '../as-planned.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
 import { jsonLine } from '../json-lines.ts';
@@ -29,17 +29,19 @@ export async function showStatus(session: Session, only: string | undefined): Pr
   const now = systemClock.now();
   let worst: number = EXIT.done;
   const blocks: string[] = [];
+  const readOf = readingOnce();
+  const differs = filesBesidePlans(invocation);
   for (const name of only === undefined ? session.names : [only]) {
     const context = session.open(name);
     const [status, elsewhere] = await Promise.all([
-      context.ok ? readStatus(context.value) : context,
-      readElsewhere(context.ok ? session.othersOf(name) : []),
+      context.ok ? readStatus(context.value, readOf) : context,
+      readElsewhere(context.ok ? session.othersOf(name) : [], readOf),
     ]);
     if (!status.ok) {
       worst = Math.max(worst, sayRefused(invocation, [status.error]));
       continue;
     }
-    const asPlanned = await differsFromPlan(invocation, name, status.value.state.rollout);
+    const asPlanned = await differs(name, status.value.state.rollout);
     if (invocation.json) {
       const { state, ...rest } = status.value;
       jsonLine(invocation, 'status', {
