@@ -23,8 +23,9 @@ export async function sameFileElsewhere(
   files: readonly OneFile[],
   others: readonly Elsewhere[],
 ): Promise<{ readonly code: 'same-file'; readonly message: string }[]> {
+  const asked = others.filter(({ name }) => files.some(({ environment }) => environment !== name));
   const lists = await Promise.all(
-    others.map(async ({ name, store }): Promise<readonly [string, readonly Artifact[]]> => {
+    asked.map(async ({ name, store }): Promise<readonly [string, readonly Artifact[]]> => {
       const listed = await store.list();
       return [name, listed.ok ? listed.value : []];
     }),
