@@ -151,10 +151,10 @@ function keepJudging(
   const { sampleEveryMs, sampleDelayMs, gates } = rollout.policy;
   // The window of a rate must lie wholly behind the change, or it would mix the old version in.
   const lookBackMs = Math.max(0, ...gates.map((gate) => gate.windowMs + gate.forMs));
-  const warmUpMs = kind === 'soaking' ? Math.max(0, ...gates.map((gate) => gate.windowMs)) : 0;
+  const warmUp = kind === 'soaking' ? longestLookBack(gates) : null;
   const newest = now - sampleDelayMs;
   const undisturbed = rollout.disturbedAt === 0 ? 0 : rollout.disturbedAt + lookBackMs; // W5
-  const begun = Math.max(watch.judgedTo ?? 0, since + warmUpMs, undisturbed);
+  const begun = Math.max(watch.judgedTo ?? 0, since + (warmUp?.windowMs ?? 0), undisturbed);
   const from = Math.max(begun, newest - MOST_STEPS * sampleEveryMs);
   const steps = Math.floor((newest - from) / sampleEveryMs);
   const lastTried = watch.lastAt + sampleEveryMs;
@@ -176,7 +176,6 @@ function keepJudging(
   if (rollout.stop !== null) return holdStopped(rollout, rollout.stop, now, next);
   const { consecutiveErrors = 0 } = rollout.policy;
   const isDisturbed = undisturbed >= newest;
-  const warmUp = kind === 'soaking' ? longestLookBack(gates) : null;
   return waitingWords({ watch, next, kind, neededMs, warmUp, isDisturbed, consecutiveErrors });
 }
 

@@ -6,7 +6,7 @@
  * T3  A plan is made and confirmed without the lease, which may take hours: what it rests on is read again under the lease.
  */
 import { canRollBack, isFinished } from '../domain/fold.ts';
-import { isMaybeBack, maybeBack, type Standpoint } from '../domain/host-standing.ts';
+import { isMaybeBack, maybeBack } from '../domain/host-standing.ts';
 import type { Receipt, RolloutKind } from '../domain/journal.ts';
 import type { RolloutPolicy } from '../domain/policy.ts';
 import { err, ok, type Result } from '../domain/result.ts';
@@ -101,13 +101,13 @@ export function inTheWay(
 ): Refusal | 'carry-on' | null {
   const { rollout } = state;
   if (rollout === null) return null;
-  const at = { now: clock.now(), held: new Set(state.holds.keys()) };
-  if (isFinished(rollout)) return abortedRemains(rollout, request, name, at);
+  const now = clock.now();
+  if (isFinished(rollout)) return abortedRemains(rollout, request, name, now);
   if (rollout.kind === request.kind && rollout.version === request.version) return 'carry-on';
   return refuse(
     'held',
     'rollout-under-way',
-    `${name} has ${rollout.id} under way: ${rollout.kind} of ${rollout.version}, ${rollout.phase.kind}${rollout.stop === null ? '' : ` (${rollout.stop.kind})`}${backWords(maybeBack(rollout, at.now).length)}`,
+    `${name} has ${rollout.id} under way: ${rollout.kind} of ${rollout.version}, ${rollout.phase.kind}${rollout.stop === null ? '' : ` (${rollout.stop.kind})`}${backWords(maybeBack(rollout, now).length)}`,
     {
       next: `rollout status ${name}; rollout advance ${name} to carry it on, rollout rollback ${name} to take it back`,
     },
@@ -119,7 +119,7 @@ function abortedRemains(
   rollout: RolloutState,
   request: Pick<StartRequest, 'kind'>,
   name: string,
-  at: Standpoint,
+  now: number,
 ): Refusal | null {
   if (rollout.phase.kind !== 'aborted' || request.kind === 'rollback') return null;
   const left = [...rollout.hosts.values()].filter((host) => host.touched);
@@ -127,11 +127,11 @@ function abortedRemains(
   return refuse(
     'held',
     'aborted-remains',
-    `the aborted ${rollout.id} left ${left.length} host(s) on ${rollout.version} or in between${backWords(left.filter((host) => isMaybeBack(host, rollout, at.now)).length)}`,
+    `the aborted ${rollout.id} left ${left.length} host(s) on ${rollout.version} or in between${backWords(left.filter((host) => isMaybeBack(host, rollout, now)).length)}`,
     {
       details: left.map(
         (host) =>
-          `${host.host.name}: ${isMaybeBack(host, rollout, at.now) ? 'may have gone back by itself' : host.state}`,
+          `${host.host.name}: ${isMaybeBack(host, rollout, now) ? 'may have gone back by itself' : host.state}`,
       ),
       next: `rollout rollback ${name}`,
     },
