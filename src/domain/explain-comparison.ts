@@ -30,18 +30,24 @@ export function alikeWords(comparison: Comparison, gate: WordedGate, hosts: numb
 }
 
 /** Why the comparison told nothing, and what would do. */
-export function tooFewWords({ with: other, changed, control, enough, alpha, notBefore }: Comparison): string {
+export function tooFewWords(comparison: Comparison): string {
+  const { with: other, changed, control, alpha, notBefore } = comparison;
   if (notBefore !== undefined)
     return `hosts are compared from ${clock(notBefore)} on, when what a start does lies behind them`;
   const have =
     other === 'before'
       ? `only ${control} of ${count(changed, 'changed host')} ${control === 1 ? 'has' : 'have'} numbers of before and after`
       : `${count(changed, 'changed host')} and ${count(control, 'control host')} with enough numbers are too few`;
-  const would = [
+  const would = enoughWords(comparison);
+  return `${have} to tell at ${alpha}${would === '' ? '' : `; ${other === 'control' ? 'within one kind of host (waves.strata) ' : ''}${would} would be enough`}`;
+}
+
+/** `19 control hosts or 2 changed hosts`; empty where nothing is known that would do. */
+export function enoughWords({ enough }: Pick<Comparison, 'enough'>): string {
+  return [
     ...(enough?.control === undefined ? [] : [count(enough.control, 'control host')]),
     ...(enough?.changed === undefined ? [] : [count(enough.changed, 'changed host')]),
   ].join(' or ');
-  return `${have} to tell at ${alpha}${would === '' ? '' : `; ${other === 'control' ? 'within one kind of host (waves.strata) ' : ''}${would} would be enough`}`;
 }
 
 /** Whom the changed hosts are held against. */

@@ -1,8 +1,9 @@
 /** What gates found that compare: the medians of both sides, how much worse, what is allowed, and what chance makes of it. */
+import { enoughWords } from '../../domain/explain-comparison.ts';
 import type { Comparison, GateVerdict, Judgement } from '../../domain/gate.ts';
 import { fitColumns } from './fit-columns.ts';
 import { gateNumber } from './gate-number.ts';
-import { columns, count, hanging, harmless, type Paint, timeOfDay } from './paint.ts';
+import { columns, hanging, harmless, type Paint, timeOfDay } from './paint.ts';
 
 /** Empty where no gate compares. */
 export function comparisonLines({ kind, gates }: Judgement, paint: Paint): string[] {
@@ -81,17 +82,14 @@ function finding({ kind }: Comparison, paint: Paint): string {
 
 /** What else must be known of the row. */
 function remarks({ gate }: GateVerdict, comparison: Comparison, paint: Paint): string[] {
-  const { kind, stratum, enough, shift = 0, floor, p = 1, alpha } = comparison;
+  const { kind, stratum, shift = 0, floor, p = 1, alpha } = comparison;
   const remark = (text: string): string[] => hanging(`      ${gate}: `, text, paint.width);
   if (kind === 'worse') return stratum === undefined ? [] : remark(`only ${harmless(stratum)}`);
   if (kind === 'alike')
     return p <= alpha && shift > 0 && shift < floor
       ? remark('worse for certain, but by less than is allowed')
       : [];
-  const would = [
-    ...(enough?.control === undefined ? [] : [count(enough.control, 'control host')]),
-    ...(enough?.changed === undefined ? [] : [count(enough.changed, 'changed host')]),
-  ].join(' or ');
+  const would = enoughWords(comparison);
   const within = comparison.with === 'control' ? 'within one kind of host ' : '';
   return remark(`too few hosts to tell${would === '' ? '' : `; ${within}${would} would be enough`}`);
 }
